@@ -1,0 +1,202 @@
+//! The block pool: all variable state of all sessions of one endpoint, allocated once.
+//!
+//! Two kinds of holder share it. A *reserved* holder took its blocks in advance ([`Pool::reserve`]) and can always
+//! get them, so whoever has been given credit can complete its window. An *open* holder takes what is neither used nor promised,
+//! and never more than [`Pool::open_limit`], so that senders waiting for each other cannot starve every receiver.
+//! Invariant: blocks used + blocks promised ≤ capacity (ADR 0001).
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::state_hash::StateHash;
+
+const NONE: u32 = u32::MAX;
+
+/// The name of one block. Obtained from a pool and valid in it until freed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BlockId(u32);
+
+impl BlockId {
+    pub(crate) fn index(self) -> u32 {
+        self.0
+    }
+}
+
+/// Blocks one session is entitled to and does not hold yet.
+///
+/// Not `Clone`: a promise is kept once. It must go back through [`Pool::unreserve`].
+#[derive(Debug, Default)]
+pub(crate) struct Reservation {
+    promised: u32,
+}
+
+impl Reservation {
+    /// Blocks still to be taken.
+    pub(crate) fn remaining(&self) -> u32 {
+        self.promised
+    }
+}
+
+pub(crate) struct Pool {
+    bytes: Vec<u8>,
+    next: Vec<u32>,
+    free_head: u32,
+    free: u32,
+    promised: u32,
+    open_used: u32,
+    open_limit: u32,
+    block_size: usize,
+}
+
+impl Pool {
+    /// Allocates `blocks` blocks of `block_size` bytes; at most `open_limit` of them are ever held without reservation.
+    pub(crate) fn new(blocks: u32, block_size: usize, open_limit: u32) -> Self {
+        let blocks = blocks.min(NONE - 1);
+        let mut next: Vec<u32> = (1..=blocks).collect();
+        if let Some(last) = next.last_mut() {
+            *last = NONE;
+        }
+        Self {
+            bytes: vec![0; blocks as usize * block_size],
+            next,
+            free_head: if blocks == 0 { NONE } else { 0 },
+            free: blocks,
+            promised: 0,
+            open_used: 0,
+            open_limit: open_limit.min(blocks),
+            block_size,
+        }
+    }
+
+    /// Moves `blocks` from the common stock into `reservation`; `false` and no change if they are not there.
+    #[must_use]
+    pub(crate) fn reserve(&mut self, reservation: &mut Reservation, blocks: u32) -> bool {
+        if blocks > self.unpromised() {
+            return false;
+        }
+        self.promised += blocks;
+        reservation.promised += blocks;
+        true
+    }
+
+    /// Gives the whole remaining promise back.
+    pub(crate) fn unreserve(&mut self, reservation: &mut Reservation) {
+        self.promised -= reservation.promised;
+        reservation.promised = 0;
+    }
+
+    /// A zeroed block out of `reservation`; `None` only if the promise is used up.
+    pub(crate) fn take_reserved(&mut self, reservation: &mut Reservation) -> Option<BlockId> {
+        if reservation.promised == 0 {
+            return None;
+        }
+        let block = self.take()?;
+        reservation.promised -= 1;
+        self.promised -= 1;
+        Some(block)
+    }
+
+    /// Frees a block taken by [`Pool::take_reserved`]; the promise it came from is restored.
+    pub(crate) fn free_reserved(&mut self, block: BlockId, reservation: &mut Reservation) {
+        self.give(block);
+        reservation.promised += 1;
+        self.promised += 1;
+    }
+
+    /// A zeroed block out of the common stock, if [`Pool::open_available`] is not 0.
+    pub(crate) fn take_open(&mut self) -> Option<BlockId> {
+        if self.open_available() == 0 {
+            return None;
+        }
+        let block = self.take()?;
+        self.open_used += 1;
+        Some(block)
+    }
+
+    /// Frees a block taken by [`Pool::take_open`].
+    pub(crate) fn free_open(&mut self, block: BlockId) {
+        self.give(block);
+        self.open_used -= 1;
+    }
+
+    /// Blocks that [`Pool::take_open`] would still give out.
+    pub(crate) fn open_available(&self) -> u32 {
+        self.unpromised().min(self.open_limit.saturating_sub(self.open_used))
+    }
+
+    /// Links `block` to its successor in a chain.
+    pub(crate) fn set_next(&mut self, block: BlockId, next: Option<BlockId>) {
+        self.next[block.0 as usize] = next.map_or(NONE, |next| next.0);
+    }
+
+    /// The successor of `block` in its chain.
+    pub(crate) fn next(&self, block: BlockId) -> Option<BlockId> {
+        match self.next[block.0 as usize] {
+            NONE => None,
+            next => Some(BlockId(next)),
+        }
+    }
+
+    pub(crate) fn bytes(&self, block: BlockId) -> &[u8] {
+        let start = block.0 as usize * self.block_size;
+        &self.bytes[start..start + self.block_size]
+    }
+
+    pub(crate) fn bytes_mut(&mut self, block: BlockId) -> &mut [u8] {
+        let start = block.0 as usize * self.block_size;
+        &mut self.bytes[start..start + self.block_size]
+    }
+
+    pub(crate) fn block_size(&self) -> usize {
+        self.block_size
+    }
+
+    pub(crate) fn capacity(&self) -> u32 {
+        self.next.len() as u32
+    }
+
+    /// Blocks in nobody's hands, promised or not.
+    pub(crate) fn free(&self) -> u32 {
+        self.free
+    }
+
+    /// Blocks promised to reservations and not taken yet.
+    pub(crate) fn promised(&self) -> u32 {
+        self.promised
+    }
+
+    /// Feeds everything but the contents of blocks, which their holders feed.
+    pub(crate) fn digest_into(&self, hash: &mut StateHash) {
+        let Self { bytes: _, next: _, free_head, free, promised, open_used, open_limit, block_size } = self;
+        hash.u64(u64::from(*free_head));
+        hash.u64(u64::from(*free));
+        hash.u64(u64::from(*promised));
+        hash.u64(u64::from(*open_used));
+        hash.u64(u64::from(*open_limit));
+        hash.u64(*block_size as u64);
+    }
+
+    fn unpromised(&self) -> u32 {
+        self.free - self.promised
+    }
+
+    fn take(&mut self) -> Option<BlockId> {
+        let block = BlockId(self.free_head);
+        let next = *self.next.get(block.0 as usize)?;
+        self.free_head = next;
+        self.free -= 1;
+        self.next[block.0 as usize] = NONE;
+        Some(block)
+    }
+
+    /// Blocks may have held application data of another session: they go back zeroed.
+    fn give(&mut self, block: BlockId) {
+        self.bytes_mut(block).fill(0);
+        self.next[block.0 as usize] = self.free_head;
+        self.free_head = block.0;
+        self.free += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests;

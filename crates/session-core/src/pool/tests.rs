@@ -1,0 +1,53 @@
+use super::*;
+
+#[test]
+fn a_reservation_is_kept_while_open_holders_take_the_rest() {
+    let mut pool = Pool::new(8, 64, 8);
+    let mut reservation = Reservation::default();
+    assert!(pool.reserve(&mut reservation, 5));
+    let open: Vec<_> = core::iter::from_fn(|| pool.take_open()).collect();
+    assert_eq!(open.len(), 3);
+    let mut other = Reservation::default();
+    assert!(!pool.reserve(&mut other, 1));
+    let held: Vec<_> = core::iter::from_fn(|| pool.take_reserved(&mut reservation)).collect();
+    assert_eq!(held.len(), 5);
+    assert_eq!(pool.free(), 0);
+    for block in held {
+        pool.free_reserved(block, &mut reservation);
+    }
+    assert_eq!(pool.take_open(), None, "freed blocks stay promised");
+    pool.unreserve(&mut reservation);
+    assert!(pool.take_open().is_some());
+}
+
+#[test]
+fn open_holders_stop_at_their_limit() {
+    let mut pool = Pool::new(8, 64, 2);
+    let first = pool.take_open().unwrap();
+    pool.take_open().unwrap();
+    assert_eq!(pool.take_open(), None);
+    pool.free_open(first);
+    assert!(pool.take_open().is_some());
+}
+
+#[test]
+fn blocks_come_zeroed_and_chains_hold() {
+    let mut pool = Pool::new(2, 64, 2);
+    let first = pool.take_open().unwrap();
+    let second = pool.take_open().unwrap();
+    pool.set_next(first, Some(second));
+    assert_eq!(pool.next(first), Some(second));
+    pool.bytes_mut(first).fill(7);
+    pool.free_open(first);
+    let again = pool.take_open().unwrap();
+    assert_eq!(again, first);
+    assert_eq!(pool.next(again), None);
+    assert!(pool.bytes(again).iter().all(|&byte| byte == 0));
+}
+
+#[test]
+fn an_empty_pool_gives_nothing() {
+    let mut pool = Pool::new(0, 64, 1);
+    assert_eq!(pool.take_open(), None);
+    assert!(!pool.reserve(&mut Reservation::default(), 1));
+}
