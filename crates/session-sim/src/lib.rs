@@ -1,0 +1,37 @@
+//! Bad networks in virtual time: seeded, repeatable, bounded in memory.
+//!
+//! A [`Link`] is one direction of a datagram link. It never reads a clock and owns no thread: the caller hands it
+//! datagrams with the time they were sent and asks when the next one comes out. The same seed and the same calls give
+//! the same bytes at the same instants, on any machine.
+//!
+//! ```
+//! use std::time::Duration;
+//! use session_core::Instant;
+//! use session_sim::{Link, LinkConfig, Probability, Reordering};
+//!
+//! let config = LinkConfig {
+//!     loss: Probability::from_ppm(5_000), // 0.5 %
+//!     reordering: Reordering::mild(),
+//!     delay: Duration::from_millis(5),
+//!     ..LinkConfig::default()
+//! };
+//! let mut link = Link::new(config, 42);
+//! for number in 0..100_u8 {
+//!     link.send(Instant::from_micros(u64::from(number) * 100), &[number]);
+//! }
+//!
+//! let mut received = Vec::new();
+//! while let Some(now) = link.next_delivery() {
+//!     received.extend(link.receive(now));
+//! }
+//! assert_eq!(link.in_flight(), 0);
+//! assert_eq!(link.faults().delivered, received.len() as u64);
+//! println!("{}", link.faults());
+//! ```
+#![forbid(unsafe_code)]
+
+mod generator;
+mod link;
+
+pub use generator::Generator;
+pub use link::{Faults, Link, LinkConfig, MAX_DISPLACEMENT, Probability, Reordering};

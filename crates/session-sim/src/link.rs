@@ -1,0 +1,259 @@
+//! One direction of a datagram link: bottleneck, loss, duplication, delay, jitter and reordering, in virtual time.
+
+mod config;
+mod faults;
+
+pub use config::{LinkConfig, MAX_DISPLACEMENT, Probability, Reordering};
+pub use faults::Faults;
+
+use std::collections::VecDeque;
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use session_core::Instant;
+
+use crate::Generator;
+
+/// Datagrams a link holds at most. A caller that never receives meets a full queue, not an empty machine.
+const IN_FLIGHT_DATAGRAMS: usize = 65_536;
+/// Bytes a link holds at most: 10 Gbit/s over 50 ms, the largest path the tests model.
+const IN_FLIGHT_BYTES: usize = 64 * 1024 * 1024;
+
+/// One direction of a datagram link.
+///
+/// A datagram passes, in this order: the MTU, the queue before the bottleneck, loss, duplication, delay and jitter,
+/// reordering. Jitter never reorders, so that each fault has one knob. Times that go back are read as the latest seen.
+#[derive(Debug)]
+pub struct Link {
+    config: LinkConfig,
+    generator: Generator,
+    /// The latest time seen in any call.
+    now: Instant,
+    /// When the bottleneck has sent everything it has taken, in nanoseconds: a small datagram on a fast link takes
+    /// less than a microsecond.
+    busy_until_nanos: u128,
+    /// When the last datagram that entered the path comes out, reordering left aside.
+    last_arrival: Instant,
+    next_number: u64,
+    /// What comes out, in order; instants never decrease.
+    scheduled: VecDeque<Scheduled>,
+    /// What waits to be overtaken, oldest first, at most `MAX_DISPLACEMENT`. Each would be released after everything
+    /// scheduled so far.
+    held: Vec<Held>,
+    in_flight_bytes: usize,
+    faults: Faults,
+}
+
+#[derive(Debug)]
+struct Scheduled {
+    at: Instant,
+    datagram: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Held {
+    number: u64,
+    /// Released then, even if too few others have passed.
+    release_at: Instant,
+    to_pass: u8,
+    overtaken: bool,
+    datagram: Vec<u8>,
+}
+
+impl Link {
+    /// An empty link. Everything it does to datagrams is determined by `config`, `seed` and the calls.
+    #[must_use]
+    pub const fn new(config: LinkConfig, seed: u64) -> Self {
+        Self {
+            config,
+            generator: Generator::new(seed),
+            now: Instant::EPOCH,
+            busy_until_nanos: 0,
+            last_arrival: Instant::EPOCH,
+            next_number: 0,
+            scheduled: VecDeque::new(),
+            held: Vec::new(),
+            in_flight_bytes: 0,
+            faults: Faults::NONE,
+        }
+    }
+
+    /// Puts `datagram` on the link at `now`.
+    pub fn send(&mut self, now: Instant, datagram: &[u8]) {
+        self.now = self.now.max(now);
+        self.faults.sent += 1;
+        // Each fault is drawn for each datagram, so that changing one rate leaves the others' pattern alone.
+        let lost = self.generator.chance(self.config.loss);
+        let duplicated = self.generator.chance(self.config.duplication);
+        let first = self.draw_fate();
+        let second = self.draw_fate();
+
+        if self.config.mtu.is_some_and(|mtu| datagram.len() > mtu) {
+            self.faults.too_big += 1;
+        } else if !self.has_room(datagram.len()) || !self.pass_bottleneck(datagram.len()) {
+            self.faults.queue_dropped += 1;
+        } else if lost {
+            self.faults.lost += 1;
+        } else {
+            self.enter_path(first, datagram);
+            if duplicated && self.has_room(datagram.len()) {
+                self.faults.duplicated += 1;
+                self.enter_path(second, datagram);
+            }
+        }
+    }
+
+    /// The next datagram that has come out by `now`.
+    pub fn receive(&mut self, now: Instant) -> Option<Vec<u8>> {
+        self.now = self.now.max(now);
+        if self.next_delivery()? > self.now {
+            return None;
+        }
+        if self.scheduled.is_empty() {
+            self.release_held_until(self.now);
+        }
+        let Scheduled { datagram, .. } = self.scheduled.pop_front()?;
+        self.in_flight_bytes -= datagram.len();
+        self.faults.delivered += 1;
+        Some(datagram)
+    }
+
+    /// Changes what happens to datagrams sent from now on; those under way keep their fate.
+    pub fn set_config(&mut self, config: LinkConfig) {
+        self.config = config;
+    }
+
+    /// When the next datagram comes out: [`Link::receive`] gives one at that time and none before.
+    #[must_use]
+    pub fn next_delivery(&self) -> Option<Instant> {
+        match self.scheduled.front() {
+            Some(scheduled) => Some(scheduled.at),
+            None => self.held.iter().map(|held| held.release_at).min(),
+        }
+    }
+
+    /// Datagrams on the link that are neither delivered nor gone.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.scheduled.len() + self.held.len()
+    }
+
+    /// What has happened so far, by kind.
+    #[must_use]
+    pub const fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// What this link does to datagrams.
+    #[must_use]
+    pub const fn config(&self) -> &LinkConfig {
+        &self.config
+    }
+
+    fn draw_fate(&mut self) -> Fate {
+        let jitter_micros = u64::try_from(self.config.jitter.as_micros()).unwrap_or(u64::MAX);
+        let reordering = self.config.reordering;
+        let jitter = Duration::from_micros(self.generator.below(jitter_micros.saturating_add(1)));
+        let is_held = self.generator.chance(reordering.probability());
+        let displacement = self.generator.below(u64::from(reordering.max_displacement())) as u8 + 1;
+        let is_held = is_held && reordering.max_displacement() > 0;
+        Fate { jitter, displacement: is_held.then_some(displacement) }
+    }
+
+    fn has_room(&self, length: usize) -> bool {
+        self.in_flight() < IN_FLIGHT_DATAGRAMS && self.in_flight_bytes.saturating_add(length) <= IN_FLIGHT_BYTES
+    }
+
+    /// Takes `length` bytes into the bottleneck, or says that its queue is full.
+    fn pass_bottleneck(&mut self, length: usize) -> bool {
+        let now_nanos = u128::from(self.now.as_micros()) * NANOS_PER_MICRO;
+        let Some(bandwidth) = self.config.bandwidth else {
+            self.busy_until_nanos = now_nanos;
+            return true;
+        };
+        let backlog_nanos = self.busy_until_nanos.saturating_sub(now_nanos);
+        let backlog = backlog_nanos.saturating_mul(u128::from(bandwidth.get())) / NANOS_PER_SECOND;
+        // A datagram that finds the bottleneck idle is being sent, not queued, however short the queue.
+        let fits = self.config.queue.is_none_or(|queue| backlog + length as u128 <= queue as u128);
+        if backlog_nanos > 0 && !fits {
+            return false;
+        }
+        self.busy_until_nanos = now_nanos + backlog_nanos + transmission_nanos(length, bandwidth);
+        true
+    }
+
+    /// Puts one copy on the path behind the bottleneck.
+    fn enter_path(&mut self, fate: Fate, datagram: &[u8]) {
+        let departure = u64::try_from(self.busy_until_nanos.div_ceil(NANOS_PER_MICRO)).unwrap_or(u64::MAX);
+        let arrival = Instant::from_micros(departure)
+            .max(self.now)
+            .saturating_add(self.config.delay)
+            .saturating_add(fate.jitter)
+            .max(self.last_arrival);
+        self.last_arrival = arrival;
+        self.in_flight_bytes += datagram.len();
+        let number = self.next_number;
+        self.next_number += 1;
+
+        self.release_held_until(arrival);
+        // Were all of them held, nobody would overtake anybody.
+        let may_hold = self.held.len() < usize::from(self.config.reordering.max_displacement());
+        match fate.displacement {
+            Some(to_pass) if may_hold => self.held.push(Held {
+                number,
+                release_at: arrival.saturating_add(self.config.reordering.max_hold()),
+                to_pass,
+                overtaken: false,
+                datagram: datagram.to_vec(),
+            }),
+            _ => self.schedule(number, arrival, datagram.to_vec()),
+        }
+    }
+
+    /// Schedules the held datagrams whose time is up by `limit`, earliest first.
+    fn release_held_until(&mut self, limit: Instant) {
+        while let Some(index) = (0..self.held.len()).min_by_key(|&index| (self.held[index].release_at, index)) {
+            if self.held[index].release_at > limit {
+                break;
+            }
+            let at = self.held[index].release_at;
+            self.release(index, at);
+        }
+    }
+
+    /// Schedules a datagram, and after it every held one that has now been overtaken often enough.
+    fn schedule(&mut self, number: u64, at: Instant, datagram: Vec<u8>) {
+        self.scheduled.push_back(Scheduled { at, datagram });
+        for held in self.held.iter_mut().filter(|held| held.number < number) {
+            held.to_pass -= 1;
+            held.overtaken = true;
+        }
+        // Each turn, here or in the call below it, takes one of at most 64 held datagrams away.
+        while let Some(index) = self.held.iter().position(|held| held.to_pass == 0) {
+            self.release(index, at);
+        }
+    }
+
+    fn release(&mut self, index: usize, at: Instant) {
+        let held = self.held.remove(index);
+        self.faults.reordered += u64::from(held.overtaken);
+        self.schedule(held.number, at, held.datagram);
+    }
+}
+
+/// What was drawn for one copy of a datagram.
+struct Fate {
+    jitter: Duration,
+    /// How many others pass it, where it is held back.
+    displacement: Option<u8>,
+}
+
+const NANOS_PER_MICRO: u128 = 1_000;
+const NANOS_PER_SECOND: u128 = 1_000_000_000;
+
+fn transmission_nanos(length: usize, bandwidth: NonZeroU64) -> u128 {
+    (length as u128 * NANOS_PER_SECOND).div_ceil(u128::from(bandwidth.get()))
+}
+
+#[cfg(test)]
+mod tests;

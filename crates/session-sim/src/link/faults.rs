@@ -1,0 +1,57 @@
+//! What a link has done to datagrams, counted by kind.
+
+use core::fmt;
+use core::ops::AddAssign;
+
+/// Counters of a link, one per kind of fault.
+///
+/// At any time `sent + duplicated` is `delivered + lost + queue_dropped + too_big` plus what is in flight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Faults {
+    /// Datagrams handed to the link.
+    pub sent: u64,
+    /// Datagrams that came out, copies included.
+    pub delivered: u64,
+    /// Datagrams that vanished behind the bottleneck.
+    pub lost: u64,
+    /// Copies made.
+    pub duplicated: u64,
+    /// Datagrams that at least one later datagram has overtaken.
+    pub reordered: u64,
+    /// Datagrams above the MTU.
+    pub too_big: u64,
+    /// Datagrams that found the queue full.
+    pub queue_dropped: u64,
+}
+
+impl Faults {
+    /// Nothing has happened.
+    pub const NONE: Self =
+        Self { sent: 0, delivered: 0, lost: 0, duplicated: 0, reordered: 0, too_big: 0, queue_dropped: 0 };
+}
+
+/// Sums the two directions of a link, or many runs.
+impl AddAssign for Faults {
+    fn add_assign(&mut self, other: Self) {
+        let Self { sent, delivered, lost, duplicated, reordered, too_big, queue_dropped } = other;
+        self.sent += sent;
+        self.delivered += delivered;
+        self.lost += lost;
+        self.duplicated += duplicated;
+        self.reordered += reordered;
+        self.too_big += too_big;
+        self.queue_dropped += queue_dropped;
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sent, delivered, lost, duplicated, reordered, too_big, queue_dropped } = self;
+        write!(
+            formatter,
+            "sent {sent}, delivered {delivered}, lost {lost}, duplicated {duplicated}, reordered {reordered}, \
+             too big {too_big}, dropped by the queue {queue_dropped}"
+        )
+    }
+}

@@ -1,0 +1,285 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn at(micros: u64) -> Instant {
+    Instant::from_micros(micros)
+}
+
+/// Sends `count` numbered datagrams `gap_micros` apart, receiving whatever is due before each, then drains.
+fn run(config: LinkConfig, seed: u64, count: u64, gap_micros: u64) -> (Vec<(Instant, u64)>, Faults) {
+    let mut link = Link::new(config, seed);
+    let mut received = Vec::new();
+    let mut drain = |link: &mut Link, until: Instant| {
+        while let Some(due) = link.next_delivery().filter(|due| *due <= until) {
+            let datagram = link.receive(due).expect("a datagram at the time the link announced");
+            received.push((due, u64::from_be_bytes(datagram[..8].try_into().expect("eight bytes"))));
+            reconcile(link);
+        }
+    };
+    for number in 0..count {
+        let now = at(number * gap_micros);
+        drain(&mut link, now);
+        link.send(now, &number.to_be_bytes());
+        reconcile(&link);
+    }
+    drain(&mut link, Instant::MAX);
+    assert_eq!(link.in_flight(), 0);
+    assert_eq!(link.in_flight_bytes, 0);
+    (received, *link.faults())
+}
+
+fn reconcile(link: &Link) {
+    let faults = link.faults();
+    assert_eq!(
+        faults.sent + faults.duplicated,
+        faults.delivered + faults.lost + faults.queue_dropped + faults.too_big + link.in_flight() as u64,
+        "{faults}, in flight {}",
+        link.in_flight()
+    );
+}
+
+/// How many later-sent datagrams came out before each one.
+fn displacements(received: &[(Instant, u64)]) -> Vec<usize> {
+    (0..received.len())
+        .map(|index| {
+            // Wide enough to show a bound that is broken: nothing moves by more than 64.
+            let start = index.saturating_sub(500);
+            received[start..index].iter().filter(|earlier| earlier.1 > received[index].1).count()
+        })
+        .collect()
+}
+
+#[test]
+fn perfect_link_is_first_in_first_out_and_loses_nothing() {
+    let (received, faults) = run(LinkConfig::default(), 1, 10_000, 3);
+    let expected: Vec<_> = (0..10_000).map(|number| (at(number * 3), number)).collect();
+    assert_eq!(received, expected);
+    assert_eq!(faults, Faults { sent: 10_000, delivered: 10_000, ..Faults::NONE });
+}
+
+#[test]
+fn rates_hold_over_a_hundred_thousand_datagrams() {
+    let config = LinkConfig {
+        loss: Probability::from_ppm(5_000),
+        duplication: Probability::from_percent(2),
+        reordering: Reordering::mild(),
+        delay: millis(5),
+        ..LinkConfig::default()
+    };
+    let (received, faults) = run(config, 3, 100_000, 100);
+    // Bounds are five standard deviations of the binomial.
+    assert!((388..=612).contains(&faults.lost), "{faults}");
+    assert!((1_779..=2_221).contains(&faults.duplicated), "{faults}");
+    assert!((850..=1_180).contains(&faults.reordered), "{faults}");
+    assert_eq!(received.len() as u64, faults.delivered);
+}
+
+#[test]
+fn mild_reordering_lets_one_to_three_pass() {
+    let config = LinkConfig { reordering: Reordering::mild(), delay: millis(5), ..LinkConfig::default() };
+    let (received, faults) = run(config, 5, 100_000, 100);
+    let displacements = displacements(&received);
+    let count = |wanted| displacements.iter().filter(|overtaken| **overtaken == wanted).count();
+    for displacement in 1..=3 {
+        assert!((200..=470).contains(&count(displacement)), "{displacement}: {}", count(displacement));
+    }
+    assert_eq!((100_000 - count(0)) as u64, faults.reordered);
+    assert_eq!(displacements.iter().max(), Some(&3));
+}
+
+#[test]
+fn datagram_nobody_follows_comes_out_after_the_hold() {
+    let reordering = Reordering::new(Probability::ALWAYS, 3, millis(10));
+    let mut link = Link::new(LinkConfig { reordering, delay: millis(5), ..LinkConfig::default() }, 1);
+    link.send(at(0), b"alone");
+    assert_eq!(link.next_delivery(), Some(at(15_000)));
+    assert_eq!(link.receive(at(14_999)), None);
+    assert_eq!(link.receive(at(15_000)).as_deref(), Some(&b"alone"[..]));
+    assert_eq!(link.faults().reordered, 0);
+}
+
+#[test]
+fn always_reordering_still_reorders() {
+    let reordering = Reordering::new(Probability::ALWAYS, 1, millis(10));
+    let (received, faults) = run(LinkConfig { reordering, ..LinkConfig::default() }, 1, 8, 100);
+    let numbers: Vec<_> = received.iter().map(|(_, number)| *number).collect();
+    assert_eq!(numbers, [1, 0, 3, 2, 5, 4, 7, 6]);
+    assert_eq!(faults.reordered, 4);
+}
+
+#[test]
+fn bandwidth_spaces_datagrams() {
+    let config = LinkConfig { bandwidth: NonZeroU64::new(8_000), delay: millis(5), ..LinkConfig::default() };
+    let (received, _) = run(config, 1, 3, 0);
+    assert_eq!(received, [(at(6_000), 0), (at(7_000), 1), (at(8_000), 2)]);
+}
+
+#[test]
+fn fast_link_is_not_slowed_by_rounding() {
+    // Eight bytes take 8 ns; a thousand of them must not take a thousand microseconds.
+    let config = LinkConfig { bandwidth: NonZeroU64::new(1_000_000_000), ..LinkConfig::default() };
+    let (received, _) = run(config, 1, 1_000, 0);
+    assert_eq!(received.last(), Some(&(at(8), 999)));
+}
+
+#[test]
+fn full_queue_drops_and_drains_again() {
+    let config = LinkConfig { bandwidth: NonZeroU64::new(8_000), queue: Some(16), ..LinkConfig::default() };
+    let mut link = Link::new(config, 1);
+    for _ in 0..5 {
+        link.send(at(0), &[0; 8]);
+    }
+    assert_eq!((link.faults().queue_dropped, link.in_flight()), (3, 2));
+    link.send(at(1_000), &[0; 8]);
+    assert_eq!((link.faults().queue_dropped, link.in_flight()), (3, 3));
+    link.send(at(60_000), &[0; 100]);
+    assert_eq!(link.faults().queue_dropped, 3, "an idle bottleneck takes a datagram longer than its queue");
+}
+
+#[test]
+fn mtu_is_the_largest_that_passes() {
+    let mut link = Link::new(LinkConfig { mtu: Some(1_200), ..LinkConfig::default() }, 1);
+    link.send(at(0), &[0; 1_200]);
+    link.send(at(0), &[0; 1_201]);
+    assert_eq!((link.faults().too_big, link.in_flight()), (1, 1));
+}
+
+#[test]
+fn memory_is_bounded_when_nobody_receives() {
+    let config = LinkConfig { duplication: Probability::ALWAYS, ..LinkConfig::default() };
+    let mut link = Link::new(config, 1);
+    for _ in 0..IN_FLIGHT_DATAGRAMS {
+        link.send(at(0), &[]);
+    }
+    assert_eq!(link.in_flight(), IN_FLIGHT_DATAGRAMS);
+    reconcile(&link);
+
+    let mut link = Link::new(config, 1);
+    for _ in 0..1_000 {
+        link.send(at(0), &[0; 65_507]);
+    }
+    assert!(link.in_flight_bytes <= IN_FLIGHT_BYTES);
+    assert!(link.faults().queue_dropped > 0);
+    reconcile(&link);
+}
+
+#[test]
+fn time_that_goes_back_delivers_nothing_early() {
+    let mut link = Link::new(LinkConfig { delay: millis(1), ..LinkConfig::default() }, 1);
+    link.send(at(5_000), b"first");
+    link.send(at(0), b"second");
+    assert_eq!(link.receive(at(5_999)), None);
+    assert_eq!(link.receive(at(6_000)).as_deref(), Some(&b"first"[..]));
+    assert_eq!(link.receive(at(0)).as_deref(), Some(&b"second"[..]), "the link has already seen 6,000 µs");
+}
+
+#[test]
+fn end_of_time_is_survived() {
+    let config = LinkConfig {
+        delay: Duration::MAX,
+        jitter: Duration::MAX,
+        bandwidth: NonZeroU64::new(1),
+        reordering: Reordering::new(Probability::ALWAYS, 200, Duration::MAX),
+        ..LinkConfig::default()
+    };
+    assert_eq!(config.reordering.max_displacement(), MAX_DISPLACEMENT);
+    let (received, _) = run(config, 1, 500, u64::MAX / 1_000);
+    assert_eq!(received.len(), 500);
+}
+
+#[test]
+fn shorter_hold_set_later_keeps_the_schedule_in_order() {
+    let held = |hold| LinkConfig {
+        reordering: Reordering::new(Probability::ALWAYS, 8, millis(hold)),
+        ..LinkConfig::default()
+    };
+    let mut link = Link::new(held(100), 1);
+    link.send(at(0), b"long");
+    link.set_config(held(1));
+    link.send(at(0), b"short");
+    assert_eq!(link.next_delivery(), Some(at(1_000)));
+    assert_eq!(link.receive(at(1_000)).as_deref(), Some(&b"short"[..]));
+    link.receive(at(100_000)).expect("the long hold ends");
+    assert_eq!(link.faults().delivered, 2);
+}
+
+#[test]
+fn faults_print_by_kind_and_sum() {
+    let mut sum = Faults { sent: 1, delivered: 2, lost: 3, duplicated: 4, reordered: 5, too_big: 6, queue_dropped: 7 };
+    sum += sum;
+    assert_eq!(
+        sum.to_string(),
+        "sent 2, delivered 4, lost 6, duplicated 8, reordered 10, too big 12, dropped by the queue 14"
+    );
+}
+
+prop_compose! {
+    fn configs()(
+        loss in 0..=30_u32,
+        duplication in 0..=10_u32,
+        reordering in 0..=100_u32,
+        displacement in 0..=64_u8,
+        delay in 0..50_u64,
+        jitter in 0..20_u64,
+        bandwidth in proptest::option::of(1_000..1_000_000_u64),
+        queue in proptest::option::of(0..4_000_usize),
+    ) -> LinkConfig {
+        LinkConfig {
+            loss: Probability::from_percent(loss),
+            duplication: Probability::from_percent(duplication),
+            reordering: Reordering::new(Probability::from_percent(reordering), displacement, millis(30)),
+            delay: millis(delay),
+            jitter: millis(jitter),
+            bandwidth: bandwidth.and_then(NonZeroU64::new),
+            queue,
+            mtu: Some(1_200),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn counters_reconcile_and_time_never_goes_back(config in configs(), seed: u64, gap in 0..2_000_u64) {
+        let (received, faults) = run(config, seed, 500, gap);
+        prop_assert!(received.is_sorted_by_key(|(at, _)| *at));
+        prop_assert_eq!(received.len() as u64, faults.delivered);
+        let earliest = |number: u64| at(number * gap).saturating_add(config.delay);
+        prop_assert!(received.iter().all(|(at, number)| *at >= earliest(*number)));
+    }
+
+    #[test]
+    fn displacement_stays_within_its_bound(config in configs(), seed: u64, gap in 0..2_000_u64) {
+        // A copy would be counted as overtaking datagrams that it never passed.
+        let config = LinkConfig { duplication: Probability::NEVER, ..config };
+        let (received, faults) = run(config, seed, 500, gap);
+        let displacements = displacements(&received);
+        let bound = usize::from(config.reordering.max_displacement());
+        prop_assert!(displacements.iter().all(|overtaken| *overtaken <= bound));
+        prop_assert_eq!(displacements.iter().filter(|overtaken| **overtaken > 0).count() as u64, faults.reordered);
+    }
+
+    #[test]
+    fn same_seed_gives_the_same_bytes(config in configs(), seed: u64, gap in 0..2_000_u64) {
+        prop_assert_eq!(run(config, seed, 300, gap), run(config, seed, 300, gap));
+    }
+
+    #[test]
+    fn how_often_the_caller_receives_changes_nothing(config in configs(), seed: u64) {
+        let (prompt, _) = run(config, seed, 300, 100);
+        let mut link = Link::new(config, seed);
+        for number in 0..300_u64 {
+            link.send(at(number * 100), &number.to_be_bytes());
+        }
+        let mut late = Vec::new();
+        while let Some(due) = link.next_delivery() {
+            let datagram = link.receive(due).expect("due");
+            late.push((due, u64::from_be_bytes(datagram[..8].try_into().expect("eight bytes"))));
+        }
+        prop_assert_eq!(prompt, late);
+    }
+}
