@@ -1,0 +1,18 @@
+//! What the commands do.
+
+mod keygen;
+mod pubkey;
+
+use crate::args::{Arguments, Command};
+use crate::exit::Failure;
+
+/// Runs the command that `arguments` name.
+///
+/// # Errors
+/// What the user is told and the process exits with.
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    match arguments.command {
+        Command::Keygen(arguments) => keygen::run(&arguments),
+        Command::Pubkey(arguments) => pubkey::run(&arguments),
+    }
+}

@@ -1,0 +1,13 @@
+//! The `session` command as a library, so that tests reach its parts.
+//!
+//! From the bottom up: [`exit`] says how a run ends; [`place`] puts files where they belong or nowhere; [`keys`] reads
+//! and writes key files;
+//! [`commands`] does what [`args`] has parsed.
+#![forbid(unsafe_code)]
+
+pub mod args;
+pub mod commands;
+pub mod exit;
+pub mod keys;
+pub mod place;
+mod text;

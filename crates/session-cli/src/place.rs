@@ -1,0 +1,151 @@
+//! Files that appear whole under their name, or not at all.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+
+/// Bytes of the longest file name on the file systems of Linux, macOS and the BSDs.
+pub const MAX_NAME: usize = 255;
+/// Names tried before giving up on a free temporary one; 64 random bits collide only if the generator is broken.
+const ATTEMPTS: usize = 4;
+
+/// A folder, held open, so that a file ends where its temporary was made even if the path is changed meanwhile.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    descriptor: Arc<OwnedFd>,
+}
+
+/// What to do where the final name is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Leave the old file and fail.
+    Keep,
+    /// Put the new file in its place.
+    Replace,
+}
+
+/// A file under a temporary name in the folder where it will end; dropped without [`Pending::commit`], it is deleted.
+#[derive(Debug)]
+pub struct Pending {
+    folder: Folder,
+    file: File,
+    temporary: OsString,
+    committed: bool,
+}
+
+impl Folder {
+    /// Opens `path`, which must be a folder.
+    ///
+    /// # Errors
+    /// Whatever the operating system says.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let descriptor = rustix::fs::open(path, flags, Mode::empty())?;
+        Ok(Self { descriptor: Arc::new(descriptor) })
+    }
+
+    /// True if `name` is taken, whatever by (a dangling symbolic link too).
+    ///
+    /// # Errors
+    /// Whatever the operating system says, except that nothing is there.
+    pub fn contains(&self, name: &OsStr) -> io::Result<bool> {
+        match rustix::fs::statat(self.descriptor.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Creates the temporary `.NAME.PARTIAL-RANDOM` for a file that will be called `name`, with `mode` less the umask.
+    ///
+    /// # Errors
+    /// Whatever the operating system says.
+    pub fn create(&self, name: &OsStr, mode: u32) -> io::Result<Pending> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut attempts = 0;
+        loop {
+            let temporary = temporary_name(name)?;
+            match rustix::fs::openat(self.descriptor.as_fd(), &temporary, flags, Mode::from_raw_mode(mode)) {
+                Ok(descriptor) => {
+                    return Ok(Pending {
+                        folder: self.clone(),
+                        file: File::from(descriptor),
+                        temporary,
+                        committed: false,
+                    });
+                }
+                Err(Errno::EXIST) if attempts < ATTEMPTS => attempts += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+impl Pending {
+    /// The file, to write to.
+    pub const fn file(&mut self) -> &mut File {
+        &mut self.file
+    }
+
+    /// Makes the content durable, gives the file its name and makes that durable too.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`] where the name is taken and `existing` keeps; else whatever the operating
+    /// system says. The temporary is deleted; after an error of the very last step the final name may exist.
+    pub fn commit(mut self, name: &OsStr, existing: Existing) -> io::Result<()> {
+        self.file.sync_all()?;
+        let folder = self.folder.descriptor.as_fd();
+        match existing {
+            Existing::Replace => rustix::fs::renameat(folder, &self.temporary, folder, name)?,
+            Existing::Keep => self.rename_keeping(name)?,
+        }
+        self.committed = true;
+        rustix::fs::fsync(folder)?;
+        Ok(())
+    }
+
+    fn rename_keeping(&self, name: &OsStr) -> rustix::io::Result<()> {
+        let folder = self.folder.descriptor.as_fd();
+        match rustix::fs::renameat_with(folder, &self.temporary, folder, name, RenameFlags::NOREPLACE) {
+            // Some file systems lack the flag; a hard link refuses a taken name everywhere.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => self.link_keeping(name),
+            other => other,
+        }
+    }
+
+    fn link_keeping(&self, name: &OsStr) -> rustix::io::Result<()> {
+        let folder = self.folder.descriptor.as_fd();
+        rustix::fs::linkat(folder, &self.temporary, folder, name, AtFlags::empty())?;
+        rustix::fs::unlinkat(folder, &self.temporary, AtFlags::empty())
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if !self.committed {
+            // Nobody is left to tell; a leftover has a name that says what it is.
+            let _ = rustix::fs::unlinkat(self.folder.descriptor.as_fd(), &self.temporary, AtFlags::empty());
+        }
+    }
+}
+
+/// `.NAME.PARTIAL-RANDOM`, with NAME cut at a character so that the whole fits.
+fn temporary_name(name: &OsStr) -> io::Result<OsString> {
+    const DIGITS: usize = 16;
+    let random = getrandom::u64()?;
+    let suffix = format!(".PARTIAL-{random:0DIGITS$x}");
+    let text = name.to_string_lossy();
+    let room = MAX_NAME - 1 - suffix.len();
+    let cut = text.floor_char_boundary(room.min(text.len()));
+    Ok(OsString::from(format!(".{}{suffix}", &text[..cut])))
+}
+
+#[cfg(test)]
+mod tests;
