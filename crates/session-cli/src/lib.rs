@@ -1,13 +1,14 @@
 //! The `session` command as a library, so that tests reach its parts.
 //!
 //! From the bottom up: [`exit`] says how a run ends; [`place`] puts files where they belong or nowhere; [`keys`] reads
-//! and writes key files;
+//! and writes key files; [`inbox`] takes in files from peers;
 //! [`commands`] does what [`args`] has parsed.
 #![forbid(unsafe_code)]
 
 pub mod args;
 pub mod commands;
 pub mod exit;
+pub mod inbox;
 pub mod keys;
 pub mod place;
 mod text;
