@@ -1,0 +1,143 @@
+//! How far a transfer is: a bar on a terminal, about one plain line a second elsewhere.
+
+mod format;
+mod meter;
+
+pub use format::{Bytes, Clock, Percent};
+pub use meter::Meter;
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use session_core::Instant;
+
+/// Time between two plain lines.
+const LINE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What is known about a transfer at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Bytes of the file that have crossed.
+    pub bytes: u64,
+    /// The smoothed round-trip time, once measured.
+    pub round_trip: Option<Duration>,
+    /// Packets sent.
+    pub packets_sent: u64,
+    /// Packets of those that were lost.
+    pub packets_lost: u64,
+}
+
+/// Shows the progress of one transfer.
+pub struct Progress {
+    label: String,
+    meter: Meter,
+    display: Display,
+}
+
+enum Display {
+    Bar(ProgressBar),
+    Lines { output: Box<dyn Write + Send>, last: Option<Instant> },
+}
+
+impl Progress {
+    /// Shows the transfer of `total` bytes called `label` on standard error, in the way that suits it.
+    #[must_use]
+    pub fn new(label: &str, total: u64, now: Instant) -> Self {
+        if io::stderr().is_terminal() {
+            Self::bar(label, total, ProgressDrawTarget::stderr(), now)
+        } else {
+            Self::lines(label, total, Box::new(io::stderr()), now)
+        }
+    }
+
+    /// Writes plain lines to `output`.
+    #[must_use]
+    pub fn lines(label: &str, total: u64, output: Box<dyn Write + Send>, now: Instant) -> Self {
+        Self::with(label, total, Display::Lines { output, last: None }, now)
+    }
+
+    /// Draws a bar on `target`.
+    #[must_use]
+    pub fn bar(label: &str, total: u64, target: ProgressDrawTarget, now: Instant) -> Self {
+        let style = ProgressStyle::with_template("{bar:20} {wide_msg}").expect("the template is constant");
+        let bar = ProgressBar::with_draw_target(Some(total), target).with_style(style.progress_chars("=> "));
+        Self::with(label, total, Display::Bar(bar), now)
+    }
+
+    fn with(label: &str, total: u64, display: Display, now: Instant) -> Self {
+        Self { label: label.to_owned(), meter: Meter::new(total, now), display }
+    }
+
+    /// Takes note of `snapshot`, and shows it if it is time to. Trouble with the output does not stop a transfer.
+    pub fn update(&mut self, snapshot: Snapshot, now: Instant) {
+        self.meter.update(snapshot.bytes, now);
+        match &mut self.display {
+            Display::Bar(bar) => {
+                bar.set_message(status(&self.label, &self.meter, snapshot));
+                bar.set_position(snapshot.bytes);
+            }
+            Display::Lines { output, last } => {
+                let is_due = last.is_none_or(|last| now.saturating_since(last) >= LINE_INTERVAL);
+                if is_due {
+                    *last = Some(now);
+                    let _ = writeln!(output, "{}", status(&self.label, &self.meter, snapshot));
+                }
+            }
+        }
+    }
+
+    /// Shows the last line: how much crossed in how long.
+    pub fn finish(mut self, snapshot: Snapshot, now: Instant) {
+        self.meter.update(snapshot.bytes, now);
+        let summary = summary(&self.label, &self.meter, snapshot, now);
+        match &mut self.display {
+            Display::Bar(bar) => {
+                bar.set_position(snapshot.bytes);
+                bar.finish_with_message(summary);
+            }
+            Display::Lines { output, .. } => {
+                let _ = writeln!(output, "{summary}");
+            }
+        }
+    }
+}
+
+/// `LABEL: 12.3 MiB of 64.0 MiB (19 %), 4.1 MiB/s, RTT 10.2 ms, loss 0.51 %, ETA 0:12`
+fn status(label: &str, meter: &Meter, snapshot: Snapshot) -> String {
+    let total = meter.total();
+    let done = (u128::from(snapshot.bytes) * 100).checked_div(u128::from(total)).unwrap_or(100).min(100);
+    let mut line = format!("{label}: {} of {} ({done} %)", Bytes(snapshot.bytes), Bytes(total));
+    if let Some(rate) = meter.rate() {
+        let _ = write!(line, ", {}/s", Bytes(rate));
+    }
+    path_quality(&mut line, snapshot);
+    if let Some(remaining) = meter.remaining() {
+        let _ = write!(line, ", ETA {}", Clock(remaining));
+    }
+    line
+}
+
+/// `LABEL: 64.0 MiB in 15.6 s, 4.1 MiB/s, RTT 10.2 ms, loss 0.51 %`
+fn summary(label: &str, meter: &Meter, snapshot: Snapshot, now: Instant) -> String {
+    let elapsed = meter.elapsed(now);
+    let mut line = format!("{label}: {} in {:.1} s", Bytes(snapshot.bytes), elapsed.as_secs_f64());
+    if let Some(rate) = meter.average(now) {
+        let _ = write!(line, ", {}/s", Bytes(rate));
+    }
+    path_quality(&mut line, snapshot);
+    line
+}
+
+fn path_quality(line: &mut String, snapshot: Snapshot) {
+    if let Some(round_trip) = snapshot.round_trip {
+        let _ = write!(line, ", RTT {:.1} ms", round_trip.as_secs_f64() * 1_000.0);
+    }
+    if snapshot.packets_sent > 0 {
+        let _ = write!(line, ", loss {}", Percent { part: snapshot.packets_lost, whole: snapshot.packets_sent });
+    }
+}
+
+#[cfg(test)]
+mod tests;
