@@ -1,0 +1,97 @@
+# `just ci` is what CI runs. Every recipe fails when it cannot do its work; none skips.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+# The checks of CI, cheapest first.
+steps := "fmt self-test layers deny spec thumb clippy test docs fuzz-build e2e demo"
+fuzz_target := "x86_64-unknown-linux-gnu"
+
+# What cargo-fuzz passes: coverage counters and AddressSanitizer. Nightly only.
+fuzz_flags := "--cfg fuzzing -Cdebug-assertions -Coverflow-checks -Ccodegen-units=1 -Zsanitizer=address -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
+
+# List the recipes.
+default:
+    @just --list --unsorted
+
+# Everything CI checks, with the minutes of each step; stops at the first failure.
+ci:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    report=""
+    for step in {{ steps }}; do
+        echo "=== just $step"
+        started=$SECONDS
+        timeout 20m {{ quote(just_executable()) }} "$step" || { echo "=== just $step FAILED"; exit 1; }
+        report+=$(printf '%-12s %5.1f min' "$step" "$(awk "BEGIN { print ($SECONDS - $started) / 60 }")")$'\n'
+    done
+    printf '%s' "$report"
+
+# Formatting of both workspaces.
+fmt:
+    cargo fmt --all --check
+    cargo fmt --manifest-path fuzz/Cargo.toml --check
+
+# Lints, with warnings as errors.
+clippy:
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# The checkers find the faults that are planted for them.
+self-test:
+    python3 .ci/layers.py --self-test
+    python3 .ci/spec.py --self-test
+    python3 .ci/deny.py --self-test
+
+# Imports of the core point down, no std in it, no clock where none belongs (docs/layers.toml).
+layers:
+    python3 .ci/layers.py
+
+# Every MUST of docs/protocol.md is cited by a test; docs/requirements.md and docs/threat-model.md are complete.
+spec:
+    python3 .ci/spec.py
+
+# All tests: unit, property, scenario, documentation, the fuzz corpora.
+test:
+    cargo test
+
+# Documentation without a warning.
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+# Licences, sources and bans of all dependencies (deny.toml).
+deny:
+    python3 .ci/deny.py
+
+# The core for a microcontroller that has no std at all. Debian: apt-get install rustc-web cargo-web rust-web-src.
+thumb:
+    RUSTC_BOOTSTRAP=1 PATH="/usr/bin:$PATH" CARGO_TARGET_DIR=target/thumb /usr/bin/cargo build --locked -Zbuild-std=core,alloc --target thumbv7m-none-eabi -p session-core
+
+# All fuzz targets, instrumented (nightly).
+fuzz-build:
+    RUSTFLAGS="{{ fuzz_flags }}" cargo +nightly build --manifest-path fuzz/Cargo.toml --target-dir fuzz/target --release --bins --locked --target {{ fuzz_target }}
+
+# One fuzz target for some seconds on top of its corpus, e.g. `just fuzz header 60`.
+fuzz target seconds="60": fuzz-build
+    mkdir -p fuzz/artifacts/{{ target }} fuzz/target/found/{{ target }}
+    fuzz/target/{{ fuzz_target }}/release/{{ target }} -max_total_time={{ seconds }} -malloc_limit_mb=512 -artifact_prefix=fuzz/artifacts/{{ target }}/ fuzz/target/found/{{ target }} fuzz/corpus/{{ target }}
+
+# Real transfers between real processes, release build.
+e2e:
+    cargo build --release --locked -p session-cli
+    cargo test --release --locked -p session-tests --test e2e -- --nocapture
+
+# Long real transfers, by hand: 1 GiB in each of four directions, 50 senders at once.
+soak:
+    cargo build --release --locked -p session-cli
+    cargo test --release --locked -p session-tests --test soak -- --ignored --nocapture
+
+# The README's first command: a file crosses a bad link between two processes.
+demo:
+    cargo run --release -p session-cli --bin session -- demo
+
+# Rewrites docs/bounds.md from `Limits`; `just test` fails when it is out of date.
+bounds:
+    UPDATE_BOUNDS=1 cargo test --locked -p session-tests --test bounds
+
+# Figures: goodput, latency, handshakes, memory, instructions per poll.
+bench:
+    cargo run --release --locked -p session-cli --bin session -- bench
