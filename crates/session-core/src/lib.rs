@@ -6,8 +6,16 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-pub mod time;
+mod crypto;
+mod ids;
 mod pool;
+mod seed;
 mod state_hash;
+pub mod time;
 
+pub use crypto::{
+    DhError, InvalidPublicKey, OpenError, Provider, PublicKey, RustCrypto, RustCryptoKey, Secret, StaticKey,
+};
+pub use ids::PeerId;
+pub use seed::Seed;
 pub use time::Instant;

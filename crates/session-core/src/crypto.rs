@@ -1,0 +1,23 @@
+//! Keys, nonces and everything that touches them.
+//!
+//! Level rule: this module imports the crate's vocabulary (`ids`, `seed`, `state_hash`) and cryptographic crates, nothing
+//! else. Nonces are made in `keys` and in the Noise cipher, and nowhere else.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects
+)]
+
+mod public_key;
+mod secret;
+mod static_key;
+mod suite;
+#[cfg(test)]
+mod test_vectors;
+
+pub use public_key::{InvalidPublicKey, PublicKey};
+pub use secret::Secret;
+pub use static_key::StaticKey;
+pub use suite::{DhError, OpenError, Provider, RustCrypto, RustCryptoKey};
