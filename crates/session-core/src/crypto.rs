@@ -10,6 +10,8 @@
     clippy::arithmetic_side_effects
 )]
 
+pub(crate) mod hkdf;
+pub(crate) mod marks;
 mod public_key;
 mod secret;
 mod static_key;
