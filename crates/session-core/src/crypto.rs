@@ -10,6 +10,7 @@
     clippy::arithmetic_side_effects
 )]
 
+pub(crate) mod drbg;
 pub(crate) mod hkdf;
 pub(crate) mod marks;
 mod public_key;
