@@ -13,6 +13,7 @@
 pub(crate) mod drbg;
 pub(crate) mod hkdf;
 pub(crate) mod marks;
+pub(crate) mod noise;
 mod public_key;
 mod secret;
 mod static_key;
