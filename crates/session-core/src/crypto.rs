@@ -12,6 +12,7 @@
 
 pub(crate) mod drbg;
 pub(crate) mod hkdf;
+pub(crate) mod key_cache;
 pub(crate) mod keys;
 pub(crate) mod marks;
 pub(crate) mod noise;
