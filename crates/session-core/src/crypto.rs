@@ -17,6 +17,7 @@ pub(crate) mod keys;
 pub(crate) mod marks;
 pub(crate) mod noise;
 mod public_key;
+pub(crate) mod replay;
 mod secret;
 mod static_key;
 mod suite;

@@ -1,0 +1,166 @@
+//! Which packet numbers have been seen: against replays, and for what is acknowledged.
+
+use crate::state_hash::StateHash;
+
+/// Packet numbers remembered below and including the largest one.
+pub(crate) const WINDOW: u64 = 1024;
+
+const WORDS: usize = 16;
+
+/// A set of packet numbers that forgets those [`WINDOW`] or more below its largest.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PacketWindow {
+    largest: Option<u64>,
+    /// A ring: the bit of a number is at the number modulo [`WINDOW`].
+    words: [u64; WORDS],
+}
+
+impl PacketWindow {
+    /// Adds a number; `false` and no change if it was there already or is too old.
+    pub(crate) fn insert(&mut self, packet_number: u64) -> bool {
+        if self.is_new_largest(packet_number) {
+            self.forget_up_to(packet_number);
+            self.largest = Some(packet_number);
+        } else if packet_number < self.floor() || self.contains(packet_number) {
+            return false;
+        }
+        if let Some(word) = self.words.get_mut(word_index(packet_number)) {
+            *word |= bit(packet_number);
+        }
+        true
+    }
+
+    pub(crate) fn contains(&self, packet_number: u64) -> bool {
+        let inside = self.largest.is_some_and(|largest| packet_number <= largest && packet_number >= self.floor());
+        inside && self.word(packet_number) & bit(packet_number) != 0
+    }
+
+    pub(crate) fn largest(&self) -> Option<u64> {
+        self.largest
+    }
+
+    /// The smallest number that is still remembered or could still be added.
+    pub(crate) fn floor(&self) -> u64 {
+        self.largest.map_or(0, |largest| largest.saturating_sub(WINDOW.saturating_sub(1)))
+    }
+
+    /// Runs of numbers in the set as `(low, high)`, the largest first, at most `max_ranges`.
+    pub(crate) fn iter_ranges_descending(&self, max_ranges: usize) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let mut from = self.largest;
+        core::iter::from_fn(move || {
+            let high = self.last_at_or_below(from?, true)?;
+            let gap = self.last_at_or_below(high, false);
+            from = gap;
+            Some((gap.map_or(self.floor(), |gap| gap.saturating_add(1)), high))
+        })
+        .take(max_ranges)
+    }
+
+    pub(crate) fn digest_into(&self, hash: &mut StateHash) {
+        let Self { largest, words } = self;
+        hash.option(*largest);
+        words.iter().for_each(|word| hash.u64(*word));
+    }
+
+    fn is_new_largest(&self, packet_number: u64) -> bool {
+        self.largest.is_none_or(|largest| packet_number > largest)
+    }
+
+    /// Clears the bits between the largest number so far and a new one, which now stand for newer numbers.
+    fn forget_up_to(&mut self, packet_number: u64) {
+        let Some(largest) = self.largest else { return };
+        if packet_number.saturating_sub(largest) >= WINDOW {
+            self.words = [0; WORDS];
+            return;
+        }
+        let mut next = largest.saturating_add(1);
+        while next <= packet_number {
+            let end = (next | 63).min(packet_number);
+            let span = bits_up_to(end) & !bits_up_to(next).wrapping_shr(1);
+            if let Some(word) = self.words.get_mut(word_index(next)) {
+                *word &= !span;
+            }
+            let Some(following) = end.checked_add(1) else { return };
+            next = following;
+        }
+    }
+
+    /// The largest number not above `from`, and not below the floor, that is (or is not) in the set.
+    fn last_at_or_below(&self, from: u64, present: bool) -> Option<u64> {
+        let floor = self.floor();
+        let mut top = from;
+        while top >= floor {
+            let word = if present { self.word(top) } else { !self.word(top) };
+            let candidates = word & bits_up_to(top);
+            let base = top & !63;
+            if candidates != 0 {
+                let found = base | u64::from(candidates.ilog2());
+                return (found >= floor).then_some(found);
+            }
+            top = base.checked_sub(1)?;
+        }
+        None
+    }
+
+    fn word(&self, packet_number: u64) -> u64 {
+        self.words.get(word_index(packet_number)).copied().unwrap_or(0)
+    }
+}
+
+fn word_index(packet_number: u64) -> usize {
+    (packet_number >> 6) as usize & (WORDS.saturating_sub(1))
+}
+
+fn bit(packet_number: u64) -> u64 {
+    1u64.wrapping_shl((packet_number & 63) as u32)
+}
+
+/// The bits of the word of `packet_number` up to and including its own.
+fn bits_up_to(packet_number: u64) -> u64 {
+    u64::MAX.wrapping_shr(63u32.saturating_sub((packet_number & 63) as u32))
+}
+
+/// What to do with a packet of a given number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Never seen.
+    Fresh,
+    /// Accepted before.
+    Seen,
+    /// Below the window: nobody knows any more.
+    TooOld,
+}
+
+/// Refuses packets that were accepted before.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ReplayWindow(PacketWindow);
+
+impl ReplayWindow {
+    /// Notes an accepted packet. Called only after its authentication.
+    pub(crate) fn insert(&mut self, packet_number: u64) {
+        self.0.insert(packet_number);
+    }
+
+    #[must_use]
+    pub(crate) fn check(&self, packet_number: u64) -> Verdict {
+        if packet_number < self.0.floor() {
+            Verdict::TooOld
+        } else if self.0.contains(packet_number) {
+            Verdict::Seen
+        } else {
+            Verdict::Fresh
+        }
+    }
+
+    pub(crate) fn largest(&self) -> Option<u64> {
+        self.0.largest()
+    }
+
+    pub(crate) fn digest_into(&self, hash: &mut StateHash) {
+        let Self(window) = self;
+        window.digest_into(hash);
+    }
+}
+
+#[cfg(test)]
+mod tests;
