@@ -10,6 +10,7 @@ mod crypto;
 mod ids;
 mod pool;
 mod seed;
+mod recovery;
 mod state_hash;
 pub mod time;
 

@@ -1,0 +1,72 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn sampled(millis: u64) -> RttEstimator {
+    let mut rtt = RttEstimator::new();
+    rtt.update(Duration::from_millis(millis), Duration::ZERO, Duration::ZERO);
+    rtt
+}
+
+fn at(millis: u64) -> Instant {
+    Instant::from_micros(millis * 1000)
+}
+
+#[test]
+fn three_later_packets_make_a_loss() {
+    let thresholds = LossThresholds::new(10, at(0), &sampled(100));
+    assert!(thresholds.is_lost(7, at(0)));
+    assert!(!thresholds.is_lost(8, at(0)));
+    assert!(!thresholds.is_lost(11, at(0)), "nothing above the largest acknowledged is lost");
+}
+
+#[test]
+fn nine_eighths_of_a_round_trip_make_a_loss() {
+    let rtt = sampled(80);
+    assert_eq!(loss_delay(&rtt), Duration::from_millis(90));
+    assert!(!LossThresholds::new(10, at(89), &rtt).is_lost(9, at(0)));
+    let due = LossThresholds::new(10, at(90), &rtt);
+    assert!(due.is_lost(9, at(0)), "lost at the deadline itself, or the timer would spin");
+    assert_eq!(due.deadline(at(0)), at(90));
+    assert!(!due.is_lost(11, at(0)));
+}
+
+#[test]
+fn the_delay_takes_the_worse_of_latest_and_smoothed() {
+    let mut rtt = sampled(80);
+    rtt.update(Duration::from_millis(160), Duration::ZERO, Duration::ZERO);
+    assert_eq!(loss_delay(&rtt), Duration::from_millis(180));
+    rtt.update(Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    assert_eq!(loss_delay(&rtt), Duration::from_micros(micros(rtt.smoothed()) * 9 / 8));
+    assert_eq!(loss_delay(&sampled(0)), GRANULARITY);
+}
+
+#[test]
+fn an_early_clock_loses_nothing() {
+    // now < delay: a subtraction clamped at the epoch would declare everything lost.
+    assert!(!LossThresholds::new(10, at(1), &sampled(100)).is_lost(9, at(0)));
+}
+
+#[test]
+fn persistent_congestion_is_three_uncapped_probe_timeouts() {
+    let rtt = sampled(100);
+    let duration = persistent_congestion_duration(&rtt, Duration::from_millis(25));
+    assert_eq!(duration, Duration::from_millis(3 * (100 + 200 + 25)));
+    let slow = sampled(70_000);
+    assert!(persistent_congestion_duration(&slow, Duration::ZERO) > Duration::from_secs(200));
+}
+
+proptest! {
+    #[test]
+    fn any_numbers_are_judged_and_age_only_loses(largest: u64, number: u64, sent_at: u64, now: u64, later: u64, rtt: u32) {
+        let mut estimator = RttEstimator::new();
+        estimator.update(Duration::from_micros(rtt.into()), Duration::ZERO, Duration::ZERO);
+        let sent_at = Instant::from_micros(sent_at);
+        let (now, later) = (now.min(later), now.max(later));
+        let early = LossThresholds::new(largest, Instant::from_micros(now), &estimator);
+        let late = LossThresholds::new(largest, Instant::from_micros(later), &estimator);
+        prop_assert!(!early.is_lost(number, sent_at) || late.is_lost(number, sent_at));
+        let served = LossThresholds::new(largest, early.deadline(sent_at), &estimator);
+        prop_assert_eq!(served.is_lost(number, sent_at), number <= largest);
+    }
+}
