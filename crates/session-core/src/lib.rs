@@ -8,6 +8,8 @@ extern crate std;
 
 mod crypto;
 mod ids;
+pub mod time;
+mod path;
 mod pool;
 mod seed;
 mod recovery;

@@ -1,0 +1,3 @@
+//! What one network path knows: packets on their way out and packets received.
+
+pub(crate) mod sent_log;

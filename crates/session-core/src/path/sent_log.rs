@@ -1,0 +1,426 @@
+//! The log of ack-eliciting packets on their way, and of the data each one carried.
+//!
+//! It lives in pool blocks, chained from oldest to newest. Four packets without data find room in the log itself, so that
+//! control packets can be sent while the pool has nothing. Packets are visited by pulling: one [`LogEvent`] per call, and
+//! between two calls the caller may do with the pool what it likes. Work of a walk: blocks passed + packets met.
+
+use crate::pool::{BlockId, Pool};
+use crate::recovery::loss::LossThresholds;
+use crate::state_hash::StateHash;
+use crate::time::Instant;
+
+mod entry;
+mod walk;
+
+pub(crate) use entry::{DataRecord, PacketFlags, PacketRecord};
+use entry::{FIRST_SLOT, HEAD_SIZE, HEAD_SLOTS, Head, Header, SLOT_SIZE};
+pub(crate) use walk::{Cursor, LogEvent};
+use walk::{Place, Stage, Verdict};
+
+/// Packets without data that need no block.
+const RESERVE: usize = 4;
+/// Slots used of a block, however large it is: slot arithmetic stays far inside `u16`.
+const MAX_SLOTS: u16 = 4096;
+
+/// Why a packet was not logged and must not be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogError {
+    /// No room until packets are acknowledged or lost: back-pressure.
+    Full,
+    /// Packet numbers must ascend.
+    NotAscending,
+    /// More data records than a block holds: see [`SentLog::max_data_records`].
+    TooManyRecords,
+}
+
+impl core::fmt::Display for LogError {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter.write_str(match self {
+            Self::Full => "no room to remember another packet",
+            Self::NotAscending => "packet numbers must ascend",
+            Self::TooManyRecords => "the packet carries more pieces of data than can be remembered",
+        })
+    }
+}
+
+impl core::error::Error for LogError {}
+
+/// Where a packet would go.
+enum Room {
+    Tail(BlockId),
+    NewBlock,
+    Reserve(usize),
+}
+
+/// The outstanding packets of one path, oldest first.
+pub(crate) struct SentLog {
+    reserve: [[u8; HEAD_SIZE]; RESERVE],
+    head: Option<BlockId>,
+    tail: Option<BlockId>,
+    /// The block the last acknowledgement ended in; the next one mostly starts there.
+    hint: Option<BlockId>,
+    newest: Option<u64>,
+    last_sent_at: Instant,
+    bytes_in_flight: u64,
+    packets: u32,
+    /// Blocks freed so far, wrapping: tells cursors that their block may be gone.
+    frees: u32,
+    blocks: u16,
+    dead_blocks: u16,
+    max_blocks: u16,
+    #[cfg(test)]
+    steps: core::cell::Cell<u64>,
+}
+
+impl SentLog {
+    /// An empty log that will never hold more than `max_blocks` blocks.
+    pub(crate) fn new(max_blocks: u16) -> Self {
+        Self {
+            reserve: [[0; HEAD_SIZE]; RESERVE],
+            head: None,
+            tail: None,
+            hint: None,
+            newest: None,
+            last_sent_at: Instant::EPOCH,
+            bytes_in_flight: 0,
+            packets: 0,
+            frees: 0,
+            blocks: 0,
+            dead_blocks: 0,
+            max_blocks,
+            #[cfg(test)]
+            steps: core::cell::Cell::new(0),
+        }
+    }
+
+    /// Data records one packet may have, given the blocks of `pool`.
+    pub(crate) fn max_data_records(pool: &Pool) -> usize {
+        usize::from(slots_per_block(pool).saturating_sub(FIRST_SLOT + HEAD_SLOTS).min(u16::from(u8::MAX)))
+    }
+
+    /// Whether [`SentLog::begin`] would find room for a packet with `data_records` pieces of data.
+    pub(crate) fn room_for(&self, pool: &Pool, data_records: usize) -> bool {
+        self.room(pool, data_records).is_some()
+    }
+
+    /// Remembers a packet about to be sent. On an error nothing has changed.
+    pub(crate) fn begin(&mut self, pool: &mut Pool, head: PacketRecord, data: &[DataRecord]) -> Result<(), LogError> {
+        if self.newest.is_some_and(|newest| head.number <= newest) {
+            return Err(LogError::NotAscending);
+        }
+        if data.len() > Self::max_data_records(pool) {
+            return Err(LogError::TooManyRecords);
+        }
+        match self.room(pool, data.len()).ok_or(LogError::Full)? {
+            Room::Tail(block) => self.append(pool, block, &head, data),
+            Room::NewBlock => {
+                let block = self.grow(pool).ok_or(LogError::Full)?;
+                self.append(pool, block, &head, data);
+            }
+            Room::Reserve(index) => entry::write_head(&mut self.reserve[index], 0, &head, 0),
+        }
+        self.newest = Some(head.number);
+        self.last_sent_at = head.sent_at;
+        self.packets = self.packets.saturating_add(1);
+        self.bytes_in_flight = self.bytes_in_flight.saturating_add(u64::from(head.size));
+        Ok(())
+    }
+
+    /// Next event of acknowledging the packets `low..=high`; each packet is visited once in its life.
+    ///
+    /// The packets of a range come in no particular order. Give the ranges of one frame in ascending order:
+    /// a walk starts where the last one ended, if it can.
+    pub(crate) fn next_acked(&mut self, pool: &mut Pool, low: u64, high: u64, cursor: &mut Cursor) -> Option<LogEvent> {
+        if matches!(cursor.stage, Stage::Start) {
+            self.enter(cursor, self.start_for(pool, low));
+        }
+        if let Some(data) = self.next_data(pool, cursor) {
+            return Some(data);
+        }
+        let found = self.find_and_prune(pool, cursor, low, |packet| match packet.number {
+            number if number > high => Verdict::Stop,
+            number if number < low => Verdict::Skip,
+            _ => Verdict::Take,
+        });
+        if cursor.frees == self.frees {
+            self.hint = cursor.last_block.or(self.hint);
+        }
+        self.take(pool, found)
+    }
+
+    /// Next event of declaring packets lost; each packet is visited once in its life, and a later acknowledgement of it is ignored.
+    ///
+    /// After the walk the cursor knows what the loss timer waits for.
+    pub(crate) fn next_lost(
+        &mut self,
+        pool: &mut Pool,
+        thresholds: &LossThresholds,
+        cursor: &mut Cursor,
+    ) -> Option<LogEvent> {
+        if let Some(data) = self.next_data(pool, cursor) {
+            return Some(data);
+        }
+        let mut earliest = cursor.earliest_outstanding;
+        let found = self.find_and_prune(pool, cursor, 0, |packet| {
+            if !thresholds.may_be_lost(packet.number) {
+                return Verdict::Stop;
+            }
+            if thresholds.is_lost(packet.number, packet.sent_at) {
+                return Verdict::Take;
+            }
+            earliest = Some(earliest.map_or(packet.sent_at, |earliest| earliest.min(packet.sent_at)));
+            Verdict::Skip
+        });
+        cursor.earliest_outstanding = earliest;
+        self.take(pool, found)
+    }
+
+    /// Next event of looking at what is outstanding, oldest data first and changing nothing: what a probe may repeat.
+    pub(crate) fn next_oldest(&self, pool: &Pool, cursor: &mut Cursor) -> Option<LogEvent> {
+        if let Some(data) = self.next_data(pool, cursor) {
+            return Some(data);
+        }
+        let (_, head) = self.find(pool, cursor, 0, |_| Verdict::Take)?;
+        Some(LogEvent::Packet(head.packet))
+    }
+
+    /// Forgets the oldest packet that found room only in the log itself, as if it were lost.
+    ///
+    /// During an outage probes fill that room; without this no further probe could ever be sent.
+    pub(crate) fn evict_reserved(&mut self) -> Option<PacketRecord> {
+        let oldest = (0..RESERVE)
+            .filter_map(|index| Some((index, entry::read_head(&self.reserve[index], 0)?)))
+            .min_by_key(|(_, head)| head.packet.number);
+        let (index, head) = oldest?;
+        self.reserve[index] = [0; HEAD_SIZE];
+        self.uncount(&head.packet);
+        Some(head.packet)
+    }
+
+    /// Frees blocks without outstanding packets. Call it after a walk that changed something.
+    ///
+    /// The front goes at once; blocks behind outstanding packets go when a walk passes them or when they are most of the
+    /// log, so each block is passed a bounded number of times.
+    pub(crate) fn sweep(&mut self, pool: &mut Pool) {
+        while let Some(head) = self.head
+            && self.header(pool, head).live == 0
+        {
+            self.head = pool.next(head);
+            self.free(pool, head, None);
+        }
+        if u32::from(self.dead_blocks) * 2 <= u32::from(self.blocks) {
+            return;
+        }
+        let mut kept = self.head;
+        while let Some(block) = kept {
+            kept = self.prune_after(pool, block);
+        }
+    }
+
+    /// Forgets all packets and gives all blocks back.
+    pub(crate) fn release(&mut self, pool: &mut Pool) {
+        while let Some(head) = self.head {
+            self.head = pool.next(head);
+            pool.free_open(head);
+            self.frees = self.frees.wrapping_add(1);
+        }
+        self.tail = None;
+        self.hint = None;
+        self.reserve = [[0; HEAD_SIZE]; RESERVE];
+        self.bytes_in_flight = 0;
+        self.packets = 0;
+        self.blocks = 0;
+        self.dead_blocks = 0;
+    }
+
+    /// Bytes of the outstanding packets.
+    pub(crate) fn bytes_in_flight(&self) -> u64 {
+        self.bytes_in_flight
+    }
+
+    /// When the oldest outstanding packet was sent.
+    pub(crate) fn oldest_sent_at(&self, pool: &Pool) -> Option<Instant> {
+        let logged = self.find(pool, &mut self.cursor_at(self.head), 0, |_| Verdict::Take);
+        let reserved = self.reserve.iter().filter_map(|bytes| entry::read_head(bytes, 0));
+        logged.into_iter().map(|(_, head)| head).chain(reserved).map(|head| head.packet.sent_at).min()
+    }
+
+    /// When the last packet was sent, if any packet is outstanding: the base of the probe timeout.
+    pub(crate) fn last_ack_eliciting_sent_at(&self) -> Option<Instant> {
+        (!self.is_empty()).then_some(self.last_sent_at)
+    }
+
+    /// Whether nothing is outstanding.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.packets == 0
+    }
+
+    /// Outstanding packets.
+    pub(crate) fn len_packets(&self) -> u32 {
+        self.packets
+    }
+
+    /// Pool blocks in use.
+    pub(crate) fn blocks_held(&self) -> u16 {
+        self.blocks
+    }
+
+    pub(crate) fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
+        let Self {
+            reserve,
+            head,
+            tail,
+            hint,
+            newest,
+            last_sent_at,
+            bytes_in_flight,
+            packets,
+            frees,
+            blocks,
+            dead_blocks,
+            max_blocks,
+            #[cfg(test)]
+                steps: _,
+        } = self;
+        reserve.iter().for_each(|bytes| hash.bytes(bytes));
+        for block in [tail, hint] {
+            hash.option(block.map(|block| u64::from(block.index())));
+        }
+        hash.option(*newest);
+        hash.u64(last_sent_at.as_micros());
+        hash.u64(*bytes_in_flight);
+        for count in [*packets, *frees, u32::from(*blocks), u32::from(*dead_blocks), u32::from(*max_blocks)] {
+            hash.u64(u64::from(count));
+        }
+        let mut next = *head;
+        while let Some(block) = next {
+            hash.u64(u64::from(block.index()));
+            hash.bytes(pool.bytes(block));
+            next = pool.next(block);
+        }
+    }
+
+    fn room(&self, pool: &Pool, data_records: usize) -> Option<Room> {
+        if data_records > Self::max_data_records(pool) {
+            return None;
+        }
+        let needed = HEAD_SLOTS.saturating_add(u16::try_from(data_records).unwrap_or(u16::MAX));
+        if let Some(tail) = self.tail
+            && slots_per_block(pool).saturating_sub(self.header(pool, tail).used) >= needed
+        {
+            return Some(Room::Tail(tail));
+        }
+        let fits = slots_per_block(pool) >= FIRST_SLOT + HEAD_SLOTS;
+        if fits && self.blocks < self.max_blocks && pool.open_available() > 0 {
+            return Some(Room::NewBlock);
+        }
+        if data_records > 0 {
+            return None;
+        }
+        (0..RESERVE).find(|&index| entry::read_head(&self.reserve[index], 0).is_none()).map(Room::Reserve)
+    }
+
+    /// A new, empty block at the end of the chain; it counts as dead until a packet is in it.
+    fn grow(&mut self, pool: &mut Pool) -> Option<BlockId> {
+        let block = pool.take_open()?;
+        let empty = Header { last_number: 0, live: 0, used: FIRST_SLOT, first_live: FIRST_SLOT };
+        entry::write_header(pool.bytes_mut(block), empty);
+        match self.tail {
+            Some(tail) => pool.set_next(tail, Some(block)),
+            None => self.head = Some(block),
+        }
+        self.tail = Some(block);
+        self.blocks = self.blocks.saturating_add(1);
+        self.dead_blocks = self.dead_blocks.saturating_add(1);
+        Some(block)
+    }
+
+    fn append(&mut self, pool: &mut Pool, block: BlockId, packet: &PacketRecord, data: &[DataRecord]) {
+        let bytes = pool.bytes_mut(block);
+        let mut header = entry::read_header(bytes);
+        let data_records = u8::try_from(data.len()).unwrap_or(u8::MAX);
+        entry::write_head(bytes, offset_of(header.used), packet, data_records);
+        let first_data = header.used + HEAD_SLOTS;
+        for (slot, data) in (first_data..).zip(data) {
+            entry::write_data(bytes, offset_of(slot), data);
+        }
+        if header.live == 0 {
+            self.dead_blocks = self.dead_blocks.saturating_sub(1);
+        }
+        header.live += 1;
+        header.last_number = packet.number;
+        header.used = first_data + u16::from(data_records);
+        entry::write_header(bytes, header);
+    }
+
+    /// Takes what a walk found out of the log.
+    fn take(&mut self, pool: &mut Pool, found: Option<(Place, Head)>) -> Option<LogEvent> {
+        let (place, head) = found?;
+        match place {
+            Place::Reserve(index) => self.reserve[index] = [0; HEAD_SIZE],
+            Place::Block(block, slot) => self.settle(pool, block, slot),
+        }
+        self.uncount(&head.packet);
+        Some(LogEvent::Packet(head.packet))
+    }
+
+    fn uncount(&mut self, packet: &PacketRecord) {
+        self.packets = self.packets.saturating_sub(1);
+        self.bytes_in_flight = self.bytes_in_flight.saturating_sub(u64::from(packet.size));
+    }
+
+    /// Marks the packet at `slot` as no longer outstanding.
+    fn settle(&mut self, pool: &mut Pool, block: BlockId, slot: u16) {
+        let bytes = pool.bytes_mut(block);
+        entry::settle_head(bytes, offset_of(slot));
+        let mut header = entry::read_header(bytes);
+        header.live = header.live.saturating_sub(1);
+        while header.first_live < header.used
+            && let Some(head) = entry::read_head(bytes, offset_of(header.first_live))
+            && !head.live
+        {
+            header.first_live += head.slots();
+        }
+        entry::write_header(bytes, header);
+        if header.live == 0 {
+            self.dead_blocks = self.dead_blocks.saturating_add(1);
+        }
+    }
+
+    /// Gives back a block without outstanding packets, already out of the chain; `previous` came before it.
+    fn free(&mut self, pool: &mut Pool, block: BlockId, previous: Option<BlockId>) {
+        if self.tail == Some(block) {
+            self.tail = previous;
+        }
+        if self.hint == Some(block) {
+            self.hint = None;
+        }
+        pool.free_open(block);
+        self.frees = self.frees.wrapping_add(1);
+        self.blocks = self.blocks.saturating_sub(1);
+        self.dead_blocks = self.dead_blocks.saturating_sub(1);
+    }
+
+    fn header(&self, pool: &Pool, block: BlockId) -> Header {
+        self.step();
+        entry::read_header(pool.bytes(block))
+    }
+
+    /// Counts a unit of work, in tests only.
+    fn step(&self) {
+        #[cfg(test)]
+        self.steps.set(self.steps.get() + 1);
+    }
+}
+
+/// Slots of one block, its header included.
+fn slots_per_block(pool: &Pool) -> u16 {
+    u16::try_from(pool.block_size() / SLOT_SIZE).unwrap_or(MAX_SLOTS).min(MAX_SLOTS)
+}
+
+fn offset_of(slot: u16) -> usize {
+    usize::from(slot) * SLOT_SIZE
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+//! How the sent log lies in a block: 16-byte slots, little-endian.
+//!
+//! Slot 0 is the block's header: `last number u64 | live packets u16 | used slots u16 | first live slot u16 | 0 u16`.
+//! A packet takes two slots (its head) and one more per data record, all in the same block:
+//! head `number u64 | sent_at u64 | largest_acked u64 | size u16 | flags u16 | data records u8 | state u8 | 0 u16`,
+//! data record `offset u64 | positions u32 | channel index u8 | 0 u24`.
+
+use crate::time::Instant;
+
+pub(super) const SLOT_SIZE: usize = 16;
+/// Slots of a packet without data records.
+pub(super) const HEAD_SLOTS: u16 = 2;
+/// Where the first packet of a block lies.
+pub(super) const FIRST_SLOT: u16 = 1;
+
+pub(super) const HEAD_SIZE: usize = SLOT_SIZE * HEAD_SLOTS as usize;
+
+/// The entry is a packet, outstanding or not.
+const PRESENT: u8 = 1;
+/// The packet is outstanding: neither acknowledged nor lost.
+const LIVE: u8 = 2;
+const PROBE: u8 = 4;
+const ACKS: u8 = 8;
+
+/// Bits the owner of the log defines, such as which regenerable control frames a packet carried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PacketFlags(u16);
+
+impl PacketFlags {
+    pub(crate) const NONE: Self = Self(0);
+
+    pub(crate) const fn from_bits(bits: u16) -> Self {
+        Self(bits)
+    }
+
+    pub(crate) const fn bits(self) -> u16 {
+        self.0
+    }
+
+    pub(crate) const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    pub(crate) const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// One ack-eliciting packet on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PacketRecord {
+    pub(crate) number: u64,
+    pub(crate) sent_at: Instant,
+    /// Bytes on the wire.
+    pub(crate) size: u16,
+    pub(crate) flags: PacketFlags,
+    /// Largest packet number acknowledged by an ACK frame in the packet: what the peer need not be told again.
+    pub(crate) largest_acked: Option<u64>,
+    /// Sent to elicit an acknowledgement after a probe timeout.
+    pub(crate) probe: bool,
+}
+
+/// A run of channel positions a packet carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DataRecord {
+    pub(crate) channel_index: u8,
+    pub(crate) offset: u64,
+    pub(crate) positions: u32,
+}
+
+/// A packet as stored.
+pub(super) struct Head {
+    pub(super) packet: PacketRecord,
+    pub(super) data_records: u8,
+    pub(super) live: bool,
+}
+
+impl Head {
+    /// Slots of the packet and its data records.
+    pub(super) fn slots(&self) -> u16 {
+        HEAD_SLOTS + u16::from(self.data_records)
+    }
+}
+
+/// The header of a block.
+#[derive(Clone, Copy)]
+pub(super) struct Header {
+    pub(super) last_number: u64,
+    /// Outstanding packets in the block.
+    pub(super) live: u16,
+    /// Slots in use, this header included: where the next packet goes.
+    pub(super) used: u16,
+    /// Slot of the oldest outstanding packet; `used` if there is none.
+    pub(super) first_live: u16,
+}
+
+pub(super) fn read_header(block: &[u8]) -> Header {
+    Header {
+        last_number: u64::from_le_bytes(array(block, 0)),
+        live: u16::from_le_bytes(array(block, 8)),
+        used: u16::from_le_bytes(array(block, 10)),
+        first_live: u16::from_le_bytes(array(block, 12)),
+    }
+}
+
+pub(super) fn write_header(block: &mut [u8], header: Header) {
+    put(block, 0, header.last_number.to_le_bytes());
+    put(block, 8, header.live.to_le_bytes());
+    put(block, 10, header.used.to_le_bytes());
+    put(block, 12, header.first_live.to_le_bytes());
+}
+
+/// The packet whose head starts at `at` bytes; `None` where no packet was written.
+pub(super) fn read_head(bytes: &[u8], at: usize) -> Option<Head> {
+    let [data_records, state] = array(bytes, at + 28);
+    if state & PRESENT == 0 {
+        return None;
+    }
+    let packet = PacketRecord {
+        number: u64::from_le_bytes(array(bytes, at)),
+        sent_at: Instant::from_micros(u64::from_le_bytes(array(bytes, at + 8))),
+        size: u16::from_le_bytes(array(bytes, at + 24)),
+        flags: PacketFlags::from_bits(u16::from_le_bytes(array(bytes, at + 26))),
+        largest_acked: (state & ACKS != 0).then(|| u64::from_le_bytes(array(bytes, at + 16))),
+        probe: state & PROBE != 0,
+    };
+    Some(Head { packet, data_records, live: state & LIVE != 0 })
+}
+
+/// Writes an outstanding packet's head at `at` bytes.
+pub(super) fn write_head(bytes: &mut [u8], at: usize, packet: &PacketRecord, data_records: u8) {
+    let probe = if packet.probe { PROBE } else { 0 };
+    let acks = if packet.largest_acked.is_some() { ACKS } else { 0 };
+    put(bytes, at, packet.number.to_le_bytes());
+    put(bytes, at + 8, packet.sent_at.as_micros().to_le_bytes());
+    put(bytes, at + 16, packet.largest_acked.unwrap_or(0).to_le_bytes());
+    put(bytes, at + 24, packet.size.to_le_bytes());
+    put(bytes, at + 26, packet.flags.bits().to_le_bytes());
+    put(bytes, at + 28, [data_records, PRESENT | LIVE | probe | acks]);
+}
+
+/// Marks the packet at `at` bytes as no longer outstanding.
+pub(super) fn settle_head(bytes: &mut [u8], at: usize) {
+    let [state] = array(bytes, at + 29);
+    put(bytes, at + 29, [state & !LIVE]);
+}
+
+pub(super) fn read_data(bytes: &[u8], at: usize) -> DataRecord {
+    let [channel_index] = array(bytes, at + 12);
+    DataRecord {
+        channel_index,
+        offset: u64::from_le_bytes(array(bytes, at)),
+        positions: u32::from_le_bytes(array(bytes, at + 8)),
+    }
+}
+
+pub(super) fn write_data(bytes: &mut [u8], at: usize, data: &DataRecord) {
+    put(bytes, at, data.offset.to_le_bytes());
+    put(bytes, at + 8, data.positions.to_le_bytes());
+    put(bytes, at + 12, [data.channel_index]);
+}
+
+/// Bytes outside `bytes` read as zero: no packet.
+fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).copied().unwrap_or([0; N])
+}
+
+fn put<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) {
+    if let Some(place) = bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+        *place = value;
+    }
+}
