@@ -1,0 +1,143 @@
+//! The header of a data packet and its protection.
+
+use super::connection_id::ReceiverId;
+use super::header::{Class, HeaderError, classify};
+use super::packet_number::{NumberLength, truncate};
+use super::reader::Reader;
+use super::writer::{WriteError, Writer};
+
+//= docs/protocol.md P-5-3
+/// Bytes of the shortest data packet: with the longest receiver id the sample ends here.
+pub(crate) const MIN_LENGTH: usize = 29;
+/// Bytes from the packet number's start to the sample's.
+pub(crate) const SAMPLE_OFFSET: usize = 4;
+/// Bytes of the sample and of the mask: one AES block.
+pub(crate) const SAMPLE_LENGTH: usize = 16;
+
+const CLASS_BITS: u8 = 0x40;
+const UNPROTECTED_RESERVED: u8 = 0x20;
+const PROTECTED_RESERVED: u8 = 0x18;
+const KEY_PHASE: u8 = 0x04;
+const PROTECTED_BITS: u8 = 0x1F;
+
+/// A data packet's header to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DataHeader {
+    pub(crate) key_phase: bool,
+    pub(crate) receiver_id: ReceiverId,
+    pub(crate) packet_number: u64,
+    pub(crate) number_length: NumberLength,
+}
+
+impl DataHeader {
+    /// Writes the header unprotected, as it is authenticated, and returns where the packet number starts.
+    pub(crate) fn write(&self, writer: &mut Writer<'_>) -> Result<usize, WriteError> {
+        writer.all_or_nothing(|writer| {
+            let phase = if self.key_phase { KEY_PHASE } else { 0 };
+            writer.u8(CLASS_BITS | phase | self.number_length.bits())?;
+            writer.bytes(self.receiver_id.as_bytes())?;
+            let number_offset = writer.position();
+            let [a, b, c, d] = truncate(self.packet_number, self.number_length).to_be_bytes();
+            match self.number_length {
+                NumberLength::One => writer.bytes(&[d]),
+                NumberLength::Two => writer.bytes(&[c, d]),
+                NumberLength::Three => writer.bytes(&[b, c, d]),
+                NumberLength::Four => writer.bytes(&[a, b, c, d]),
+            }?;
+            Ok(number_offset)
+        })
+    }
+
+    pub(crate) fn encoded_len(&self) -> usize {
+        1_usize.saturating_add(self.receiver_id.length()).saturating_add(self.number_length.bytes())
+    }
+}
+
+/// The part of a data packet's header that is not protected: to whom, and where the packet number starts.
+///
+/// `id_length` is the one length of all receiver ids of this endpoint.
+pub(crate) fn parse_protected(datagram: &[u8], id_length: usize) -> Result<(ReceiverId, usize), HeaderError> {
+    if classify(datagram) != Class::Data {
+        return Err(if datagram.is_empty() { HeaderError::Truncated } else { HeaderError::UnservedType });
+    }
+    let mut reader = Reader::new(datagram);
+    if reader.u8()? & UNPROTECTED_RESERVED != 0 {
+        return Err(HeaderError::ReservedBits);
+    }
+    if datagram.len() < MIN_LENGTH {
+        return Err(HeaderError::Truncated);
+    }
+    let receiver_id = ReceiverId::new(reader.bytes(id_length)?).ok_or(HeaderError::IdLength)?;
+    let number_offset = reader.consumed().len();
+    sample(datagram, number_offset).ok_or(HeaderError::Truncated)?;
+    Ok((receiver_id, number_offset))
+}
+
+/// The bytes the mask is made of; `None` where the packet is too short.
+pub(crate) fn sample(datagram: &[u8], number_offset: usize) -> Option<[u8; SAMPLE_LENGTH]> {
+    let start = number_offset.checked_add(SAMPLE_OFFSET)?;
+    datagram.get(start..)?.first_chunk().copied()
+}
+
+/// What the protected part of a header held. Unauthenticated until the packet has been opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unmasked {
+    pub(crate) key_phase: bool,
+    /// The low bits of the packet number; see [`super::packet_number::decode`].
+    pub(crate) truncated_number: u32,
+    pub(crate) number_length: NumberLength,
+    /// Where the header, the associated data, ends and the ciphertext starts.
+    pub(crate) header_length: usize,
+}
+
+/// Removes the protection in place. Where it fails the datagram is as it was.
+pub(crate) fn unmask(
+    datagram: &mut [u8],
+    number_offset: usize,
+    mask: [u8; SAMPLE_LENGTH],
+) -> Result<Unmasked, HeaderError> {
+    let [first_mask, number_mask @ ..] = mask;
+    let first = datagram.first().ok_or(HeaderError::Truncated)? ^ (first_mask & PROTECTED_BITS);
+    if first & PROTECTED_RESERVED != 0 {
+        return Err(HeaderError::ReservedBits);
+    }
+    let number_length = NumberLength::from_bits(first);
+    let number = number_mut(datagram, number_offset, number_length).ok_or(HeaderError::Truncated)?;
+    xor(number, &number_mask);
+    let truncated_number = number.iter().fold(0_u32, |value, byte| value << 8 | u32::from(*byte));
+    let header_length = number_offset.saturating_add(number_length.bytes());
+    if let Some(byte) = datagram.first_mut() {
+        *byte = first;
+    }
+    Ok(Unmasked { key_phase: first & KEY_PHASE != 0, truncated_number, number_length, header_length })
+}
+
+/// Protects the header of a sealed packet in place. Where it fails the datagram is as it was.
+pub(crate) fn mask(datagram: &mut [u8], number_offset: usize, mask: [u8; SAMPLE_LENGTH]) -> Result<(), HeaderError> {
+    let [first_mask, number_mask @ ..] = mask;
+    let first = *datagram.first().ok_or(HeaderError::Truncated)?;
+    let number = number_mut(datagram, number_offset, NumberLength::from_bits(first)).ok_or(HeaderError::Truncated)?;
+    xor(number, &number_mask);
+    if let Some(byte) = datagram.first_mut() {
+        *byte = first ^ (first_mask & PROTECTED_BITS);
+    }
+    Ok(())
+}
+
+/// The packet number's bytes; never byte 0.
+fn number_mut(datagram: &mut [u8], number_offset: usize, length: NumberLength) -> Option<&mut [u8]> {
+    let end = number_offset.checked_add(length.bytes())?;
+    if number_offset == 0 {
+        return None;
+    }
+    datagram.get_mut(number_offset..end)
+}
+
+fn xor(bytes: &mut [u8], mask: &[u8]) {
+    for (byte, mask) in bytes.iter_mut().zip(mask) {
+        *byte ^= mask;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,240 @@
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test may fail")]
+
+use super::*;
+use proptest::prelude::*;
+use std::vec;
+use std::vec::Vec;
+
+const ACK_BYTES: &[u8] = &[0x02, 0x40, 100, 10, 2, 2, 6, 0, 0x40, 87, 1];
+
+fn only(plaintext: &[u8]) -> Result<Frame<'_>, FrameError> {
+    let mut frames = Frames::new(plaintext);
+    let frame = frames.next().unwrap();
+    assert_eq!(frames.next(), None);
+    frame
+}
+
+fn encode(frame: &Frame<'_>) -> Vec<u8> {
+    let mut out = vec![0xFF; frame.encoded_len()];
+    let mut writer = Writer::new(&mut out);
+    frame.encode(&mut writer).unwrap();
+    assert_eq!(writer.remaining(), 0, "the length foreseen is the length written");
+    out
+}
+
+fn error(kind: FrameErrorKind, frame_type: u8) -> Result<Frame<'static>, FrameError> {
+    Err(FrameError { kind, frame_type: u64::from(frame_type) })
+}
+
+fn samples() -> Vec<(Frame<'static>, Vec<u8>)> {
+    let close = CloseFrame { space: CloseSpace::Application, code: 64, frame_type: 8, text: Text::truncated("no") };
+    let data = DataFrame { channel: 16, offset: 300, begin: false, end: true, data: b"abc" };
+    let Ok(ack) = only(ACK_BYTES) else { panic!() };
+    vec![
+        (Frame::Padding(3), vec![0, 0, 0]),
+        (Frame::Ping, vec![1]),
+        (ack, ACK_BYTES.to_vec()),
+        (Frame::Close(close), vec![4, 1, 0x40, 64, 8, 2, b'n', b'o']),
+        (Frame::Data(data), vec![0x0A, 16, 0x41, 0x2C, 3, b'a', b'b', b'c']),
+        (Frame::MaxData(16_384), vec![0x10, 0x80, 0, 0x40, 0]),
+        (Frame::MaxChannelData { channel: 0, maximum: 5 }, vec![0x11, 0, 5]),
+        (Frame::Extension { frame_type: 0x80, body: &[9, 9] }, vec![0x80, 2, 9, 9]),
+    ]
+}
+
+#[test]
+fn the_bytes_of_each_frame_are_pinned() {
+    for (frame, bytes) in samples() {
+        assert_eq!(encode(&frame), bytes);
+        assert_eq!(only(&bytes), Ok(frame));
+        assert_eq!(frame.frame_type(), bytes[0]);
+    }
+}
+
+#[test]
+fn begin_and_end_are_the_low_bits_of_data() {
+    for (begin, end, frame_type) in [(false, false, 8), (true, false, 9), (false, true, 10), (true, true, 11)] {
+        let frame = Frame::Data(DataFrame { channel: 0, offset: 0, begin, end, data: b"x" });
+        assert_eq!(encode(&frame), [frame_type, 0, 0, 1, b'x']);
+    }
+}
+
+#[test]
+fn frames_follow_one_another_and_padding_collapses() {
+    let plaintext = [0, 0, 1, 0, 0x10, 7, 0, 0];
+    let frames: Vec<_> = Frames::new(&plaintext).map(Result::unwrap).collect();
+    assert_eq!(frames, [Frame::Padding(2), Frame::Ping, Frame::Padding(1), Frame::MaxData(7), Frame::Padding(2)]);
+    assert_eq!(Frames::new(&[]).next(), None);
+}
+
+#[test]
+fn acknowledgements_close_and_padding_are_not_acknowledged() {
+    for (frame, bytes) in samples() {
+        assert_eq!(frame.is_ack_eliciting(), !matches!(bytes[0], 0 | 2 | 3 | 4));
+    }
+}
+
+//= docs/protocol.md P-6-1
+#[test]
+fn a_frame_cut_short_or_out_of_range_is_refused() {
+    for (frame, bytes) in samples().into_iter().filter(|(frame, _)| !matches!(frame, Frame::Padding(_))) {
+        for length in 1..bytes.len() {
+            assert_eq!(only(&bytes[..length]), error(FrameErrorKind::Encoding, bytes[0]), "{frame:?}");
+        }
+    }
+    assert_eq!(only(&[4, 2, 0, 0, 0]), error(FrameErrorKind::Encoding, 4), "a space of CLOSE");
+    assert_eq!(only(&[0x10, 0x40, 5]), error(FrameErrorKind::Encoding, 0x10), "a longer form of a varint");
+    assert_eq!(only(&[8, 0x40, 0, 0, 1, 1]), error(FrameErrorKind::Encoding, 8));
+    assert_eq!(only(&[8, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]), error(FrameErrorKind::Encoding, 8));
+}
+
+//= docs/protocol.md P-6-2
+#[test]
+fn reserved_and_unassigned_types_are_not_allowed() {
+    for frame_type in (0x05..=0x07).chain(0x0C..=0x0F).chain(0x12..=0x7F) {
+        let plaintext = [frame_type, 1, 1, 1, 1, 1, 1, 1, 1];
+        assert_eq!(only(&plaintext), error(FrameErrorKind::NotAllowed, frame_type));
+    }
+}
+
+//= docs/protocol.md P-6-3
+#[test]
+fn extensions_are_skipped_and_critical_ones_refused() {
+    for frame_type in 0x80..=0xBF {
+        let plaintext = [frame_type, 2, 0xFF, 0xFF, 1];
+        let frames: Vec<_> = Frames::new(&plaintext).collect();
+        assert_eq!(frames, [Ok(Frame::Extension { frame_type, body: &[0xFF, 0xFF] }), Ok(Frame::Ping)]);
+        assert_eq!(only(&[frame_type, 2, 0xFF]), error(FrameErrorKind::Encoding, frame_type));
+    }
+    for frame_type in 0xC0..=0xFF {
+        assert_eq!(only(&[frame_type, 0, 1]), error(FrameErrorKind::UnknownCritical, frame_type));
+    }
+    assert_eq!(
+        Frame::Extension { frame_type: 0xC0, body: &[] }.encode(&mut Writer::new(&mut [0; 9])),
+        Err(WriteError::OutOfRange)
+    );
+}
+
+//= docs/protocol.md P-6-5
+#[test]
+fn the_text_of_a_close_is_at_most_128_bytes_of_utf_8() {
+    let frame = |text: &[u8]| {
+        let mut frame = vec![4, 0, 0, 0, u8::try_from(text.len()).unwrap()];
+        frame.extend(text);
+        frame
+    };
+    assert!(only(&frame(&[b'a'; 128])).is_ok());
+    assert_eq!(only(&frame(&[b'a'; 129])), error(FrameErrorKind::Encoding, 4));
+    assert_eq!(only(&frame(&[0xC3])), error(FrameErrorKind::Encoding, 4));
+}
+
+//= docs/protocol.md P-9-6
+#[test]
+fn data_ends_below_2_62_and_covers_a_position() {
+    let mut last = vec![0x0A, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0];
+    assert!(only(&last).is_ok(), "the offset 2^62 − 1 and a terminator");
+    last[10] = 1;
+    last.push(b'x');
+    assert_eq!(only(&last), error(FrameErrorKind::Encoding, 0x0A));
+    assert_eq!(only(&[8, 0, 0, 0]), error(FrameErrorKind::Encoding, 8));
+    assert_eq!(only(&[9, 0, 0, 0]), error(FrameErrorKind::Encoding, 9));
+    assert!(only(&[0x0B, 0, 0, 0]).is_ok(), "an empty message");
+
+    let prefix = DataPrefix { channel: 0, offset: varint::MAX, begin: false, end: false, length: 1 };
+    for prefix in [
+        prefix,
+        DataPrefix { offset: u64::MAX, ..prefix },
+        DataPrefix { offset: 0, length: 0, ..prefix },
+        DataPrefix { offset: 0, channel: u64::MAX, ..prefix },
+    ] {
+        assert_eq!(prefix.encode(&mut Writer::new(&mut [0; 64])), Err(WriteError::OutOfRange));
+    }
+}
+
+#[test]
+fn a_frame_without_room_is_not_begun() {
+    for (frame, bytes) in samples() {
+        for length in 0..bytes.len() {
+            let mut out = vec![0; length];
+            let mut writer = Writer::new(&mut out);
+            assert_eq!(frame.encode(&mut writer), Err(WriteError::NoRoom));
+            assert_eq!(writer.position(), 0);
+        }
+    }
+}
+
+#[test]
+fn a_prefix_and_its_bytes_are_a_frame() {
+    let mut out = [0; 16];
+    let mut writer = Writer::new(&mut out);
+    let prefix = DataPrefix { channel: 300, offset: 1, begin: true, end: false, length: 2 };
+    prefix.encode(&mut writer).unwrap();
+    assert_eq!(writer.position(), prefix.encoded_len());
+    writer.bytes(b"hi").unwrap();
+    let frame = DataFrame { channel: 300, offset: 1, begin: true, end: false, data: b"hi" };
+    assert_eq!(only(writer.written()), Ok(Frame::Data(frame)));
+}
+
+#[test]
+fn constant_plaintexts_of_every_length_never_panic() {
+    for byte in 0..=u8::MAX {
+        for length in 0..64 {
+            let plaintext = vec![byte; length];
+            assert_eq!(Frames::new(&plaintext).next().is_none(), length == 0);
+            assert!(Frames::new(&plaintext).count() <= length);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn values_read_back(
+        kind in 0_u8..5,
+        first in 0..=varint::MAX,
+        second in 0..=varint::MAX / 2,
+        shift in 0_u32..62,
+        flag in any::<bool>(),
+        bytes in proptest::collection::vec(any::<u8>(), 1..100),
+        text in "[a-zé]{0,60}",
+    ) {
+        let (first, second) = (first >> shift, second >> shift);
+        let space = if flag { CloseSpace::Protocol } else { CloseSpace::Application };
+        let frame = match kind {
+            0 => Frame::Close(CloseFrame { space, code: first, frame_type: second, text: Text::truncated(&text) }),
+            1 => Frame::Data(DataFrame { channel: first, offset: second, begin: flag, end: !flag, data: &bytes }),
+            2 => Frame::MaxData(first),
+            3 => Frame::MaxChannelData { channel: first, maximum: second },
+            _ => Frame::Extension { frame_type: 0x80 | bytes[0] & 0x3F, body: &bytes },
+        };
+        let bytes = encode(&frame);
+        prop_assert_eq!(only(&bytes), Ok(frame));
+    }
+
+    #[test]
+    fn arbitrary_plaintexts_never_panic_and_what_parses_is_written_alike(
+        lead in 0_usize..8,
+        changes in proptest::collection::vec((0_usize..16, any::<u8>()), 0..3),
+        tail in proptest::collection::vec(any::<u8>(), 0..64),
+    ) {
+        let mut plaintext = samples()[lead].1.clone();
+        plaintext.extend(tail);
+        for (index, byte) in changes {
+            if let Some(place) = plaintext.get_mut(index) {
+                *place = byte;
+            }
+        }
+        let mut out = vec![0; plaintext.len()];
+        let mut writer = Writer::new(&mut out);
+        let mut whole = true;
+        for frame in Frames::new(&plaintext) {
+            whole = frame.is_ok();
+            if let Ok(frame) = frame {
+                let start = writer.position();
+                frame.encode(&mut writer).unwrap();
+                prop_assert_eq!(writer.position() - start, frame.encoded_len());
+            }
+        }
+        prop_assert!(plaintext.starts_with(writer.written()));
+        prop_assert_eq!(writer.remaining() == 0, whole);
+    }
+}

@@ -1,0 +1,21 @@
+//! The wire: packets, frames, parameters and control messages as values.
+//!
+//! Everything here is a total function on untrusted bytes: no state, no allocation, no panic. What parses can be written again and
+//! gives the same bytes, but for values that are sent as absent (a parameter equal to its default, an empty user data or text).
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects)]
+
+pub(crate) mod connection_id;
+pub(crate) mod control;
+pub(crate) mod data_header;
+pub(crate) mod frame;
+pub(crate) mod header;
+pub(crate) mod packet_number;
+pub(crate) mod parameters;
+pub(crate) mod reader;
+pub(crate) mod text;
+pub(crate) mod tlv;
+pub(crate) mod varint;
+pub(crate) mod writer;
+
+/// The version of docs/protocol.md this module speaks.
+pub(crate) const VERSION: u16 = 1;
