@@ -26,6 +26,17 @@ fn a_length_ends_where_half_its_window_does() {
     assert_eq!(encode_length(MAX | 1 << 62, Some(MAX)), None);
 }
 
+//= docs/protocol.md P-5-6
+#[test]
+fn recovery_picks_the_nearest_number_and_the_higher_of_two() {
+    for (truncated, largest, number) in
+        [(0x80, 0x1FF, 0x280), (0x81, 0x1FF, 0x181), (0x7F, 0x2FE, 0x37F), (0x80, 0x2FE, 0x280)]
+    {
+        assert_eq!(decode(truncated, NumberLength::One, Some(largest)), number);
+    }
+    assert_eq!(decode(0, NumberLength::One, Some(MAX ^ 1)), MAX ^ 0xFF, "there is none above");
+}
+
 #[test]
 fn recovery_stays_within_the_numbers_there_are() {
     assert_eq!(decode(0xFF, NumberLength::One, None), 0xFF);
