@@ -8,6 +8,7 @@ extern crate std;
 
 mod crypto;
 mod ids;
+mod channel;
 pub mod time;
 mod path;
 mod pool;

@@ -1,0 +1,514 @@
+//! The receiving half of a reliable-ordered channel.
+
+use core::fmt;
+
+use super::Fragment;
+use super::block_map::{self, first_clear, first_set};
+use crate::pool::{BlockId, Pool, Reservation};
+use crate::state_hash::StateHash;
+
+// Meaning of a block's bitmaps. Of two neighbouring received positions the second begins a message exactly if the first
+// is a terminator: every insertion is checked for it.
+const RECEIVED: usize = 0;
+/// Terminators.
+const END: usize = 1;
+/// First positions of messages.
+const BEGIN: usize = 2;
+
+/// What no honest peer sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Violation {
+    /// A fragment disagrees with an earlier one about where messages begin or end.
+    Contradiction,
+    /// A fragment reaches beyond the offset space.
+    OffsetOverflow,
+}
+
+/// Why a fragment was not stored; nothing changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InsertError {
+    /// The peer broke the protocol.
+    Violation(Violation),
+    /// The reservation has too few blocks left.
+    NoMemory,
+}
+
+impl From<Violation> for InsertError {
+    fn from(violation: Violation) -> Self {
+        Self::Violation(violation)
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Contradiction => "fragments disagree about message boundaries",
+            Self::OffsetOverflow => "a fragment reaches beyond the offset space",
+        })
+    }
+}
+
+impl core::error::Error for Violation {}
+
+impl fmt::Display for InsertError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Violation(violation) => violation.fmt(formatter),
+            Self::NoMemory => formatter.write_str("no block left for the fragment"),
+        }
+    }
+}
+
+impl core::error::Error for InsertError {}
+
+/// What an insertion changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Inserted {
+    /// Positions not received before.
+    pub(crate) new_positions: u64,
+    /// The largest end position seen so far.
+    pub(crate) highest: u64,
+}
+
+/// A part of one message, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Chunk {
+    pub(crate) length: usize,
+    /// The message begins with this chunk.
+    pub(crate) begin: bool,
+    /// The message ends with this chunk.
+    pub(crate) end: bool,
+}
+
+/// Fragments from arrival until they are read.
+///
+/// The chain holds, in ascending order, just the blocks with something received and not read. Invariants: no block lies wholly
+/// below `read`; `read..contiguous` is received and `contiguous` is not; `message_end` is the first terminator in it.
+pub(crate) struct Assembler {
+    head: Option<BlockId>,
+    tail: Option<BlockId>,
+    blocks: u32,
+    read: u64,
+    contiguous: u64,
+    highest: u64,
+    message_end: Option<u64>,
+    /// Position `read` begins a message.
+    between_messages: bool,
+    /// Hint: the block the last insertion ended in.
+    cursor: Option<BlockId>,
+}
+
+/// A fragment, cut to what has not been read.
+struct Claim {
+    fragment: Fragment,
+    from: u64,
+    data_end: u64,
+    to: u64,
+}
+
+impl Claim {
+    fn terminator(&self) -> Option<u64> {
+        self.fragment.end.then_some(self.data_end)
+    }
+
+    /// The message's first position, unless it was read.
+    fn first(&self) -> Option<u64> {
+        (self.fragment.begin && self.fragment.offset == self.from).then_some(self.from)
+    }
+}
+
+impl Assembler {
+    pub(crate) const fn new() -> Self {
+        Self {
+            head: None,
+            tail: None,
+            blocks: 0,
+            read: 0,
+            contiguous: 0,
+            highest: 0,
+            message_end: None,
+            between_messages: true,
+            cursor: None,
+        }
+    }
+
+    /// Whether a fragment with `data_len` bytes is consistent with everything received and not read.
+    pub(crate) fn check(&self, pool: &Pool, fragment: &Fragment, data_len: usize) -> Result<(), Violation> {
+        let claim = self.claim(fragment, data_len)?;
+        self.examine(pool, self.origin(pool, &claim), &claim)
+    }
+
+    /// Blocks that inserting the fragment would take.
+    pub(crate) fn blocks_needed(&self, pool: &Pool, fragment: &Fragment) -> u32 {
+        match self.claim(fragment, fragment.length) {
+            Ok(claim) => self.missing(pool, self.origin(pool, &claim), &claim),
+            Err(_) => 0,
+        }
+    }
+
+    /// Stores a fragment, or changes nothing. Of positions received before, the first bytes stay.
+    pub(crate) fn insert(
+        &mut self,
+        pool: &mut Pool,
+        reservation: &mut Reservation,
+        fragment: &Fragment,
+        data: &[u8],
+    ) -> Result<Inserted, InsertError> {
+        let claim = self.claim(fragment, data.len())?;
+        let origin = self.origin(pool, &claim);
+        self.examine(pool, origin, &claim)?;
+        if self.missing(pool, origin, &claim) > reservation.remaining() {
+            return Err(InsertError::NoMemory);
+        }
+        let new_positions = self.store(pool, reservation, origin, &claim, data);
+        if fragment.positions() > 0 {
+            self.highest = self.highest.max(claim.to);
+        }
+        if claim.from <= self.contiguous && self.contiguous < claim.to {
+            self.advance(pool, origin.or(self.head));
+        }
+        Ok(Inserted { new_positions, highest: self.highest })
+    }
+
+    /// Consumes the next bytes of the current message, its terminator too if it follows at once; `None` if there are none.
+    pub(crate) fn read(&mut self, pool: &mut Pool, reservation: &mut Reservation, out: &mut [u8]) -> Option<Chunk> {
+        let per_block = per_block(pool);
+        let begin = self.between_messages;
+        let stop = self.read.saturating_add(out.len() as u64).min(self.message_end.unwrap_or(self.contiguous));
+        let mut length = 0;
+        while let Some(head) = self.head.filter(|_| self.read < stop) {
+            let start = self.read - self.read % per_block;
+            let (low, high) = ((self.read - start) as usize, (stop - start).min(per_block) as usize);
+            let data = &block_map::view(pool, head).data[low..high];
+            out[length..length + data.len()].copy_from_slice(data);
+            length += data.len();
+            self.read = start + high as u64;
+            self.free_read(pool, reservation);
+        }
+        let end = self.message_end == Some(self.read);
+        if end {
+            self.read += 1;
+            self.free_read(pool, reservation);
+            self.message_end = self.find_end(pool, self.head, self.read);
+        } else if length == 0 {
+            return None;
+        }
+        self.between_messages = end;
+        Some(Chunk { length, begin, end })
+    }
+
+    /// The bytes left of the current message, if it is there up to its terminator.
+    pub(crate) fn message_length(&self) -> Option<u64> {
+        self.message_end.map(|end| end - self.read)
+    }
+
+    /// Something is there to be read.
+    pub(crate) fn readable(&self) -> bool {
+        self.read < self.contiguous
+    }
+
+    /// Every position below this one was received.
+    pub(crate) fn contiguous_to(&self) -> u64 {
+        self.contiguous
+    }
+
+    /// Every position below this one was read.
+    pub(crate) fn read_offset(&self) -> u64 {
+        self.read
+    }
+
+    /// The largest end position seen.
+    pub(crate) fn highest(&self) -> u64 {
+        self.highest
+    }
+
+    pub(crate) fn blocks_held(&self) -> u32 {
+        self.blocks
+    }
+
+    /// Frees every block; what was received and not read is as if never received.
+    pub(crate) fn release(&mut self, pool: &mut Pool, reservation: &mut Reservation) {
+        while self.head.is_some() {
+            self.free_head(pool, reservation);
+        }
+        self.contiguous = self.read;
+        self.message_end = None;
+    }
+
+    /// Feeds the state and the blocks held; hints are no state.
+    pub(crate) fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
+        let Self { head, tail: _, blocks, read, contiguous, highest, message_end, between_messages, cursor: _ } = self;
+        hash.u64(u64::from(*blocks));
+        for value in [read, contiguous, highest] {
+            hash.u64(*value);
+        }
+        hash.option(*message_end);
+        hash.flag(*between_messages);
+        let mut block = *head;
+        while let Some(id) = block {
+            hash.bytes(pool.bytes(id));
+            block = pool.next(id);
+        }
+    }
+
+    fn claim(&self, fragment: &Fragment, data_len: usize) -> Result<Claim, Violation> {
+        let to = fragment.end_offset().ok_or(Violation::OffsetOverflow)?;
+        if data_len != fragment.length {
+            return Err(Violation::Contradiction);
+        }
+        let data_end = to - u64::from(fragment.end);
+        Ok(Claim { fragment: *fragment, from: fragment.offset.max(self.read), data_end, to })
+    }
+
+    /// Where walks for `claim` start: the last block not above the position before it. `None`: the head, if any, is above.
+    fn origin(&self, pool: &Pool, claim: &Claim) -> Option<BlockId> {
+        let index = claim.from.saturating_sub(1) / per_block(pool);
+        let mut nearest = None;
+        for hint in [self.head, self.cursor, self.tail].into_iter().flatten() {
+            let hinted = block_map::index(pool, hint);
+            if hinted <= index && nearest.is_none_or(|(highest, _)| hinted > highest) {
+                nearest = Some((hinted, hint));
+            }
+        }
+        let (_, mut block) = nearest?;
+        while let Some(next) = pool.next(block).filter(|next| block_map::index(pool, *next) <= index) {
+            block = next;
+        }
+        Some(block)
+    }
+
+    /// Looks for contradictions, walking from `origin`.
+    fn examine(&self, pool: &Pool, origin: Option<BlockId>, claim: &Claim) -> Result<(), Violation> {
+        if claim.fragment.positions() == 0 || claim.to < self.read {
+            return Ok(());
+        }
+        // What precedes `read` may be gone, but whether it was a terminator is known.
+        let agrees = if claim.to == self.read {
+            claim.fragment.end == self.between_messages
+        } else if claim.fragment.offset <= self.read {
+            (claim.fragment.begin && claim.fragment.offset == self.read) == self.between_messages
+        } else {
+            true
+        };
+        if !agrees {
+            return Err(Violation::Contradiction);
+        }
+        let per_block = per_block(pool);
+        let mut block = origin.or(self.head);
+        while let Some(id) = block {
+            let start = block_map::index(pool, id) * per_block;
+            if start > claim.to {
+                break;
+            }
+            if self.contradicts(&block_map::view(pool, id).maps, start, claim) {
+                return Err(Violation::Contradiction);
+            }
+            block = pool.next(id);
+        }
+        Ok(())
+    }
+
+    /// Whether the block at `start` disagrees with `claim`.
+    fn contradicts(&self, maps: &[&[u8]; 3], start: u64, claim: &Claim) -> bool {
+        let width = maps[RECEIVED].len() * 8;
+        let fragment = &claim.fragment;
+        let place = |position: u64| position.checked_sub(start).filter(|at| *at < width as u64).map(|at| at as usize);
+        let unread = |position: &u64| *position >= self.read;
+        let known = |position: u64, map: usize| {
+            let at = place(position).filter(|at| block_map::get(maps[RECEIVED], *at))?;
+            Some(block_map::get(maps[map], at))
+        };
+        let before = fragment.offset.checked_sub(1).filter(unread).and_then(|position| known(position, END));
+        let first = Some(fragment.offset).filter(unread).and_then(|position| known(position, BEGIN));
+        let terminator = claim.terminator().and_then(|position| known(position, END));
+        let after = Some(claim.to).filter(unread).and_then(|to| known(to, BEGIN));
+        if before.is_some_and(|end| end != fragment.begin)
+            || first.is_some_and(|begin| begin != fragment.begin)
+            || terminator == Some(false)
+            || after.is_some_and(|begin| begin != fragment.end)
+        {
+            return true;
+        }
+        let bound = |position: u64| position.saturating_sub(start).min(width as u64) as usize;
+        let inner = claim.from.max(fragment.offset + 1);
+        first_set(maps[END], bound(claim.from), bound(claim.data_end)).is_some()
+            || first_set(maps[BEGIN], bound(inner), bound(claim.to)).is_some()
+    }
+
+    /// Blocks that `claim` touches and the chain lacks.
+    fn missing(&self, pool: &Pool, origin: Option<BlockId>, claim: &Claim) -> u32 {
+        if claim.from >= claim.to {
+            return 0;
+        }
+        let per_block = per_block(pool);
+        let (first, last) = (claim.from / per_block, (claim.to - 1) / per_block);
+        let mut missing = last - first + 1;
+        let mut block = origin.or(self.head);
+        while let Some(id) = block {
+            let index = block_map::index(pool, id);
+            if index > last {
+                break;
+            }
+            missing -= u64::from(index >= first);
+            block = pool.next(id);
+        }
+        u32::try_from(missing).unwrap_or(u32::MAX)
+    }
+
+    /// Writes `claim` into its blocks, taking those that are missing; returns how many positions are new.
+    fn store(
+        &mut self,
+        pool: &mut Pool,
+        reservation: &mut Reservation,
+        origin: Option<BlockId>,
+        claim: &Claim,
+        data: &[u8],
+    ) -> u64 {
+        let per_block = per_block(pool);
+        let mut previous = origin;
+        let mut new_positions = 0;
+        let mut at = claim.from;
+        while at < claim.to {
+            let index = at / per_block;
+            let Some(block) = self.block_at(pool, reservation, previous, index) else { break };
+            let start = index * per_block;
+            new_positions += fill(block_map::view_mut(pool, block), start, claim, data);
+            at = start + per_block;
+            previous = Some(block);
+            self.cursor = previous;
+        }
+        new_positions
+    }
+
+    /// The block with this index, taken and linked if missing; `previous` is a block not above it, `None` if there is none.
+    fn block_at(
+        &mut self,
+        pool: &mut Pool,
+        reservation: &mut Reservation,
+        mut previous: Option<BlockId>,
+        index: u64,
+    ) -> Option<BlockId> {
+        let following = loop {
+            let following = previous.map_or(self.head, |previous| pool.next(previous));
+            match following.filter(|block| block_map::index(pool, *block) <= index) {
+                Some(block) => previous = Some(block),
+                None => break following,
+            }
+        };
+        if let Some(block) = previous.filter(|block| block_map::index(pool, *block) == index) {
+            return Some(block);
+        }
+        let block = pool.take_reserved(reservation)?;
+        block_map::label(pool, block, index, false);
+        pool.set_next(block, following);
+        match previous {
+            Some(previous) => pool.set_next(previous, Some(block)),
+            None => self.head = Some(block),
+        }
+        if following.is_none() {
+            self.tail = Some(block);
+        }
+        self.blocks += 1;
+        Some(block)
+    }
+
+    /// Moves `contiguous` up after the gap at it was filled; `near` is a block not above it.
+    fn advance(&mut self, pool: &Pool, near: Option<BlockId>) {
+        let per_block = per_block(pool);
+        let gap = self.contiguous;
+        let mut block = near;
+        while let Some(id) = block.filter(|id| block_map::index(pool, *id) < gap / per_block) {
+            block = pool.next(id);
+        }
+        let frontier = block;
+        while let Some(id) = block {
+            let start = block_map::index(pool, id) * per_block;
+            let Some(from) = self.contiguous.checked_sub(start) else { break };
+            let received = block_map::view(pool, id).maps[RECEIVED];
+            let missing = first_clear(received, from as usize, per_block as usize);
+            self.contiguous = start + missing.map_or(per_block, |at| at as u64);
+            if missing.is_some() {
+                break;
+            }
+            block = pool.next(id);
+        }
+        if self.message_end.is_none() {
+            self.message_end = self.find_end(pool, frontier, gap);
+        }
+    }
+
+    /// The first terminator in `from..contiguous`; `block` holds `from`.
+    fn find_end(&self, pool: &Pool, mut block: Option<BlockId>, from: u64) -> Option<u64> {
+        let per_block = per_block(pool);
+        while let Some(id) = block {
+            let start = block_map::index(pool, id) * per_block;
+            if start >= self.contiguous {
+                break;
+            }
+            let bound = (self.contiguous - start).min(per_block) as usize;
+            let low = from.saturating_sub(start) as usize;
+            if let Some(at) = first_set(block_map::view(pool, id).maps[END], low, bound) {
+                return Some(start + at as u64);
+            }
+            block = pool.next(id);
+        }
+        None
+    }
+
+    /// Frees the head if nothing received in it is unread.
+    fn free_read(&mut self, pool: &mut Pool, reservation: &mut Reservation) {
+        let Some(head) = self.head else { return };
+        let width = per_block(pool);
+        let from = self.read.saturating_sub(block_map::index(pool, head) * width);
+        let received = block_map::view(pool, head).maps[RECEIVED];
+        if first_set(received, from as usize, width as usize).is_none() {
+            self.free_head(pool, reservation);
+        }
+    }
+
+    fn free_head(&mut self, pool: &mut Pool, reservation: &mut Reservation) {
+        let Some(head) = self.head else { return };
+        self.head = pool.next(head);
+        if self.head.is_none() {
+            self.tail = None;
+        }
+        self.cursor.take_if(|cursor| *cursor == head);
+        self.blocks -= 1;
+        pool.free_reserved(head, reservation);
+    }
+}
+
+/// Writes the part of `claim` that lies in the block at `start`; returns how many positions are new.
+fn fill(block: block_map::BlockMut<'_>, start: u64, claim: &Claim, data: &[u8]) -> u64 {
+    let block_map::BlockMut { data: stored, mut maps } = block;
+    let width = stored.len() as u64;
+    let bound = |position: u64| position.saturating_sub(start).min(width) as usize;
+    let (low, high, data_high) = (bound(claim.from), bound(claim.to), bound(claim.data_end));
+    let mut new_positions = 0;
+    let mut at = low;
+    while let Some(gap) = first_clear(maps[RECEIVED], at, high) {
+        at = first_set(maps[RECEIVED], gap, high).unwrap_or(high);
+        new_positions += (at - gap) as u64;
+        let data_at = at.min(data_high);
+        if gap < data_at {
+            let source = (start + gap as u64 - claim.fragment.offset) as usize;
+            stored[gap..data_at].copy_from_slice(&data[source..source + (data_at - gap)]);
+        }
+    }
+    block_map::set_range(maps[RECEIVED], low, high);
+    let mut mark = |map: usize, position: Option<u64>| {
+        if let Some(at) = position.filter(|at| (start..start + width).contains(at)) {
+            block_map::set(maps[map], (at - start) as usize);
+        }
+    };
+    mark(END, claim.terminator());
+    mark(BEGIN, claim.first());
+    new_positions
+}
+
+fn per_block(pool: &Pool) -> u64 {
+    block_map::positions_per_block(pool.block_size())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! How a channel's positions lie in a pool block, and the bitmaps about them.
+//!
+//! Block k of a channel covers positions `k * W .. (k + 1) * W`: a header word (k and one flag), W data bytes, then three
+//! bitmaps of W bits whose meaning is the holder's. Bit i is bit `i % 8` of byte `i / 8`; ranges are clamped to the bitmap.
+
+use core::ops::Range;
+
+use crate::pool::{BlockId, Pool};
+
+const HEADER: usize = 8;
+const FLAG: u64 = 1 << 63;
+const WORD_BITS: usize = 64;
+
+/// W: positions one block of `block_size` bytes covers. Blocks are at least 256 bytes.
+pub(crate) const fn positions_per_block(block_size: usize) -> u64 {
+    // W data bytes and three bitmaps of W / 8 are 11 W / 8 bytes; W is a multiple of 8.
+    let positions = (block_size.saturating_sub(HEADER) / 11) * 8;
+    if positions < 8 { 8 } else { positions as u64 }
+}
+
+/// Blocks that positions `from..to` touch.
+pub(crate) fn blocks_spanned(block_size: usize, from: u64, to: u64) -> u64 {
+    if from >= to {
+        return 0;
+    }
+    let per_block = positions_per_block(block_size);
+    (to - 1) / per_block - from / per_block + 1
+}
+
+/// One block, taken apart.
+pub(super) struct Block<'a> {
+    pub(super) data: &'a [u8],
+    pub(super) maps: [&'a [u8]; 3],
+}
+
+/// One block, taken apart for writing.
+pub(super) struct BlockMut<'a> {
+    pub(super) data: &'a mut [u8],
+    pub(super) maps: [&'a mut [u8]; 3],
+}
+
+pub(super) fn view(pool: &Pool, block: BlockId) -> Block<'_> {
+    let width = positions_per_block(pool.block_size()) as usize;
+    let (_, rest) = pool.bytes(block).split_at(HEADER);
+    let (data, rest) = rest.split_at(width);
+    let (first, rest) = rest.split_at(width / 8);
+    let (second, rest) = rest.split_at(width / 8);
+    Block { data, maps: [first, second, &rest[..width / 8]] }
+}
+
+pub(super) fn view_mut(pool: &mut Pool, block: BlockId) -> BlockMut<'_> {
+    let width = positions_per_block(pool.block_size()) as usize;
+    let (_, rest) = pool.bytes_mut(block).split_at_mut(HEADER);
+    let (data, rest) = rest.split_at_mut(width);
+    let (first, rest) = rest.split_at_mut(width / 8);
+    let (second, rest) = rest.split_at_mut(width / 8);
+    BlockMut { data, maps: [first, second, &mut rest[..width / 8]] }
+}
+
+/// Writes the header word: which block of its channel this is, and the holder's flag.
+pub(super) fn label(pool: &mut Pool, block: BlockId, index: u64, flag: bool) {
+    let word = (index & !FLAG) | if flag { FLAG } else { 0 };
+    pool.bytes_mut(block)[..HEADER].copy_from_slice(&word.to_le_bytes());
+}
+
+/// Which block of its channel this is.
+pub(super) fn index(pool: &Pool, block: BlockId) -> u64 {
+    word(pool.bytes(block), 0) & !FLAG
+}
+
+/// The holder's flag, as given to [`label`].
+pub(super) fn flag(pool: &Pool, block: BlockId) -> bool {
+    word(pool.bytes(block), 0) & FLAG != 0
+}
+
+pub(super) fn get(bits: &[u8], at: usize) -> bool {
+    bits.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1)
+}
+
+pub(super) fn set(bits: &mut [u8], at: usize) {
+    if let Some(byte) = bits.get_mut(at / 8) {
+        *byte |= 1 << (at % 8);
+    }
+}
+
+pub(super) fn set_range(bits: &mut [u8], from: usize, to: usize) {
+    for at in words(bits, from, to) {
+        store(bits, at, word(bits, at) | mask(at, from, to));
+    }
+}
+
+/// Clears `from..to` and tells how many bits of it were set.
+pub(super) fn clear_range(bits: &mut [u8], from: usize, to: usize) -> u64 {
+    let mut cleared = 0;
+    for at in words(bits, from, to) {
+        let (before, range) = (word(bits, at), mask(at, from, to));
+        cleared += u64::from((before & range).count_ones());
+        store(bits, at, before & !range);
+    }
+    cleared
+}
+
+/// Sets the bits of `from..to` that are clear in `except` and tells how many of them were not set before.
+pub(super) fn set_range_except(bits: &mut [u8], except: &[u8], from: usize, to: usize) -> u64 {
+    let mut added = 0;
+    let to = to.min(bits.len() * 8);
+    for at in words(bits, from, to) {
+        let before = word(bits, at);
+        let fresh = mask(at, from, to) & !word(except, at) & !before;
+        added += u64::from(fresh.count_ones());
+        store(bits, at, before | fresh);
+    }
+    added
+}
+
+/// The first set bit in `from..limit`.
+pub(super) fn first_set(bits: &[u8], from: usize, limit: usize) -> Option<usize> {
+    first(bits, from, limit, 0)
+}
+
+/// The first clear bit in `from..limit`.
+pub(super) fn first_clear(bits: &[u8], from: usize, limit: usize) -> Option<usize> {
+    first(bits, from, limit, u64::MAX)
+}
+
+fn first(bits: &[u8], from: usize, limit: usize, invert: u64) -> Option<usize> {
+    let limit = limit.min(bits.len() * 8);
+    words(bits, from, limit).find_map(|at| {
+        let hits = (word(bits, at) ^ invert) & mask(at, from, limit);
+        (hits != 0).then(|| at * WORD_BITS + hits.trailing_zeros() as usize)
+    })
+}
+
+/// The words that bits `from..to` touch.
+fn words(bits: &[u8], from: usize, to: usize) -> Range<usize> {
+    let to = to.min(bits.len() * 8);
+    if from < to { from / WORD_BITS..to.div_ceil(WORD_BITS) } else { 0..0 }
+}
+
+/// Bits of word `at` that lie in `from..to`.
+fn mask(at: usize, from: usize, to: usize) -> u64 {
+    let start = at * WORD_BITS;
+    low_bits(to.saturating_sub(start)) & !low_bits(from.saturating_sub(start))
+}
+
+fn low_bits(count: usize) -> u64 {
+    if count >= WORD_BITS { u64::MAX } else { (1 << count) - 1 }
+}
+
+/// Word `at` of a bitmap; a bitmap that ends within it reads as if padded with zeros.
+fn word(bits: &[u8], at: usize) -> u64 {
+    let rest = bits.get(at * 8..).unwrap_or_default();
+    if let Some(whole) = rest.first_chunk() {
+        return u64::from_le_bytes(*whole);
+    }
+    let mut padded = [0; 8];
+    padded[..rest.len()].copy_from_slice(rest);
+    u64::from_le_bytes(padded)
+}
+
+fn store(bits: &mut [u8], at: usize, word: u64) {
+    let rest = bits.get_mut(at * 8..).unwrap_or_default();
+    let length = rest.len().min(8);
+    rest[..length].copy_from_slice(&word.to_le_bytes()[..length]);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,487 @@
+//! The sending half of a reliable-ordered channel.
+
+use core::fmt;
+
+use super::block_map::{self, first_clear, first_set};
+use super::{Fragment, MAX_OFFSET};
+use crate::pool::{BlockId, Pool};
+use crate::state_hash::StateHash;
+
+// Meaning of a block's bitmaps.
+/// Terminators.
+const END: usize = 0;
+/// Positions the peer acknowledged.
+const ACKED: usize = 1;
+/// Positions never sent, or lost and not acknowledged.
+const PENDING: usize = 2;
+
+/// Why nothing was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OutboxError {
+    /// No room now; acknowledgements make room.
+    Blocked,
+    /// A streamed message is open.
+    Streaming,
+    /// No streamed message is open.
+    NotStreaming,
+}
+
+impl fmt::Display for OutboxError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Blocked => "no room to queue the message",
+            Self::Streaming => "a streamed message is open",
+            Self::NotStreaming => "no streamed message is open",
+        })
+    }
+}
+
+impl core::error::Error for OutboxError {}
+
+/// Messages from `send` until they are acknowledged.
+///
+/// Invariants: blocks are held exactly while `acked_to < write`, cover `acked_to..write` without holes, and the head holds
+/// `acked_to`; every position from `highest_sent` on is pending, those below only if lost.
+pub(crate) struct Outbox {
+    head: Option<BlockId>,
+    tail: Option<BlockId>,
+    blocks: u32,
+    acked_to: u64,
+    write: u64,
+    highest_sent: u64,
+    pending: u64,
+    streaming: bool,
+    /// Position `write` begins a message.
+    between_messages: bool,
+    /// Hint: nothing below is pending.
+    pending_from: u64,
+    /// Hints: blocks where the last search for something never sent, the last search for something lost, and the last
+    /// acknowledgement or loss ended.
+    send_cursor: Option<BlockId>,
+    lost_cursor: Option<BlockId>,
+    ack_cursor: Option<BlockId>,
+}
+
+impl Outbox {
+    pub(crate) const fn new() -> Self {
+        Self {
+            head: None,
+            tail: None,
+            blocks: 0,
+            acked_to: 0,
+            write: 0,
+            highest_sent: 0,
+            pending: 0,
+            streaming: false,
+            between_messages: true,
+            pending_from: 0,
+            send_cursor: None,
+            lost_cursor: None,
+            ack_cursor: None,
+        }
+    }
+
+    /// Queues a whole message, or nothing; never holds more than `block_budget` blocks. Returns the message's end offset.
+    pub(crate) fn send(&mut self, pool: &mut Pool, message: &[u8], block_budget: u32) -> Result<u64, OutboxError> {
+        if self.streaming {
+            return Err(OutboxError::Streaming);
+        }
+        if message.len() as u64 >= self.room(pool, block_budget) {
+            return Err(OutboxError::Blocked);
+        }
+        self.append(pool, message);
+        self.append_terminator(pool);
+        Ok(self.write)
+    }
+
+    /// Opens a message that [`Outbox::write`] fills and [`Outbox::finish`] ends.
+    pub(crate) fn begin(&mut self) -> Result<(), OutboxError> {
+        if self.streaming {
+            return Err(OutboxError::Streaming);
+        }
+        self.streaming = true;
+        Ok(())
+    }
+
+    /// Queues as many of `bytes` as fit and tells how many; 0 if blocked or if no streamed message is open.
+    pub(crate) fn write(&mut self, pool: &mut Pool, bytes: &[u8], block_budget: u32) -> usize {
+        if !self.streaming {
+            return 0;
+        }
+        let room = usize::try_from(self.room(pool, block_budget)).unwrap_or(usize::MAX);
+        let accepted = bytes.len().min(room);
+        self.append(pool, &bytes[..accepted]);
+        accepted
+    }
+
+    /// Ends the streamed message. Returns its end offset.
+    pub(crate) fn finish(&mut self, pool: &mut Pool, block_budget: u32) -> Result<u64, OutboxError> {
+        if !self.streaming {
+            return Err(OutboxError::NotStreaming);
+        }
+        if self.room(pool, block_budget) == 0 {
+            return Err(OutboxError::Blocked);
+        }
+        self.append_terminator(pool);
+        self.streaming = false;
+        Ok(self.write)
+    }
+
+    /// The lowest pending run below `limit`: within one message, at most `max_length` data bytes.
+    ///
+    /// Changes hints only; the fragment stays pending until [`Outbox::on_sent`].
+    pub(crate) fn next_fragment(&mut self, pool: &Pool, limit: u64, max_length: usize) -> Option<Fragment> {
+        let limit = limit.min(self.write);
+        let (mut block, mut at) = self.lowest_pending(pool, limit)?;
+        let per_block = per_block(pool);
+        let start = block_map::index(pool, block) * per_block;
+        let mut fragment =
+            Fragment { offset: start + at as u64, length: 0, begin: begins_message(pool, block, at), end: false };
+        loop {
+            let [ends, _, pending] = block_map::view(pool, block).maps;
+            let start = block_map::index(pool, block) * per_block;
+            let bound = limit.saturating_sub(start).min(per_block) as usize;
+            let run_end = first_clear(pending, at, bound).unwrap_or(bound);
+            let data_left = max_length.saturating_sub(fragment.length);
+            let terminator = first_set(ends, at, run_end.min(at.saturating_add(data_left).saturating_add(1)));
+            if let Some(terminator) = terminator {
+                fragment.length += terminator - at;
+                fragment.end = true;
+                break;
+            }
+            let taken = run_end.saturating_sub(at).min(data_left);
+            fragment.length += taken;
+            if at + taken < per_block as usize {
+                break;
+            }
+            let Some(next) = pool.next(block) else { break };
+            (block, at) = (next, 0);
+        }
+        (fragment.positions() > 0).then_some(fragment)
+    }
+
+    /// Copies the fragment's data into `out` and tells how many bytes; less than `length` only if `out` is shorter or the
+    /// fragment is not one of [`Outbox::next_fragment`].
+    pub(crate) fn copy(&self, pool: &Pool, fragment: &Fragment, out: &mut [u8]) -> usize {
+        let per_block = per_block(pool);
+        let wanted = out.len().min(fragment.length);
+        let mut copied = 0;
+        let mut block = self.locate(pool, fragment.offset / per_block);
+        let mut at = (fragment.offset % per_block) as usize;
+        while let Some(id) = block.filter(|_| copied < wanted) {
+            let data = &block_map::view(pool, id).data[at..];
+            let length = data.len().min(wanted - copied);
+            out[copied..copied + length].copy_from_slice(&data[..length]);
+            copied += length;
+            at = 0;
+            block = pool.next(id);
+        }
+        copied
+    }
+
+    /// The fragment left in a packet.
+    pub(crate) fn on_sent(&mut self, pool: &mut Pool, fragment: &Fragment) {
+        let to = fragment.offset.saturating_add(fragment.positions()).min(self.write);
+        let from = fragment.offset.max(self.acked_to);
+        if from >= to {
+            return;
+        }
+        let first = self.locate(pool, from / per_block(pool));
+        let mut cleared = 0;
+        self.for_range(pool, first, from, to, |pool, block, low, high| {
+            cleared += block_map::clear_range(block_map::view_mut(pool, block).maps[PENDING], low, high);
+        });
+        self.pending -= cleared;
+        self.highest_sent = self.highest_sent.max(to);
+    }
+
+    /// The peer has `positions` positions from `offset`: they are not sent again, and what it has from the start is freed.
+    ///
+    /// Cheapest in ascending order; so is [`Outbox::on_lost`].
+    pub(crate) fn on_acked(&mut self, pool: &mut Pool, offset: u64, positions: u64) {
+        let Some((from, to)) = self.outstanding(offset, positions) else { return };
+        let first = self.locate(pool, from / per_block(pool));
+        let mut cleared = 0;
+        self.ack_cursor = self.for_range(pool, first, from, to, |pool, block, low, high| {
+            let [_, acked, pending] = block_map::view_mut(pool, block).maps;
+            block_map::set_range(acked, low, high);
+            cleared += block_map::clear_range(pending, low, high);
+        });
+        self.pending -= cleared;
+        if from == self.acked_to {
+            self.free_acked(pool);
+        }
+    }
+
+    /// A packet with `positions` positions from `offset` was lost: those not acknowledged since are pending again.
+    pub(crate) fn on_lost(&mut self, pool: &mut Pool, offset: u64, positions: u64) {
+        let Some((from, to)) = self.outstanding(offset, positions) else { return };
+        let first = self.locate(pool, from / per_block(pool));
+        let mut added = 0;
+        self.ack_cursor = self.for_range(pool, first, from, to, |pool, block, low, high| {
+            let [_, acked, pending] = block_map::view_mut(pool, block).maps;
+            added += block_map::set_range_except(pending, acked, low, high);
+        });
+        self.pending += added;
+        if added > 0 {
+            self.pending_from = self.pending_from.min(from);
+        }
+    }
+
+    /// The peer has every position below this one.
+    pub(crate) fn acked_to(&self) -> u64 {
+        self.acked_to
+    }
+
+    /// The next position to be written: the end offset of the last message unless one is being streamed.
+    pub(crate) fn write_offset(&self) -> u64 {
+        self.write
+    }
+
+    /// The position after the highest one ever sent.
+    pub(crate) fn highest_sent(&self) -> u64 {
+        self.highest_sent
+    }
+
+    /// Something below `limit` waits to be sent. May be wrong once about a `limit` below [`Outbox::highest_sent`]: after
+    /// [`Outbox::next_fragment`] found nothing, this says `false`.
+    pub(crate) fn has_pending(&self, limit: u64) -> bool {
+        self.highest_sent < limit.min(self.write) || (self.lost() > 0 && self.pending_from < limit)
+    }
+
+    pub(crate) fn is_all_acked(&self) -> bool {
+        self.acked_to == self.write
+    }
+
+    pub(crate) fn is_streaming(&self) -> bool {
+        self.streaming
+    }
+
+    pub(crate) fn blocks_held(&self) -> u32 {
+        self.blocks
+    }
+
+    /// Frees every block; what was not acknowledged is given up.
+    pub(crate) fn release(&mut self, pool: &mut Pool) {
+        while self.head.is_some() {
+            self.free_head(pool);
+        }
+        self.acked_to = self.write;
+        self.highest_sent = self.write;
+        self.pending = 0;
+    }
+
+    /// Feeds the state and the blocks held; hints are no state.
+    pub(crate) fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
+        let Self {
+            head,
+            tail: _,
+            blocks,
+            acked_to,
+            write,
+            highest_sent,
+            pending,
+            streaming,
+            between_messages,
+            pending_from: _,
+            send_cursor: _,
+            lost_cursor: _,
+            ack_cursor: _,
+        } = self;
+        hash.u64(u64::from(*blocks));
+        for value in [acked_to, write, highest_sent, pending] {
+            hash.u64(*value);
+        }
+        hash.flag(*streaming);
+        hash.flag(*between_messages);
+        let mut block = *head;
+        while let Some(id) = block {
+            hash.bytes(pool.bytes(id));
+            block = pool.next(id);
+        }
+    }
+
+    /// Positions that can be appended now.
+    fn room(&self, pool: &Pool, block_budget: u32) -> u64 {
+        let per_block = per_block(pool);
+        let in_tail = if self.tail.is_some() { (per_block - self.write % per_block) % per_block } else { 0 };
+        let blocks = block_budget.saturating_sub(self.blocks).min(pool.open_available());
+        let reach = if self.tail.is_some() { 0 } else { self.write % per_block };
+        (in_tail + (u64::from(blocks) * per_block).saturating_sub(reach)).min(MAX_OFFSET - self.write)
+    }
+
+    fn append(&mut self, pool: &mut Pool, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let Some((block, at)) = self.block_at_write(pool) else { return };
+            let view = block_map::view_mut(pool, block);
+            let length = bytes.len().min(view.data.len() - at);
+            let (now, later) = bytes.split_at(length);
+            view.data[at..at + length].copy_from_slice(now);
+            block_map::set_range(view.maps[PENDING], at, at + length);
+            self.write += length as u64;
+            self.pending += length as u64;
+            self.between_messages = false;
+            bytes = later;
+        }
+    }
+
+    fn append_terminator(&mut self, pool: &mut Pool) {
+        let Some((block, at)) = self.block_at_write(pool) else { return };
+        let view = block_map::view_mut(pool, block);
+        block_map::set(view.maps[END], at);
+        block_map::set(view.maps[PENDING], at);
+        self.write += 1;
+        self.pending += 1;
+        self.between_messages = true;
+    }
+
+    /// The block holding position `write`, taken if need be, and the place in it. `None` only without room.
+    fn block_at_write(&mut self, pool: &mut Pool) -> Option<(BlockId, usize)> {
+        let per_block = per_block(pool);
+        let at = (self.write % per_block) as usize;
+        if let Some(tail) = self.tail.filter(|_| at != 0) {
+            return Some((tail, at));
+        }
+        let block = pool.take_open()?;
+        block_map::label(pool, block, self.write / per_block, self.between_messages);
+        if at != 0 && self.between_messages {
+            // The previous terminator's block was freed; whoever asks where this message begins looks for it.
+            block_map::set(block_map::view_mut(pool, block).maps[END], at - 1);
+        }
+        match self.tail {
+            Some(tail) => pool.set_next(tail, Some(block)),
+            None => self.head = Some(block),
+        }
+        self.tail = Some(block);
+        self.blocks += 1;
+        Some((block, at))
+    }
+
+    /// Block and place of the lowest pending position below `limit`.
+    fn lowest_pending(&mut self, pool: &Pool, limit: u64) -> Option<(BlockId, usize)> {
+        let per_block = per_block(pool);
+        let lost = self.lost() > 0;
+        self.pending_from = if lost { self.pending_from.max(self.acked_to) } else { self.highest_sent };
+        let mut block = self.locate(pool, self.pending_from / per_block);
+        while let Some(id) = block.filter(|_| self.pending_from < limit) {
+            if lost {
+                self.lost_cursor = Some(id);
+            } else {
+                self.send_cursor = Some(id);
+            }
+            let start = block_map::index(pool, id) * per_block;
+            let from = self.pending_from.saturating_sub(start) as usize;
+            let bound = (limit - start).min(per_block) as usize;
+            if let Some(at) = first_set(block_map::view(pool, id).maps[PENDING], from, bound) {
+                self.pending_from = start + at as u64;
+                return Some((id, at));
+            }
+            self.pending_from = start + bound as u64;
+            block = pool.next(id);
+        }
+        None
+    }
+
+    /// Pending positions that were sent before.
+    fn lost(&self) -> u64 {
+        self.pending.saturating_sub(self.write - self.highest_sent)
+    }
+
+    /// The part of a range that was sent and lies above `acked_to`.
+    fn outstanding(&self, offset: u64, positions: u64) -> Option<(u64, u64)> {
+        let from = offset.max(self.acked_to);
+        let to = offset.saturating_add(positions).min(self.highest_sent);
+        (from < to).then_some((from, to))
+    }
+
+    /// Calls `apply` with each block of `from..to`, starting at `block`, and the range within it; returns the last block.
+    fn for_range(
+        &self,
+        pool: &mut Pool,
+        mut block: Option<BlockId>,
+        from: u64,
+        to: u64,
+        mut apply: impl FnMut(&mut Pool, BlockId, usize, usize),
+    ) -> Option<BlockId> {
+        let per_block = per_block(pool);
+        let mut last = None;
+        let mut at = from;
+        while let Some(id) = block.filter(|_| at < to) {
+            let start = block_map::index(pool, id) * per_block;
+            let high = (to - start).min(per_block);
+            apply(pool, id, (at - start) as usize, high as usize);
+            at = start + high;
+            last = Some(id);
+            block = pool.next(id);
+        }
+        last
+    }
+
+    /// Advances `acked_to` and frees the blocks it leaves behind.
+    fn free_acked(&mut self, pool: &mut Pool) {
+        let per_block = per_block(pool);
+        while let Some(head) = self.head {
+            let start = block_map::index(pool, head) * per_block;
+            let bound = (self.write - start).min(per_block) as usize;
+            let from = (self.acked_to - start) as usize;
+            let unacked = first_clear(block_map::view(pool, head).maps[ACKED], from, bound);
+            self.acked_to = start + unacked.unwrap_or(bound) as u64;
+            if unacked.is_some() {
+                return;
+            }
+            self.free_head(pool);
+        }
+    }
+
+    fn free_head(&mut self, pool: &mut Pool) {
+        let Some(head) = self.head else { return };
+        self.head = pool.next(head);
+        if self.head.is_none() {
+            self.tail = None;
+        }
+        for cursor in [&mut self.send_cursor, &mut self.lost_cursor, &mut self.ack_cursor] {
+            cursor.take_if(|cursor| *cursor == head);
+        }
+        self.blocks -= 1;
+        pool.free_open(head);
+    }
+
+    /// The block with this index, found from the nearest hint below it.
+    fn locate(&self, pool: &Pool, index: u64) -> Option<BlockId> {
+        let head = self.head?;
+        let first = self.acked_to / per_block(pool);
+        let last = first + u64::from(self.blocks.saturating_sub(1));
+        if index < first || index > last {
+            return None;
+        }
+        if index == last {
+            return self.tail;
+        }
+        let (mut nearest, mut block) = (first, head);
+        for hint in [self.send_cursor, self.lost_cursor, self.ack_cursor].into_iter().flatten() {
+            let hinted = block_map::index(pool, hint);
+            if hinted <= index && hinted > nearest {
+                (nearest, block) = (hinted, hint);
+            }
+        }
+        for _ in nearest..index {
+            block = pool.next(block)?;
+        }
+        Some(block)
+    }
+}
+
+fn per_block(pool: &Pool) -> u64 {
+    block_map::positions_per_block(pool.block_size())
+}
+
+/// Whether the position at `at` in `block` is the first of its message.
+fn begins_message(pool: &Pool, block: BlockId, at: usize) -> bool {
+    match at.checked_sub(1) {
+        Some(previous) => block_map::get(block_map::view(pool, block).maps[END], previous),
+        None => block_map::flag(pool, block),
+    }
+}
+
+#[cfg(test)]
+mod tests;

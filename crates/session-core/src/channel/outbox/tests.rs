@@ -1,0 +1,391 @@
+use std::vec;
+use std::vec::Vec;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const EVERYTHING: u64 = u64::MAX;
+
+fn digest(outbox: &Outbox, pool: &Pool) -> [u8; 32] {
+    let mut hash = StateHash::new();
+    outbox.digest_into(pool, &mut hash);
+    hash.finish()
+}
+
+/// One position of the channel as the oracle sees it.
+#[derive(Clone, Debug)]
+struct Position {
+    /// `None` is a terminator.
+    byte: Option<u8>,
+    begin: bool,
+    pending: bool,
+    acked: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Send(usize),
+    Begin,
+    Write(usize),
+    Finish,
+    Transmit { limit: u64, max_length: usize },
+    Acked { offset: u64, positions: u64 },
+    Lost { offset: u64, positions: u64 },
+    AckAll,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let length = || prop_oneof![Just(0usize), 0usize..20, 170usize..180, 0usize..1500];
+    let offset = || prop_oneof![0u64..400, 0u64..6000, Just(u64::MAX)];
+    let positions = || prop_oneof![0u64..40, 0u64..2000, Just(u64::MAX)];
+    prop_oneof![
+        3 => length().prop_map(Step::Send),
+        1 => Just(Step::Begin),
+        3 => length().prop_map(Step::Write),
+        2 => Just(Step::Finish),
+        8 => (prop_oneof![0u64..6000, Just(EVERYTHING)], length())
+            .prop_map(|(limit, max_length)| Step::Transmit { limit, max_length }),
+        4 => (offset(), positions()).prop_map(|(offset, positions)| Step::Acked { offset, positions }),
+        4 => (offset(), positions()).prop_map(|(offset, positions)| Step::Lost { offset, positions }),
+        1 => Just(Step::AckAll),
+    ]
+}
+
+struct Model {
+    outbox: Outbox,
+    pool: Pool,
+    budget: u32,
+    positions: Vec<Position>,
+    sent: u64,
+    streaming: bool,
+    between: bool,
+}
+
+impl Model {
+    fn new(block_size: usize, budget: u32) -> Self {
+        Self {
+            outbox: Outbox::new(),
+            pool: Pool::new(64, block_size, 64),
+            budget,
+            positions: Vec::new(),
+            sent: 0,
+            streaming: false,
+            between: true,
+        }
+    }
+
+    fn acked_to(&self) -> u64 {
+        self.positions.iter().take_while(|position| position.acked).count() as u64
+    }
+
+    /// Positions that fit: blocks lie at fixed places, so only where the budget's last block may end counts.
+    fn room(&self) -> u64 {
+        let per_block = per_block(&self.pool);
+        let written = self.positions.len() as u64;
+        let first = self.acked_to() / per_block;
+        ((first + u64::from(self.budget)) * per_block).saturating_sub(written)
+    }
+
+    fn push(&mut self, byte: Option<u8>) {
+        self.positions.push(Position { byte, begin: self.between, pending: true, acked: false });
+        self.between = byte.is_none();
+    }
+
+    fn bytes(&self, length: usize) -> Vec<u8> {
+        (0..length).map(|at| (at * 7 + self.positions.len()) as u8 | 1).collect()
+    }
+
+    fn range(&self, offset: u64, positions: u64) -> core::ops::Range<usize> {
+        let to = offset.saturating_add(positions).min(self.sent);
+        offset.min(to) as usize..to as usize
+    }
+
+    fn next_fragment(&self, limit: u64, max_length: usize) -> Option<Fragment> {
+        let limit = limit.min(self.positions.len() as u64) as usize;
+        let first = (0..limit).find(|at| self.positions[*at].pending)?;
+        let mut fragment = Fragment { offset: first as u64, length: 0, begin: self.positions[first].begin, end: false };
+        for position in self.positions[first..limit].iter().take_while(|position| position.pending) {
+            match position.byte {
+                None => {
+                    fragment.end = true;
+                    break;
+                }
+                Some(_) if fragment.length < max_length => fragment.length += 1,
+                Some(_) => break,
+            }
+        }
+        (fragment.positions() > 0).then_some(fragment)
+    }
+
+    fn apply(&mut self, step: &Step) {
+        match *step {
+            Step::Send(length) => self.send(length),
+            Step::Begin => {
+                let expected = if self.streaming { Err(OutboxError::Streaming) } else { Ok(()) };
+                assert_eq!(self.outbox.begin(), expected);
+                self.streaming = true;
+            }
+            Step::Write(length) => {
+                let bytes = self.bytes(length);
+                let expected = if self.streaming { length.min(self.room() as usize) } else { 0 };
+                assert_eq!(self.outbox.write(&mut self.pool, &bytes, self.budget), expected);
+                bytes[..expected].iter().for_each(|byte| self.push(Some(*byte)));
+            }
+            Step::Finish => {
+                let result = self.outbox.finish(&mut self.pool, self.budget);
+                if !self.streaming {
+                    assert_eq!(result, Err(OutboxError::NotStreaming));
+                } else if self.room() == 0 {
+                    assert_eq!(result, Err(OutboxError::Blocked));
+                } else {
+                    self.push(None);
+                    self.streaming = false;
+                    assert_eq!(result, Ok(self.positions.len() as u64));
+                }
+            }
+            Step::Transmit { limit, max_length } => self.transmit(limit, max_length),
+            Step::Acked { offset, positions } => self.ack(offset, positions),
+            Step::AckAll => self.ack(0, self.sent),
+            Step::Lost { offset, positions } => {
+                self.outbox.on_lost(&mut self.pool, offset, positions);
+                let range = self.range(offset, positions);
+                self.positions[range].iter_mut().for_each(|position| position.pending |= !position.acked);
+            }
+        }
+    }
+
+    fn send(&mut self, length: usize) {
+        let bytes = self.bytes(length);
+        let before = digest(&self.outbox, &self.pool);
+        let result = self.outbox.send(&mut self.pool, &bytes, self.budget);
+        let refusal = if self.streaming {
+            Some(OutboxError::Streaming)
+        } else if length as u64 >= self.room() {
+            Some(OutboxError::Blocked)
+        } else {
+            None
+        };
+        if let Some(refusal) = refusal {
+            assert_eq!(result, Err(refusal));
+            assert_eq!(digest(&self.outbox, &self.pool), before);
+            return;
+        }
+        bytes.iter().for_each(|byte| self.push(Some(*byte)));
+        self.push(None);
+        assert_eq!(result, Ok(self.positions.len() as u64));
+        assert_ne!(digest(&self.outbox, &self.pool), before);
+    }
+
+    fn transmit(&mut self, limit: u64, max_length: usize) {
+        let before = digest(&self.outbox, &self.pool);
+        let promised = self.outbox.has_pending(limit);
+        let fragment = self.outbox.next_fragment(&self.pool, limit, max_length);
+        assert_eq!(fragment, self.next_fragment(limit, max_length));
+        assert_eq!(digest(&self.outbox, &self.pool), before, "searching changes nothing");
+        let exists = self.positions.iter().take(limit.min(1 << 20) as usize).any(|position| position.pending);
+        assert!(promised || !exists);
+        assert_eq!(self.outbox.has_pending(limit), exists, "exact after a search");
+        let Some(fragment) = fragment else { return };
+        let mut out = vec![0; fragment.length];
+        assert_eq!(self.outbox.copy(&self.pool, &fragment, &mut out), fragment.length);
+        let range = fragment.offset as usize..(fragment.offset + fragment.positions()) as usize;
+        let expected: Vec<u8> = self.positions[range.clone()].iter().filter_map(|position| position.byte).collect();
+        assert_eq!(out, expected);
+        self.outbox.on_sent(&mut self.pool, &fragment);
+        self.positions[range.clone()].iter_mut().for_each(|position| position.pending = false);
+        self.sent = self.sent.max(range.end as u64);
+    }
+
+    fn ack(&mut self, offset: u64, positions: u64) {
+        self.outbox.on_acked(&mut self.pool, offset, positions);
+        let range = self.range(offset, positions);
+        for position in &mut self.positions[range] {
+            position.acked = true;
+            position.pending = false;
+        }
+    }
+
+    fn agree(&self) {
+        let Self { outbox, pool, .. } = self;
+        let written = self.positions.len() as u64;
+        assert_eq!(outbox.acked_to(), self.acked_to());
+        assert_eq!(outbox.write_offset(), written);
+        assert_eq!(outbox.highest_sent(), self.sent);
+        assert_eq!(outbox.is_all_acked(), self.acked_to() == written);
+        assert_eq!(outbox.is_streaming(), self.streaming);
+        let pending = self.positions.iter().filter(|position| position.pending).count() as u64;
+        assert_eq!(outbox.pending, pending);
+        let held = block_map::blocks_spanned(pool.block_size(), self.acked_to(), written);
+        assert_eq!(u64::from(outbox.blocks_held()), held);
+        assert_eq!(u64::from(pool.capacity() - pool.free()), held);
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_outbox_does_what_single_positions_would(
+        steps in proptest::collection::vec(step(), 1..80), large in any::<bool>(), budget in 1u32..12,
+    ) {
+        let mut model = Model::new(if large { 1024 } else { 256 }, budget);
+        for step in &steps {
+            model.apply(step);
+            model.agree();
+        }
+        while model.outbox.has_pending(EVERYTHING) {
+            model.transmit(EVERYTHING, 1200);
+        }
+        model.ack(0, EVERYTHING);
+        model.agree();
+        prop_assert_eq!(model.pool.free(), model.pool.capacity());
+    }
+}
+
+#[test]
+fn an_empty_message_is_a_bare_terminator() {
+    let mut pool = Pool::new(4, 256, 4);
+    let mut outbox = Outbox::new();
+    assert_eq!(outbox.send(&mut pool, b"", 4), Ok(1));
+    assert_eq!(outbox.send(&mut pool, b"x", 4), Ok(3));
+    let empty = Fragment { offset: 0, length: 0, begin: true, end: true };
+    assert_eq!(outbox.next_fragment(&pool, EVERYTHING, 0), Some(empty));
+    assert_eq!(outbox.next_fragment(&pool, 0, 0), None);
+    outbox.on_sent(&mut pool, &empty);
+    assert_eq!(outbox.next_fragment(&pool, EVERYTHING, 0), None, "data does not fit");
+    let data = Fragment { offset: 1, length: 1, begin: true, end: false };
+    assert_eq!(outbox.next_fragment(&pool, 2, 100), Some(data), "credit ends before the terminator");
+    let whole = Fragment { end: true, ..data };
+    assert_eq!(outbox.next_fragment(&pool, 3, 1), Some(whole));
+}
+
+#[test]
+fn the_budget_and_the_open_limit_both_block() {
+    let mut pool = Pool::new(4, 256, 3);
+    let mut outbox = Outbox::new();
+    let message = [1; 4 * 176];
+    assert_eq!(outbox.send(&mut pool, &message[..176], 1), Err(OutboxError::Blocked), "no room for the terminator");
+    assert_eq!(outbox.send(&mut pool, &message[..175], 1), Ok(176));
+    assert_eq!(outbox.send(&mut pool, b"", 1), Err(OutboxError::Blocked));
+    assert_eq!(outbox.send(&mut pool, &message[..2 * 176], 9), Err(OutboxError::Blocked), "open limit");
+    assert_eq!(outbox.blocks_held(), 1);
+    assert_eq!(outbox.send(&mut pool, &message[..2 * 176 - 1], 9), Ok(3 * 176));
+    outbox.release(&mut pool);
+    assert_eq!((pool.free(), outbox.blocks_held()), (4, 0));
+    assert!(!outbox.has_pending(EVERYTHING) && outbox.is_all_acked());
+}
+
+#[test]
+fn an_open_message_is_sent_and_freed_while_it_is_written() {
+    let mut pool = Pool::new(2, 256, 2);
+    let mut outbox = Outbox::new();
+    outbox.begin().unwrap();
+    assert_eq!(outbox.begin(), Err(OutboxError::Streaming));
+    assert_eq!(outbox.send(&mut pool, b"x", 1), Err(OutboxError::Streaming));
+    let bytes: Vec<u8> = (0..100_000u32).map(|at| (at % 251) as u8).collect();
+    let (mut written, mut collected) = (0, Vec::new());
+    while written < bytes.len() {
+        written += outbox.write(&mut pool, &bytes[written..], 1);
+        while let Some(fragment) = outbox.next_fragment(&pool, EVERYTHING, 100) {
+            assert_eq!(fragment.begin, fragment.offset == 0);
+            assert!(!fragment.end);
+            let mut out = [0; 100];
+            let length = outbox.copy(&pool, &fragment, &mut out);
+            collected.extend_from_slice(&out[..length]);
+            outbox.on_sent(&mut pool, &fragment);
+            outbox.on_acked(&mut pool, fragment.offset, fragment.positions());
+        }
+        assert_eq!(pool.free(), 2);
+    }
+    assert_eq!(collected, bytes);
+    assert_eq!(outbox.finish(&mut pool, 1), Ok(100_001));
+    assert_eq!(
+        outbox.next_fragment(&pool, EVERYTHING, 100),
+        Some(Fragment { offset: 100_000, length: 0, begin: false, end: true })
+    );
+}
+
+#[test]
+fn bogus_ranges_and_fragments_are_ignored() {
+    let mut pool = Pool::new(4, 256, 4);
+    let mut outbox = Outbox::new();
+    outbox.send(&mut pool, &[7; 300], 4).unwrap();
+    let before = digest(&outbox, &pool);
+    for offset in [0, 1, 300, 301, 1 << 61, u64::MAX] {
+        for positions in [0, 1, u64::MAX] {
+            outbox.on_acked(&mut pool, offset, positions);
+            outbox.on_lost(&mut pool, offset, positions);
+        }
+        let fragment = Fragment { offset: offset.max(301), length: usize::MAX, begin: true, end: true };
+        outbox.on_sent(&mut pool, &fragment);
+        assert_eq!(outbox.copy(&pool, &Fragment { offset: offset.max(352), ..fragment }, &mut [0; 10]), 0);
+    }
+    assert_eq!(digest(&outbox, &pool), before, "nothing was sent, so nothing can be acknowledged or lost");
+}
+
+#[test]
+fn a_freed_block_in_other_hands_is_no_hint() {
+    let mut pool = Pool::new(4, 256, 4);
+    let (mut outbox, mut other) = (Outbox::new(), Outbox::new());
+    outbox.send(&mut pool, &[1; 176 + 50], 4).unwrap();
+    let first = outbox.next_fragment(&pool, EVERYTHING, 500).unwrap();
+    outbox.on_sent(&mut pool, &first);
+    outbox.on_lost(&mut pool, 0, 1);
+    assert_eq!(outbox.next_fragment(&pool, EVERYTHING, 1).unwrap().offset, 0);
+    outbox.on_acked(&mut pool, 0, first.positions());
+    assert_eq!((outbox.blocks_held(), pool.free()), (0, 4));
+    other.send(&mut pool, &[2; 4 * 176 - 1], 4).unwrap();
+    let fragment = other.next_fragment(&pool, EVERYTHING, 1000).unwrap();
+    other.on_sent(&mut pool, &fragment);
+    other.on_acked(&mut pool, 0, 2 * 176);
+    outbox.send(&mut pool, &[3; 176], 2).unwrap();
+    let second = outbox.next_fragment(&pool, EVERYTHING, 1000).unwrap();
+    let mut out = [0; 176];
+    assert_eq!(outbox.copy(&pool, &second, &mut out), 176);
+    assert_eq!(out, [3; 176]);
+    for cursor in [outbox.send_cursor, outbox.lost_cursor, outbox.ack_cursor].into_iter().flatten() {
+        assert!(Some(cursor) == outbox.head || Some(cursor) == outbox.tail);
+    }
+    for cursor in [other.send_cursor, other.lost_cursor, other.ack_cursor].into_iter().flatten() {
+        assert!(Some(cursor) == other.head || Some(cursor) == other.tail);
+    }
+}
+
+#[test]
+fn a_fragment_sent_again_after_its_start_was_acknowledged_is_still_sent() {
+    let mut pool = Pool::new(4, 256, 4);
+    let mut outbox = Outbox::new();
+    outbox.send(&mut pool, &[1; 300], 4).unwrap();
+    let whole = outbox.next_fragment(&pool, EVERYTHING, 300).unwrap();
+    outbox.on_sent(&mut pool, &whole);
+    outbox.on_lost(&mut pool, 0, 301);
+    outbox.on_acked(&mut pool, 0, 176);
+    assert_eq!(outbox.blocks_held(), 1);
+    outbox.on_sent(&mut pool, &whole);
+    assert!(!outbox.has_pending(EVERYTHING));
+}
+
+#[test]
+fn the_digest_covers_content_and_every_mark() {
+    let mut pool = Pool::new(4, 256, 4);
+    let mut outbox = Outbox::new();
+    let mut seen = std::collections::BTreeSet::from([digest(&outbox, &pool)]);
+    outbox.send(&mut pool, b"ab", 4).unwrap();
+    assert!(seen.insert(digest(&outbox, &pool)));
+    outbox.on_sent(&mut pool, &Fragment { offset: 0, length: 2, begin: true, end: true });
+    assert!(seen.insert(digest(&outbox, &pool)));
+    outbox.on_lost(&mut pool, 1, 1);
+    assert!(seen.insert(digest(&outbox, &pool)));
+    outbox.on_acked(&mut pool, 2, 1);
+    assert!(seen.insert(digest(&outbox, &pool)));
+    outbox.on_acked(&mut pool, 2, 1);
+    assert!(!seen.insert(digest(&outbox, &pool)), "acknowledged twice is acknowledged");
+    let mut other_pool = Pool::new(4, 256, 4);
+    let mut other = Outbox::new();
+    other.send(&mut other_pool, b"ac", 4).unwrap();
+    assert!(seen.insert(digest(&other, &other_pool)));
+}
+
+#[test]
+fn an_outbox_is_small() {
+    assert!(size_of::<Outbox>() <= 120, "{}", size_of::<Outbox>());
+}
