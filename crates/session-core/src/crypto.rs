@@ -24,6 +24,9 @@ mod suite;
 #[cfg(test)]
 mod test_vectors;
 
+pub(crate) use drbg::Generator;
+pub(crate) use key_cache::KeyCache;
+
 pub use public_key::{InvalidPublicKey, PublicKey};
 pub use secret::Secret;
 pub use static_key::StaticKey;

@@ -1,4 +1,4 @@
-//! Names that are not secret.
+//! Names: of nodes, sessions, channels and messages. None is secret.
 
 use core::fmt;
 
@@ -32,10 +32,77 @@ impl fmt::Display for PeerId {
     }
 }
 
-/// Which end started the handshake a key was made in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
+/// The local name of a session. It never travels.
+///
+/// A slot is used again after its session is gone; the generation tells the two apart, so a stale id finds nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}
+
+impl SessionId {
+    /// One number for maps and logs: generation in the upper, slot in the lower half.
+    #[must_use]
+    pub const fn as_u64(self) -> u64 {
+        (self.generation as u64) << 32 | self.slot as u64
+    }
+}
+
+/// A channel of a session: 0 is the protocol's own, 1–15 are reserved, 16–255 are agreed between applications beforehand
+/// (the couriers of S0-4), 256 and above are dynamic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChannelId(pub u64);
+
+impl ChannelId {
+    /// The protocol's own channel, which carries control messages.
+    pub const CONTROL: Self = Self(0);
+
+    /// Whether applications may agree on this id beforehand.
+    #[must_use]
+    pub const fn is_agreed(self) -> bool {
+        self.0 >= 16 && self.0 <= 255
+    }
+}
+
+/// A message of a reliable channel: its channel and the offset after its last position. Ordered as sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId {
+    /// The channel it was sent on.
+    pub channel: ChannelId,
+    /// The offset after its terminator.
+    pub end_offset: u64,
+}
+
+/// The name both ends give one session: exported from the handshake, constant for the session's life (S2-54).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Uid(pub [u8; 16]);
+
+impl fmt::Display for Uid {
+    /// As a UUID is written: 8-4-4-4-12 hexadecimal digits.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, byte) in self.0.iter().enumerate() {
+            if matches!(index, 4 | 6 | 8 | 10) {
+                formatter.write_str("-")?;
+            }
+            write!(formatter, "{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Uid {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Uid({self})")
+    }
+}
+
+/// Which side of the handshake this end was; fixed for the session's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Sent the Hello.
     Initiator,
+    /// Answered it.
     Responder,
 }
 

@@ -10,6 +10,10 @@ use alloc::vec::Vec;
 
 use crate::state_hash::StateHash;
 
+mod blob;
+
+pub(crate) use blob::Blob;
+
 const NONE: u32 = u32::MAX;
 
 /// The name of one block. Obtained from a pool and valid in it until freed.

@@ -72,12 +72,13 @@ pub(crate) struct Inserted {
 
 /// A part of one message, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Chunk {
-    pub(crate) length: usize,
+pub struct Chunk {
+    /// Bytes copied.
+    pub length: usize,
     /// The message begins with this chunk.
-    pub(crate) begin: bool,
+    pub begin: bool,
     /// The message ends with this chunk.
-    pub(crate) end: bool,
+    pub end: bool,
 }
 
 /// Fragments from arrival until they are read.

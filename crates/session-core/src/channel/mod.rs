@@ -7,6 +7,11 @@ pub(crate) mod assembler;
 pub(crate) mod block_map;
 pub(crate) mod outbox;
 
+pub(crate) use assembler::{Assembler, InsertError};
+pub use assembler::Chunk;
+pub(crate) use block_map::positions_per_block;
+pub(crate) use outbox::{Outbox, OutboxError};
+
 /// No position is at or above this one.
 pub(crate) const MAX_OFFSET: u64 = 1 << 62;
 

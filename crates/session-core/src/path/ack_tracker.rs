@@ -73,6 +73,11 @@ impl AckTracker {
         }
     }
 
+    /// Whether an ACK is due whatever the time.
+    pub(crate) fn is_immediate(&self) -> bool {
+        self.immediate
+    }
+
     /// Whether an ACK should be sent now, alone if need be.
     pub(crate) fn ack_due(&self, now: Instant) -> bool {
         self.immediate || self.deadline.is_some_and(|deadline| now >= deadline)

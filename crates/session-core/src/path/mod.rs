@@ -1,4 +1,9 @@
 //! What one network path knows: packets on their way out and packets received.
 
-pub(crate) mod ack_tracker;
-pub(crate) mod sent_log;
+mod ack_tracker;
+mod active;
+mod sent_log;
+
+pub(crate) use ack_tracker::AckTracker;
+pub(crate) use active::Path;
+pub(crate) use sent_log::{Cursor, DataRecord, LogEvent, PacketFlags, PacketRecord, SentLog};

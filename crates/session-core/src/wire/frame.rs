@@ -3,8 +3,9 @@
 pub(crate) mod ack;
 pub(crate) mod table;
 
-use ack::AckFrame;
-use table::{Treatment, rule};
+pub(crate) use ack::{AckFrame, MAX_RANGES, encode_ack};
+use table::Treatment;
+pub(crate) use table::{Sender, rule};
 
 use super::reader::{ReadError, Reader};
 use super::text::Text;

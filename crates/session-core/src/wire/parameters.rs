@@ -184,6 +184,14 @@ impl TransportParameters {
         }
     }
 
+    /// Bytes of the payload without padding.
+    pub(crate) fn payload_length(&self) -> usize {
+        let mut list = [0; MAX_LENGTH];
+        let mut writer = Writer::new(&mut list);
+        let written = if self.write(&mut writer).is_ok() { writer.position() } else { MAX_LENGTH };
+        LENGTH_FIELD.saturating_add(written)
+    }
+
     /// Fills `payload`: the length, the parameters, and zeros to the end.
     pub(crate) fn write_payload(&self, payload: &mut [u8]) -> Result<(), WriteError> {
         let (field, rest) = payload.split_first_chunk_mut::<LENGTH_FIELD>().ok_or(WriteError::NoRoom)?;

@@ -61,7 +61,7 @@ pub(crate) struct PacketRecord {
 }
 
 /// A run of channel positions a packet carried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DataRecord {
     pub(crate) channel_index: u8,
     pub(crate) offset: u64,

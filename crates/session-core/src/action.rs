@@ -1,0 +1,222 @@
+//! What goes in and what comes out.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use crate::ids::{ChannelId, SessionId};
+use crate::time::Instant;
+
+/// One of an endpoint's carriers, by its position in [`Config::carriers`](crate::Config::carriers).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Carrier(pub u8);
+
+/// Where a carrier delivers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Address {
+    /// An IP address and port.
+    Ip(SocketAddr),
+    /// Sixteen bytes that mean something to the carrier only.
+    Opaque([u8; 16]),
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Self::Ip(address)
+    }
+}
+
+/// A way to the peer: the carrier and the addresses at its two ends (S0-7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Link {
+    /// Which carrier.
+    pub carrier: Carrier,
+    /// Our end.
+    pub local: Address,
+    /// The peer's end.
+    pub remote: Address,
+}
+
+/// The two ECN bits of an IP header (RFC 3168).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ecn {
+    /// ECT(0).
+    Ect0,
+    /// ECT(1).
+    Ect1,
+    /// Congestion experienced.
+    Ce,
+}
+
+/// How a datagram came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// The link it came over; `link.local` is where it arrived.
+    pub link: Link,
+    /// Its ECN bits, if the carrier tells.
+    pub ecn: Option<Ecn>,
+}
+
+/// The one output of the core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+#[non_exhaustive]
+pub enum Action {
+    /// Send the first `len` bytes of the buffer.
+    Transmit(Transmit),
+    /// Something the application wants to know.
+    Event(Event),
+    /// Nothing to do before the deadline, the next datagram or the next command.
+    Wait(Option<Deadline>),
+    /// The buffer is too small for the next datagram; call again with this many bytes. Nothing has changed.
+    NeedsRoom(usize),
+}
+
+/// A datagram to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// Bytes of the buffer that make the datagram.
+    pub len: usize,
+    /// Where it goes.
+    pub link: Link,
+    /// ECN bits to send it with.
+    pub ecn: Option<Ecn>,
+}
+
+/// An instant at which [`Endpoint::handle_timeout`](crate::Endpoint::handle_timeout) has work, and which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    /// When.
+    pub at: Instant,
+    /// Why.
+    pub timer: TimerKind,
+}
+
+/// Why a deadline exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum TimerKind {
+    /// The attempt to connect gives up.
+    Connect,
+    /// The Hello is repeated.
+    HelloRetry,
+    /// A responder slot whose initiator never proved itself ends.
+    Tentative,
+    /// A flushing close stops waiting for acknowledgements.
+    Release,
+    /// The quiet time after CLOSE ends.
+    Drain,
+    /// A closed session's slot is given up although its data was not read.
+    Forget,
+    /// An acknowledgement is due.
+    Acknowledge,
+    /// Packets are declared lost, or a probe is sent.
+    LossDetection,
+    /// The pacer lets the next packet go.
+    Pacing,
+    /// A keepalive is sent.
+    Keepalive,
+    /// The peer counts as lost.
+    PeerLost,
+    /// No user data for too long.
+    Idle,
+}
+
+impl TimerKind {
+    /// Every kind, in order.
+    pub const ALL: [Self; 12] = [
+        Self::Connect,
+        Self::HelloRetry,
+        Self::Tentative,
+        Self::Release,
+        Self::Drain,
+        Self::Forget,
+        Self::Acknowledge,
+        Self::LossDetection,
+        Self::Pacing,
+        Self::Keepalive,
+        Self::PeerLost,
+        Self::Idle,
+    ];
+}
+
+/// What an application wants to know. Events are coalesced: one `Readable` may stand for many messages; details are asked by getters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+#[non_exhaustive]
+pub enum Event {
+    /// A peer asks for a session: answer with `accept` or `refuse`.
+    Incoming(SessionId),
+    /// The session is up at both ends.
+    Established(SessionId),
+    /// The channel has bytes to [`read`](crate::SessionMut::read).
+    Readable(SessionId, ChannelId),
+    /// The channel takes bytes again after it said `Blocked`.
+    Writable(SessionId, ChannelId),
+    /// The peer's stack holds all that was sent on the channel up to `acked_offset`.
+    Acknowledged(SessionId, ChannelId),
+    /// The session has ended; `close_reason` says why. Never lost, always last.
+    Closed(SessionId),
+}
+
+/// What became of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+#[non_exhaustive]
+pub enum Received {
+    /// It was authentic and has been applied.
+    Consumed,
+    /// It was refused and has changed nothing but a counter.
+    Discarded(crate::reason::DiscardReason),
+}
+
+/// Properties of a carrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CarrierConfig {
+    /// The largest datagram it carries, bytes of its payload.
+    pub max_datagram: u16,
+    /// Whether the initiator pads its first datagram and the responder insists: where source addresses can be forged.
+    pub padding: bool,
+}
+
+impl CarrierConfig {
+    /// UDP over the Internet: `max_datagram` bytes, padding on.
+    #[must_use]
+    pub const fn udp(max_datagram: u16) -> Self {
+        Self { max_datagram, padding: true }
+    }
+}
+
+/// Waiting times of a session. All are deadlines in the core.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From `connect` to Established (S0-21).
+    pub connect: Duration,
+    /// The same after the peer said PENDING.
+    pub pending: Duration,
+    /// How long a responder slot lives whose initiator has not proved itself.
+    pub tentative: Duration,
+    /// How long `close` flushes.
+    pub release: Duration,
+    /// Keepalive interval we ask for (S0-23); three of them without a packet mean the peer is lost (S0-24).
+    pub keepalive: Duration,
+    /// No user data either way (S0-22); `None` turns it off.
+    pub idle: Option<Duration>,
+    /// How long a closed session's unread data is kept.
+    pub forget: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            pending: Duration::from_secs(60),
+            tentative: Duration::from_secs(5),
+            release: Duration::from_secs(10),
+            keepalive: Duration::from_secs(5),
+            idle: Some(Duration::from_secs(60)),
+            forget: Duration::from_secs(10),
+        }
+    }
+}
+
+const _: () = assert!(size_of::<Event>() <= 32, "events are copied around");

@@ -1,0 +1,117 @@
+//! What an endpoint is told once.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::action::{CarrierConfig, Timeouts};
+use crate::crypto::{PublicKey, Secret, StaticKey};
+use crate::ids::ChannelId;
+use crate::limits::{CHANNELS, MIN_UDP_DATAGRAM};
+use crate::reason::ConfigError;
+
+/// The name of a pre-shared key, 1–16 bytes; it travels in clear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PskName {
+    bytes: [u8; 16],
+    len: u8,
+}
+
+impl PskName {
+    /// # Errors
+    /// [`ConfigError::PskName`] if `name` is empty or longer than 16 bytes.
+    pub fn new(name: &[u8]) -> Result<Self, ConfigError> {
+        if name.is_empty() || name.len() > 16 {
+            return Err(ConfigError::PskName);
+        }
+        let mut bytes = [0; 16];
+        bytes[..name.len()].copy_from_slice(name);
+        Ok(Self { bytes, len: name.len() as u8 })
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+/// Who an endpoint is, what it speaks, and over what.
+#[derive(Debug)]
+pub struct Config {
+    /// Our long-term key.
+    pub static_key: StaticKey,
+    /// The application protocol, at most 64 bytes; both ends must name the same.
+    pub application: Box<str>,
+    /// An opaque byte the peer may read (S0-14).
+    pub node_type: u8,
+    /// Opaque flags the peer may read (S0-14).
+    pub capabilities: u64,
+    /// Channels agreed beforehand, ids 16–255, at most three. Reliable and ordered.
+    pub channels: Vec<ChannelId>,
+    /// Carriers, 1 to 8; `Carrier(n)` names the n-th.
+    pub carriers: Vec<CarrierConfig>,
+    /// Pre-shared keys by name.
+    pub psks: Vec<(PskName, Secret)>,
+    /// Waiting times.
+    pub timeouts: Timeouts,
+}
+
+impl Config {
+    /// One UDP carrier of the smallest datagram every path carries, channel 16, default waiting times.
+    #[must_use]
+    pub fn new(static_key: StaticKey, application: &str) -> Self {
+        Self {
+            static_key,
+            application: application.into(),
+            node_type: 0,
+            capabilities: 0,
+            channels: vec![ChannelId(16)],
+            carriers: vec![CarrierConfig::udp(MIN_UDP_DATAGRAM)],
+            psks: Vec::new(),
+            timeouts: Timeouts::default(),
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        if self.application.len() > 64 {
+            return Err(ConfigError::Application);
+        }
+        let twice = |index: usize, id: &ChannelId| self.channels[..index].contains(id);
+        if self.channels.len() >= CHANNELS || self.channels.iter().enumerate().any(|(index, id)| !id.is_agreed() || twice(index, id)) {
+            return Err(ConfigError::Channels);
+        }
+        if self.carriers.is_empty() || self.carriers.len() > 8 || self.carriers.iter().any(|carrier| carrier.max_datagram < 256) {
+            return Err(ConfigError::Carriers);
+        }
+        let known = |index: usize, name: &PskName| self.psks[..index].iter().any(|(other, _)| other == name);
+        if self.psks.iter().enumerate().any(|(index, (name, _))| known(index, name)) {
+            return Err(ConfigError::PskName);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn psk(&self, name: &[u8]) -> Option<&Secret> {
+        self.psks.iter().find(|(other, _)| other.as_bytes() == name).map(|(_, secret)| secret)
+    }
+}
+
+/// Whom to connect to.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Peer<'a> {
+    /// A peer whose static key is known.
+    Known {
+        /// Its key.
+        key: PublicKey,
+        /// The pre-shared key to mix in, by its name in [`Config::psks`].
+        psk: Option<&'a PskName>,
+    },
+}
+
+/// What an attempt may carry.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ConnectOptions<'a> {
+    /// Up to 512 bytes for the peer's application, read there before it accepts. Encrypted and authenticated.
+    pub user_data: &'a [u8],
+}

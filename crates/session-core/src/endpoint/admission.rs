@@ -1,0 +1,88 @@
+//! Handshake packets: cheap checks first, Diffie-Hellman last, state only for what verified.
+
+use super::route::name_of_hello;
+use super::{Endpoint, name_of};
+use crate::action::{CarrierConfig, Link};
+use crate::crypto::{Provider, marks};
+use crate::handshake::{HELLO_LENGTH, MAX_HANDSHAKE_PACKET, VerifiedReply, answer_hello, verify_reply};
+use crate::reason::{CloseReason, ClosedBy, DiscardReason};
+use crate::session::{Phase, SessionCore};
+use crate::shared::Context;
+use crate::wire::{HeaderError, Hello, Reply};
+
+impl<P: Provider> Endpoint<P> {
+    /// Order of checks: length, type and version, mac1, size, repetition, caps, and only then the keys (THREATS H, D).
+    pub(super) fn handle_hello(&mut self, datagram: &[u8], link: &Link, carrier: &CarrierConfig) -> Result<(), DiscardReason> {
+        let hello = Hello::parse(within_limit(datagram)?)?;
+        if !marks::verify_mac1(&self.settings.mac1_key, hello.authenticated_by_mac1, &hello.mac1) {
+            return Err(DiscardReason::Mark);
+        }
+        if carrier.padding && datagram.len() < HELLO_LENGTH {
+            return Err(DiscardReason::Undersized);
+        }
+        if self.repeat_reply(&hello, link) {
+            return Ok(());
+        }
+        if self.pending >= self.settings.limits.pending {
+            return Err(DiscardReason::PendingFull);
+        }
+        let id = self.vacant_slot().ok_or(DiscardReason::SessionsFull)?;
+        let local_id = self.routes.new_id(&mut self.shared.generator);
+        let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
+        let slots = &self.slots;
+        let admit = |peer: &crate::crypto::PublicKey| {
+            let pending = slots.iter().any(|(_, core)| core.phase() == Phase::Tentative && core.peer() == peer);
+            if pending { Err(DiscardReason::PeerPending) } else { Ok(()) }
+        };
+        let answered = answer_hello(&mut context, &hello, datagram.len(), local_id, carrier, admit)?;
+        let core = SessionCore::responder(&mut context, id, local_id, *link, answered);
+        self.install(id, core);
+        Ok(())
+    }
+
+    /// A Hello that was answered before gets the same Reply again (P-4.2-5).
+    fn repeat_reply(&mut self, hello: &Hello<'_>, link: &Link) -> bool {
+        let Some(slot) = self.hellos.find(name_of_hello(&hello.mac1)) else { return false };
+        let same = self.slots.at(slot).is_some_and(|core| core.mac1_of_hello() == Some(hello.mac1) && core.link() == *link);
+        if same {
+            self.with(slot, |core, _| core.queue_reply());
+        }
+        same
+    }
+
+    pub(super) fn handle_reply(&mut self, datagram: &[u8], link: &Link) -> Result<(), DiscardReason> {
+        let reply = Reply::parse(within_limit(datagram)?)?;
+        let slot = self.routes.find(name_of(&reply.destination)).ok_or(DiscardReason::UnknownSession)?;
+        let core = self.slots.at(slot).ok_or(DiscardReason::UnknownSession)?;
+        if core.phase() != Phase::SynSent || core.link() != *link {
+            return Err(DiscardReason::State);
+        }
+        let attempt = core.attempt().ok_or(DiscardReason::State)?;
+        if !marks::verify_mac1(&marks::mac1_key(Some(core.peer())), reply.authenticated_by_mac1, &reply.mac1) {
+            return Err(DiscardReason::Mark);
+        }
+        let context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
+        let verified = verify_reply(&context, attempt, &reply)?;
+        self.with(slot, |core, context| match verified {
+            VerifiedReply::Agreed { secrets, parameters, remote_id } => core.on_reply(context, secrets, &parameters, remote_id),
+            VerifiedReply::Unacceptable(code) => {
+                core.end_at_once(context, CloseReason::protocol(ClosedBy::Protocol, code, "the peer's offer does not fit ours"));
+            }
+        });
+        Ok(())
+    }
+}
+
+fn within_limit(datagram: &[u8]) -> Result<&[u8], DiscardReason> {
+    if datagram.len() > MAX_HANDSHAKE_PACKET { Err(DiscardReason::Malformed) } else { Ok(datagram) }
+}
+
+impl From<HeaderError> for DiscardReason {
+    fn from(error: HeaderError) -> Self {
+        match error {
+            HeaderError::Version => Self::Version,
+            HeaderError::UnservedType | HeaderError::UnservedPattern | HeaderError::Mac2 => Self::Unserved,
+            _ => Self::Malformed,
+        }
+    }
+}

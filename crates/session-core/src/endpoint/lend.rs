@@ -1,0 +1,218 @@
+//! Sessions lent out: for commands, and for questions.
+
+use core::time::Duration;
+
+use super::Endpoint;
+use crate::action::Link;
+use crate::channel::Chunk;
+use crate::crypto::{Provider, PublicKey};
+use crate::ids::{ChannelId, MessageId, PeerId, Role, SessionId, Uid};
+use crate::pool::Pool;
+use crate::reason::{AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, Discards, RecvError, SendError, Text};
+use crate::session::{SessionCore, State, Stats};
+
+/// A session lent out for commands.
+///
+/// Every command is all or nothing and may be given in any state, in any order; none panics. Deadline and readiness are filed anew after each.
+pub struct SessionMut<'a, P: Provider> {
+    endpoint: &'a mut Endpoint<P>,
+    id: SessionId,
+}
+
+/// A session lent out for questions.
+#[derive(Clone, Copy)]
+pub struct SessionRef<'a> {
+    core: &'a SessionCore,
+    pool: &'a Pool,
+}
+
+impl<'a, P: Provider> SessionMut<'a, P> {
+    pub(super) fn new(endpoint: &'a mut Endpoint<P>, id: SessionId) -> Self {
+        Self { endpoint, id }
+    }
+
+    /// Accepts a session that asked ([`Event::Incoming`](crate::Event::Incoming)), with up to 512 bytes for its application.
+    ///
+    /// # Errors
+    /// [`AnswerError`]; nothing has changed then.
+    pub fn accept(&mut self, user_data: &[u8]) -> Result<(), AnswerError> {
+        self.endpoint.with(self.id.slot, |core, context| core.answer_accept(context, user_data)).unwrap_or(Err(AnswerError::NotAsked))
+    }
+
+    /// Refuses a session that asked; the peer's application gets `code`, `text` (cut at 128 bytes) and `retry_after`.
+    ///
+    /// # Errors
+    /// [`AnswerError`]; nothing has changed then.
+    pub fn refuse(&mut self, code: CloseCode, text: &str, retry_after: Option<Duration>) -> Result<(), AnswerError> {
+        self.endpoint
+            .with(self.id.slot, |core, context| core.answer_refuse(context, code, text, retry_after))
+            .unwrap_or(Err(AnswerError::NotAsked))
+    }
+
+    /// Queues a whole message. It leaves as credit, window and pacer allow.
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing has changed then. After `Blocked`, [`Event::Writable`](crate::Event::Writable) tells when to try again.
+    pub fn send(&mut self, message: &[u8], channel: ChannelId) -> Result<MessageId, SendError> {
+        self.endpoint.with(self.id.slot, |core, context| core.send(context, message, channel)).unwrap_or(Err(SendError::Closed))
+    }
+
+    /// Opens a message of any size, to be given piece by piece with [`write`](Self::write) and ended with [`finish`](Self::finish).
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing has changed then.
+    pub fn begin(&mut self, channel: ChannelId) -> Result<(), SendError> {
+        self.endpoint.with(self.id.slot, |core, _| core.begin(channel)).unwrap_or(Err(SendError::Closed))
+    }
+
+    /// Appends to the open message; returns how many bytes were taken, which may be fewer than given.
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing has changed then.
+    pub fn write(&mut self, bytes: &[u8], channel: ChannelId) -> Result<usize, SendError> {
+        self.endpoint.with(self.id.slot, |core, context| core.write(context, bytes, channel)).unwrap_or(Err(SendError::Closed))
+    }
+
+    /// Ends the open message.
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing has changed then.
+    pub fn finish(&mut self, channel: ChannelId) -> Result<MessageId, SendError> {
+        self.endpoint.with(self.id.slot, |core, context| core.finish(context, channel)).unwrap_or(Err(SendError::Closed))
+    }
+
+    /// Copies the next bytes of the channel's current message into `out`; `None` if there are none yet. Never crosses the end of a message.
+    ///
+    /// # Errors
+    /// [`RecvError::Closed`] once the session has ended and all it delivered has been read.
+    pub fn read(&mut self, out: &mut [u8], channel: ChannelId) -> Result<Option<Chunk>, RecvError> {
+        self.endpoint.with(self.id.slot, |core, context| core.read(context, out, channel)).unwrap_or(Err(RecvError::Closed))
+    }
+
+    /// Copies a whole message into `out` and returns its length; `None` if none is complete. What is left of a message
+    /// begun with [`read`](Self::read) counts as one.
+    ///
+    /// # Errors
+    /// [`RecvError::TooSmall`] keeps the message: its length is [`SessionRef::message_length`].
+    pub fn recv(&mut self, out: &mut [u8], channel: ChannelId) -> Result<Option<usize>, RecvError> {
+        self.endpoint.with(self.id.slot, |core, context| core.recv(context, out, channel)).unwrap_or(Err(RecvError::Closed))
+    }
+
+    /// Ends the session after what was sent has been acknowledged, or 10 s. The peer's application gets `code` and `text` (cut at 128 bytes).
+    ///
+    /// Closing a session that is closing or closed does nothing.
+    pub fn close(&mut self, code: u64, text: &str) {
+        self.endpoint.with(self.id.slot, |core, context| core.close_after_flush(context, local_reason(code, text)));
+    }
+
+    /// Ends the session at once. What was sent may be lost; the peer's application gets `code` and `text` (cut at 128 bytes).
+    pub fn abort(&mut self, code: u64, text: &str) {
+        self.endpoint.with(self.id.slot, |core, context| core.end_at_once(context, local_reason(code, text)));
+    }
+
+    /// The same session for questions; `None` if a command has just ended it for good.
+    #[must_use]
+    pub fn as_ref(&self) -> Option<SessionRef<'_>> {
+        self.endpoint.session(self.id)
+    }
+}
+
+impl<'a> SessionRef<'a> {
+    pub(super) fn new(core: &'a SessionCore, pool: &'a Pool) -> Self {
+        Self { core, pool }
+    }
+
+    /// Its local name.
+    #[must_use]
+    pub fn id(&self) -> SessionId {
+        self.core.id()
+    }
+
+    /// Its state.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.core.state()
+    }
+
+    /// Which side of the handshake we were.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.core.role()
+    }
+
+    /// The peer's static key.
+    #[must_use]
+    pub fn peer_key(&self) -> PublicKey {
+        *self.core.peer()
+    }
+
+    /// The peer's lasting name.
+    #[must_use]
+    pub fn peer_id(&self) -> PeerId {
+        self.core.peer().peer_id()
+    }
+
+    /// The name both ends give the session; `None` before keys are agreed.
+    #[must_use]
+    pub fn uid(&self) -> Option<Uid> {
+        self.core.uid()
+    }
+
+    /// The link in use.
+    #[must_use]
+    pub fn link(&self) -> Link {
+        self.core.link()
+    }
+
+    /// Figures.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.core.stats()
+    }
+
+    /// Datagrams that named this session and were discarded, by reason.
+    #[must_use]
+    pub fn discards(&self) -> &'a Discards {
+        self.core.discards()
+    }
+
+    /// Why it ended; `None` while it lives.
+    #[must_use]
+    pub fn close_reason(&self) -> Option<CloseReason> {
+        self.core.close_reason()
+    }
+
+    /// Copies the user data of the peer's CONNECT or ACCEPT into `out`, as much as fits, at most 512 bytes; returns how much.
+    pub fn user_data(&self, out: &mut [u8]) -> usize {
+        self.core.user_data(self.pool, out)
+    }
+
+    /// The peer's stack holds everything sent on `channel` below this offset.
+    #[must_use]
+    pub fn acked_offset(&self, channel: ChannelId) -> u64 {
+        self.core.acked_offset(channel)
+    }
+
+    /// Whether the peer's stack holds everything sent on `channel`.
+    #[must_use]
+    pub fn is_all_acked(&self, channel: ChannelId) -> bool {
+        self.core.is_all_acked(channel)
+    }
+
+    /// Bytes left of the channel's current message, if it has arrived to its end.
+    #[must_use]
+    pub fn message_length(&self, channel: ChannelId) -> Option<u64> {
+        self.core.message_length(channel)
+    }
+}
+
+fn local_reason(code: u64, text: &str) -> CloseReason {
+    CloseReason {
+        by: ClosedBy::Local,
+        space: CloseSpace::Application,
+        code: CloseCode(code),
+        frame_type: 0,
+        retry_after: None,
+        text: Text::cut(text),
+    }
+}

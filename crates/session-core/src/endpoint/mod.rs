@@ -1,0 +1,401 @@
+//! Many sessions behind a few carriers: one way in for datagrams, one for time, one way out.
+
+mod admission;
+mod deadlines;
+mod lend;
+mod route;
+mod slots;
+
+pub use lend::{SessionMut, SessionRef};
+
+use crate::action::{Action, Arrival, Deadline, Link, Received, Transmit};
+use crate::config::{Config, ConnectOptions, Peer};
+use crate::crypto::{Generator, KeyCache, Provider, PublicKey, RustCrypto};
+use crate::handshake::write_hello;
+use crate::ids::SessionId;
+use crate::limits::{Limits, TIMEOUTS_PER_CALL};
+use crate::pool::Pool;
+use crate::reason::{ConfigError, ConnectError, DiscardReason, Discards};
+use crate::seed::Seed;
+use crate::session::{Outcome, Phase, SessionCore, data_blocks};
+use crate::shared::{Context, Settings, Shared};
+use crate::state_hash::StateHash;
+use crate::time::Instant;
+use crate::wire::{Class, HandshakeType, UserData, classify, data_header};
+
+use deadlines::Deadlines;
+use route::{ID_LENGTH, Routes, name_of, name_of_hello};
+use slots::{Queue, Slots};
+
+/// Bytes one session may send before the next gets its turn.
+const QUANTUM: u32 = 64 * 1024;
+
+/// All sessions of one node.
+///
+/// Datagrams and time go in by [`handle_datagram`](Self::handle_datagram) and [`handle_timeout`](Self::handle_timeout), commands by
+/// [`connect`](Self::connect) and [`session_mut`](Self::session_mut); everything comes out of [`poll_action`](Self::poll_action). Every
+/// method may be called at any time, in any order, with any `now`; none blocks and none panics. All memory is allocated by [`new`](Self::new), but for
+/// pages of 64 session slots up to [`Limits::sessions`].
+pub struct Endpoint<P: Provider = RustCrypto> {
+    settings: Settings,
+    shared: Shared<P>,
+    slots: Slots,
+    routes: Routes,
+    /// Tentative slots by the Hello they answer.
+    hellos: Routes,
+    deadlines: Deadlines,
+    /// Responder slots whose initiator has not proved itself.
+    pending: u32,
+    /// The largest `now` seen (P-11-3).
+    now: Instant,
+    discards: Discards,
+}
+
+impl<P: Provider> Endpoint<P> {
+    /// Allocates everything up to `limits`. `seed` must come from the operating system's generator or as good a source, and must never be used twice.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the part of `config` or `limits` that cannot work.
+    pub fn new(config: Config, limits: Limits, provider: P, seed: Seed) -> Result<Self, ConfigError> {
+        config.check()?;
+        check_limits(&limits, config.channels.len())?;
+        let mut generator = Generator::new(seed);
+        let route_keys = [generator.draw_secret(), generator.draw_secret()];
+        let [routes_key, hellos_key] = route_keys;
+        let window = data_blocks(&limits, config.channels.len());
+        let pool = Pool::new(limits.pool_blocks, limits.block_size as usize, limits.pool_blocks - window);
+        Ok(Self {
+            shared: Shared { provider, pool, keys: KeyCache::new(limits.hot_keys), key_owners: 0, generator },
+            slots: Slots::new(limits.sessions),
+            routes: Routes::new(limits.sessions, routes_key),
+            hellos: Routes::new(limits.pending.min(limits.sessions), hellos_key),
+            deadlines: Deadlines::new(limits.sessions),
+            pending: 0,
+            now: Instant::EPOCH,
+            discards: Discards::default(),
+            settings: Settings::new(config, limits),
+        })
+    }
+
+    // --- inputs ---
+
+    /// Takes one datagram, any bytes. It is opened in place; afterwards its contents mean nothing.
+    ///
+    /// A datagram that is not authentic is [`Received::Discarded`] and changes nothing but a counter (P-3-4).
+    pub fn handle_datagram(&mut self, datagram: &mut [u8], arrival: Arrival, now: Instant) -> Received {
+        self.advance(now);
+        let result = match self.settings.config.carriers.get(usize::from(arrival.link.carrier.0)).copied() {
+            None => Err(DiscardReason::Carrier),
+            Some(carrier) => match classify(datagram) {
+                Class::Garbage => Err(DiscardReason::Malformed),
+                Class::Data => self.handle_data(datagram),
+                Class::Handshake => match HandshakeType::of(datagram) {
+                    Ok(HandshakeType::Hello) => self.handle_hello(datagram, &arrival.link, &carrier),
+                    Ok(HandshakeType::Reply) => self.handle_reply(datagram, &arrival.link),
+                    Err(error) => Err(error.into()),
+                },
+            },
+        };
+        match result {
+            Ok(()) => Received::Consumed,
+            Err(reason) => {
+                self.discards.count(reason);
+                Received::Discarded(reason)
+            }
+        }
+    }
+
+    /// Serves deadlines that have passed: at least one session's and at most 64. An early call does nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.advance(now);
+        for _ in 0..TIMEOUTS_PER_CALL {
+            let Some((at, slot)) = self.deadlines.first() else { return };
+            if at > self.now {
+                return;
+            }
+            self.with(slot, |core, context| core.handle_timeout(context));
+            let settings = &self.settings;
+            let next = self.slots.at(slot).and_then(|core| core.next_deadline(settings));
+            self.deadlines.settle(&mut self.slots, slot, next.map(|deadline| deadline.at));
+        }
+    }
+
+    // --- output ---
+
+    /// The one output: an event, else a datagram written into `out`, else how long there is nothing to do.
+    ///
+    /// A buffer of [`max_datagram`](Self::max_datagram) bytes is always enough; a shorter one may give [`Action::NeedsRoom`], which changes nothing.
+    pub fn poll_action(&mut self, out: &mut [u8], now: Instant) -> Action {
+        self.advance(now);
+        if let Some(slot) = self.slots.first(Queue::Events)
+            && let Some(event) = self.take_event(slot)
+        {
+            return Action::Event(event);
+        }
+        while let Some(slot) = self.slots.first(Queue::Ready) {
+            let (outcome, link) = match self.slots.at_mut(slot) {
+                Some(core) => {
+                    let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
+                    (core.transmit(&mut context, out), core.link())
+                }
+                None => {
+                    self.slots.unlink(Queue::Ready, slot);
+                    continue;
+                }
+            };
+            match outcome {
+                Outcome::NeedsRoom(bytes) => return Action::NeedsRoom(bytes),
+                Outcome::Sent(len) => {
+                    self.charge(slot, len);
+                    return Action::Transmit(Transmit { len, link, ecn: None });
+                }
+                Outcome::Nothing => {
+                    self.slots.unlink(Queue::Ready, slot);
+                    self.file(slot);
+                    if let Some(event) = self.take_event(slot) {
+                        return Action::Event(event);
+                    }
+                }
+            }
+        }
+        Action::Wait(self.next_deadline())
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called next. Changes nothing.
+    ///
+    /// The instant may be early, because a deadline pushed back is noted when the old one passes; it is never late.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Deadline> {
+        let (at, slot) = self.deadlines.first()?;
+        let timer = self.slots.at(slot)?.next_deadline(&self.settings)?.timer;
+        Some(Deadline { at, timer })
+    }
+
+    // --- commands ---
+
+    /// Begins a session with `peer` over `link`. [`Event::Established`](crate::Event::Established) or [`Event::Closed`](crate::Event::Closed) tells how it went.
+    ///
+    /// Messages may be sent at once; they leave when the peer has accepted.
+    ///
+    /// # Errors
+    /// [`ConnectError`]; nothing has changed then.
+    pub fn connect(&mut self, peer: Peer<'_>, link: Link, options: ConnectOptions<'_>, now: Instant) -> Result<SessionId, ConnectError> {
+        self.advance(now);
+        let Peer::Known { key, psk } = peer;
+        let carrier = *self.settings.config.carriers.get(usize::from(link.carrier.0)).ok_or(ConnectError::Carrier)?;
+        let user_data = UserData::new(options.user_data).ok_or(ConnectError::UserData)?;
+        let id = self.vacant_slot().ok_or(ConnectError::TooManySessions)?;
+        let local_id = self.routes.new_id(&mut self.shared.generator);
+        let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
+        let attempt = write_hello(&mut context, &key, psk, local_id, &carrier)?;
+        let mut core = SessionCore::initiator(&mut context, id, local_id, link, attempt);
+        if !core.queue_connect(&mut self.shared.pool, user_data) {
+            core.release(&mut self.shared);
+            return Err(ConnectError::NoMemory);
+        }
+        self.install(id, core);
+        Ok(id)
+    }
+
+    /// Lends out a session for commands; `None` if it is gone. `now` is when the commands are given.
+    pub fn session_mut(&mut self, id: SessionId, now: Instant) -> Option<SessionMut<'_, P>> {
+        self.advance(now);
+        self.slots.contains(id).then(|| SessionMut::new(self, id))
+    }
+
+    /// Lends out a session for questions; `None` if it is gone.
+    #[must_use]
+    pub fn session(&self, id: SessionId) -> Option<SessionRef<'_>> {
+        self.slots.get(id).map(|core| SessionRef::new(core, &self.shared.pool))
+    }
+
+    /// Says that a closed session has nothing more to tell: after [`Event::Closed`](crate::Event::Closed) its slot is free at once,
+    /// or when the quiet time is over. Without it the slot is free 10 seconds after the close or the last read.
+    pub fn forget(&mut self, id: SessionId) {
+        if self.slots.contains(id) {
+            self.with(id.slot, |core, _| core.forget());
+        }
+    }
+
+    /// Every session there is, in no particular order.
+    pub fn sessions(&self) -> impl Iterator<Item = SessionId> {
+        self.slots.iter().map(|(_, core)| core.id())
+    }
+
+    /// How many sessions there are, closed ones that have not been forgotten included.
+    #[must_use]
+    pub fn session_count(&self) -> u32 {
+        self.slots.used()
+    }
+
+    /// Datagrams discarded, by reason.
+    #[must_use]
+    pub fn discards(&self) -> &Discards {
+        &self.discards
+    }
+
+    /// Our long-term public key.
+    #[must_use]
+    pub fn public_key(&self) -> PublicKey {
+        *self.settings.config.static_key.public()
+    }
+
+    /// Bytes of a buffer that is always enough for [`poll_action`](Self::poll_action).
+    #[must_use]
+    pub fn max_datagram(&self) -> usize {
+        let largest = self.settings.config.carriers.iter().map(|carrier| usize::from(carrier.max_datagram)).max();
+        largest.unwrap_or(0).max(crate::handshake::MAX_HANDSHAKE_PACKET)
+    }
+
+    /// Mixes fresh entropy into the generator; at any time.
+    pub fn add_entropy(&mut self, seed: Seed) {
+        self.shared.generator.add_entropy(seed);
+    }
+
+    /// SHA-256 over all state but discard counters: equal before and after a refused datagram.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let Self { settings: _, shared, slots, routes: _, hellos: _, deadlines, pending, now: _, discards: _ } = self;
+        let mut hash = StateHash::new();
+        shared.digest_into(&mut hash);
+        for (slot, core) in slots.iter() {
+            hash.u64(u64::from(slot));
+            core.digest_into(&shared.pool, &mut hash);
+        }
+        for queue in [Queue::Ready, Queue::Events, Queue::Closed] {
+            hash.option(slots.first(queue).map(u64::from));
+        }
+        hash.option(deadlines.first().map(|(at, _)| at.as_micros()));
+        hash.u64(u64::from(*pending));
+        hash.finish()
+    }
+
+    // --- inside ---
+
+    fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    fn handle_data(&mut self, datagram: &mut [u8]) -> Result<(), DiscardReason> {
+        let (id, number_offset) = data_header::parse_protected(datagram, ID_LENGTH)?;
+        let slot = self.routes.find(name_of(&id)).ok_or(DiscardReason::UnknownSession)?;
+        let result = self.with(slot, |core, context| {
+            let result = core.receive(context, datagram, number_offset);
+            if let Err(reason) = result {
+                core.count_discard(reason);
+            }
+            result
+        });
+        result.unwrap_or(Err(DiscardReason::UnknownSession))
+    }
+
+    /// Runs `operation` on a session and files afterwards what it changed.
+    fn with<T>(&mut self, slot: u32, operation: impl FnOnce(&mut SessionCore, &mut Context<'_, P>) -> T) -> Option<T> {
+        let core = self.slots.at_mut(slot)?;
+        let before = core.phase();
+        let hello = core.mac1_of_hello();
+        let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
+        let result = operation(core, &mut context);
+        let after = core.phase();
+        if before == Phase::Tentative && after != Phase::Tentative {
+            self.pending -= 1;
+            if let Some(mac1) = hello {
+                self.hellos.remove(name_of_hello(&mac1));
+            }
+        }
+        self.refile(slot);
+        Some(result)
+    }
+
+    /// Brings queues and deadline of a slot in line with its session.
+    fn refile(&mut self, slot: u32) {
+        let Some(core) = self.slots.at(slot) else { return };
+        if core.is_gone() {
+            self.remove(slot);
+            return;
+        }
+        let (has_events, may_transmit, evictable) = (core.has_events(), core.may_transmit(), core.is_evictable());
+        if has_events {
+            self.slots.push(Queue::Events, slot);
+        }
+        if may_transmit {
+            self.slots.push(Queue::Ready, slot);
+        }
+        if evictable {
+            self.slots.push(Queue::Closed, slot);
+        }
+        self.file(slot);
+    }
+
+    fn file(&mut self, slot: u32) {
+        let settings = &self.settings;
+        let deadline = self.slots.at(slot).and_then(|core| core.next_deadline(settings));
+        match deadline {
+            Some(deadline) => self.deadlines.file(&mut self.slots, slot, deadline.at),
+            None => self.deadlines.remove(&mut self.slots, slot),
+        }
+    }
+
+    fn take_event(&mut self, slot: u32) -> Option<crate::action::Event> {
+        let core = self.slots.at_mut(slot)?;
+        let event = core.take_event();
+        if !core.has_events() {
+            self.slots.unlink(Queue::Events, slot);
+        }
+        self.refile(slot);
+        event
+    }
+
+    /// Deficit round-robin: a session keeps its turn until its quantum is spent, so runs of datagrams stay together.
+    fn charge(&mut self, slot: u32, bytes: usize) {
+        let Some(deficit) = self.slots.deficit_mut(slot) else { return };
+        *deficit = deficit.saturating_add(bytes as u32);
+        if *deficit >= QUANTUM {
+            *deficit = 0;
+            self.slots.unlink(Queue::Ready, slot);
+            self.slots.push(Queue::Ready, slot);
+        }
+    }
+
+    /// A free slot, making one out of a closed session if need be.
+    fn vacant_slot(&mut self) -> Option<SessionId> {
+        if let Some(id) = self.slots.next_id() {
+            return Some(id);
+        }
+        let oldest = self.slots.first(Queue::Closed)?;
+        self.remove(oldest);
+        self.slots.next_id()
+    }
+
+    fn install(&mut self, id: SessionId, core: SessionCore) {
+        self.routes.insert(name_of(&core.local_id()), id.slot);
+        if let Some(mac1) = core.mac1_of_hello() {
+            self.pending += 1;
+            self.hellos.insert(name_of_hello(&mac1), id.slot);
+        }
+        self.slots.insert(id, core);
+        self.refile(id.slot);
+    }
+
+    fn remove(&mut self, slot: u32) {
+        self.deadlines.remove(&mut self.slots, slot);
+        let Some(mut core) = self.slots.remove(slot) else { return };
+        self.routes.remove(name_of(&core.local_id()));
+        core.release(&mut self.shared);
+    }
+}
+
+fn check_limits(limits: &Limits, channels: usize) -> Result<(), ConfigError> {
+    if !matches!(limits.block_size, 256 | 1024) {
+        return Err(ConfigError::BlockSize);
+    }
+    let windows = u64::from(data_blocks(limits, channels)) * 2;
+    let zero = [limits.sessions, limits.pending, limits.hot_keys, limits.send_blocks, limits.record_blocks].contains(&0);
+    if zero || limits.session_window == 0 || limits.channel_window == 0 || u64::from(limits.pool_blocks) < windows {
+        return Err(ConfigError::Limits);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

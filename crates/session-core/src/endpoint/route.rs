@@ -1,0 +1,135 @@
+//! From what a datagram names to the slot it belongs to.
+//!
+//! Receiver ids are 40 random bits and a 24-bit check under a key of the endpoint, so strangers cannot name entries of the table at
+//! will; and the table is indexed by a keyed hash of the whole id.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::crypto::hkdf::hmac;
+use crate::crypto::{Generator, Secret};
+use crate::wire::ReceiverId;
+
+const EMPTY: u32 = u32::MAX;
+/// Bytes of the ids this endpoint chooses.
+pub(super) const ID_LENGTH: usize = 8;
+
+#[derive(Clone, Copy)]
+struct Entry {
+    name: u64,
+    slot: u32,
+}
+
+/// A table from 64-bit names to slots: open addressing, linear probing, at most half full.
+pub(super) struct Routes {
+    entries: Vec<Entry>,
+    used: usize,
+    key: Secret,
+    /// Odd, and secret like the key it comes from.
+    factor: u64,
+}
+
+impl Routes {
+    /// `key` must be secret: it makes the table's order unpredictable.
+    pub(super) fn new(capacity: u32, key: Secret) -> Self {
+        let size = (capacity as usize).saturating_mul(2).next_power_of_two().max(16);
+        let factor = name_of_hello(key.expose().first_chunk().unwrap_or(&[0; 16])) | 1;
+        Self { entries: vec![Entry { name: 0, slot: EMPTY }; size], used: 0, key, factor }
+    }
+
+    /// A receiver id that names nothing yet.
+    pub(super) fn new_id(&self, generator: &mut Generator) -> ReceiverId {
+        loop {
+            let mut bytes = [0; ID_LENGTH];
+            generator.fill(&mut bytes[..5]);
+            let check = hmac(self.key.expose(), &[&bytes[..5]]);
+            bytes[5..].copy_from_slice(&check[..3]);
+            if let Some(id) = ReceiverId::new(&bytes)
+                && self.find(name_of(&id)).is_none()
+            {
+                return id;
+            }
+        }
+    }
+
+    pub(super) fn find(&self, name: u64) -> Option<u32> {
+        let mut position = self.home(name);
+        loop {
+            let entry = self.entries[position];
+            if entry.slot == EMPTY {
+                return None;
+            }
+            if entry.name == name {
+                return Some(entry.slot);
+            }
+            position = (position + 1) & (self.entries.len() - 1);
+        }
+    }
+
+    /// Adds a name. The table has room for twice as many as the endpoint has slots.
+    pub(super) fn insert(&mut self, name: u64, slot: u32) {
+        if 2 * (self.used + 1) > self.entries.len() {
+            debug_assert!(false, "the table is sized for all slots");
+            return;
+        }
+        let mut position = self.home(name);
+        while self.entries[position].slot != EMPTY {
+            if self.entries[position].name == name {
+                return;
+            }
+            position = (position + 1) & (self.entries.len() - 1);
+        }
+        self.entries[position] = Entry { name, slot };
+        self.used += 1;
+    }
+
+    /// Removes a name, and closes the gap it leaves in its run.
+    pub(super) fn remove(&mut self, name: u64) {
+        let mask = self.entries.len() - 1;
+        let mut hole = self.home(name);
+        loop {
+            let entry = self.entries[hole];
+            if entry.slot == EMPTY {
+                return;
+            }
+            if entry.name == name {
+                break;
+            }
+            hole = (hole + 1) & mask;
+        }
+        self.used -= 1;
+        let mut next = (hole + 1) & mask;
+        while self.entries[next].slot != EMPTY {
+            let home = self.home(self.entries[next].name);
+            // It may move back if its home does not lie behind the hole.
+            if (next.wrapping_sub(home) & mask) >= (next.wrapping_sub(hole) & mask) {
+                self.entries[hole] = self.entries[next];
+                hole = next;
+            }
+            next = (next + 1) & mask;
+        }
+        self.entries[hole] = Entry { name: 0, slot: EMPTY };
+    }
+
+    fn home(&self, name: u64) -> usize {
+        // Multiplicative hashing with a secret odd factor: names are random already, this hides which.
+        (name.wrapping_mul(self.factor) >> 32) as usize & (self.entries.len() - 1)
+    }
+}
+
+/// The table's name of a receiver id.
+pub(super) fn name_of(id: &ReceiverId) -> u64 {
+    let mut bytes = [0; 8];
+    for (to, from) in bytes.iter_mut().zip(id.as_bytes()) {
+        *to = *from;
+    }
+    u64::from_be_bytes(bytes)
+}
+
+/// The table's name of a Hello: the first half of its mac1.
+pub(super) fn name_of_hello(mac1: &[u8; 16]) -> u64 {
+    mac1.iter().take(8).fold(0, |name, byte| name << 8 | u64::from(*byte))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! Where sessions live: slots in pages of 64, used again, never freed one by one.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::ids::SessionId;
+use crate::session::SessionCore;
+
+const PAGE: u32 = 64;
+const NONE: u32 = u32::MAX;
+
+/// The queues a slot may stand in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Queue {
+    /// Has something to send.
+    Ready = 0,
+    /// Has events to tell.
+    Events = 1,
+    /// Is closed, and told: the first to go when a slot is needed.
+    Closed = 2,
+}
+
+const QUEUES: usize = 3;
+
+#[derive(Clone, Copy)]
+struct Links {
+    previous: u32,
+    next: u32,
+    queued: bool,
+}
+
+struct Slot {
+    generation: u32,
+    core: Option<SessionCore>,
+    links: [Links; QUEUES],
+    next_free: u32,
+    /// Position in the deadline heap.
+    pub(super) heap: u32,
+    /// Bytes it may still send before others get their turn.
+    pub(super) deficit: u32,
+}
+
+/// All slots, and the queues threaded through them.
+pub(super) struct Slots {
+    pages: Vec<Box<[Slot]>>,
+    capacity: u32,
+    used: u32,
+    high: u32,
+    free: u32,
+    ends: [(u32, u32); QUEUES],
+}
+
+impl Slots {
+    pub(super) fn new(capacity: u32) -> Self {
+        let mut slots = Self {
+            pages: Vec::with_capacity(capacity.div_ceil(PAGE) as usize),
+            capacity,
+            used: 0,
+            high: 0,
+            free: NONE,
+            ends: [(NONE, NONE); QUEUES],
+        };
+        slots.grow();
+        slots
+    }
+
+    /// The id that the next [`insert`](Self::insert) will use; `None` if all slots are taken.
+    pub(super) fn next_id(&mut self) -> Option<SessionId> {
+        if self.used >= self.capacity {
+            return None;
+        }
+        if self.free != NONE {
+            let slot = self.free;
+            return Some(SessionId { slot, generation: self.slot(slot)?.generation });
+        }
+        if self.high >= self.pages.len() as u32 * PAGE {
+            self.grow();
+        }
+        let slot = self.high;
+        Some(SessionId { slot, generation: self.slot(slot)?.generation })
+    }
+
+    /// Puts a session into the slot that [`next_id`](Self::next_id) named.
+    pub(super) fn insert(&mut self, id: SessionId, core: SessionCore) {
+        if id.slot == self.free {
+            self.free = self.slot(id.slot).map_or(NONE, |slot| slot.next_free);
+        } else {
+            self.high = self.high.max(id.slot + 1);
+        }
+        if let Some(slot) = self.slot_mut(id.slot) {
+            slot.core = Some(core);
+            slot.deficit = 0;
+            self.used += 1;
+        }
+    }
+
+    /// Takes a session out; its id finds nothing from now on.
+    pub(super) fn remove(&mut self, index: u32) -> Option<SessionCore> {
+        for queue in [Queue::Ready, Queue::Events, Queue::Closed] {
+            self.unlink(queue, index);
+        }
+        let free = self.free;
+        let slot = self.slot_mut(index)?;
+        let core = slot.core.take()?;
+        slot.generation = slot.generation.wrapping_add(1);
+        slot.next_free = free;
+        self.free = index;
+        self.used -= 1;
+        Some(core)
+    }
+
+    pub(super) fn get(&self, id: SessionId) -> Option<&SessionCore> {
+        self.slot(id.slot).filter(|slot| slot.generation == id.generation)?.core.as_ref()
+    }
+
+    pub(super) fn contains(&self, id: SessionId) -> bool {
+        self.get(id).is_some()
+    }
+
+    pub(super) fn at(&self, index: u32) -> Option<&SessionCore> {
+        self.slot(index)?.core.as_ref()
+    }
+
+    pub(super) fn at_mut(&mut self, index: u32) -> Option<&mut SessionCore> {
+        self.slot_mut(index)?.core.as_mut()
+    }
+
+    pub(super) fn used(&self) -> u32 {
+        self.used
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &SessionCore)> {
+        (0..self.high).filter_map(|index| Some((index, self.at(index)?)))
+    }
+
+    pub(super) fn heap_position(&self, index: u32) -> u32 {
+        self.slot(index).map_or(NONE, |slot| slot.heap)
+    }
+
+    pub(super) fn set_heap_position(&mut self, index: u32, position: u32) {
+        if let Some(slot) = self.slot_mut(index) {
+            slot.heap = position;
+        }
+    }
+
+    pub(super) fn deficit_mut(&mut self, index: u32) -> Option<&mut u32> {
+        self.slot_mut(index).map(|slot| &mut slot.deficit)
+    }
+
+    // --- queues ---
+
+    /// Appends a slot to a queue, unless it stands in it.
+    pub(super) fn push(&mut self, queue: Queue, index: u32) {
+        let (first, last) = self.ends[queue as usize];
+        let Some(slot) = self.slot_mut(index) else { return };
+        let links = &mut slot.links[queue as usize];
+        if links.queued {
+            return;
+        }
+        *links = Links { previous: last, next: NONE, queued: true };
+        if let Some(before) = self.slot_mut(last) {
+            before.links[queue as usize].next = index;
+        }
+        self.ends[queue as usize] = (if first == NONE { index } else { first }, index);
+    }
+
+    /// Takes a slot out of a queue, if it stands in it.
+    pub(super) fn unlink(&mut self, queue: Queue, index: u32) {
+        let Some(slot) = self.slot_mut(index) else { return };
+        let Links { previous, next, queued } = slot.links[queue as usize];
+        if !queued {
+            return;
+        }
+        slot.links[queue as usize] = Links { previous: NONE, next: NONE, queued: false };
+        let (mut first, mut last) = self.ends[queue as usize];
+        match self.slot_mut(previous) {
+            Some(before) => before.links[queue as usize].next = next,
+            None => first = next,
+        }
+        match self.slot_mut(next) {
+            Some(after) => after.links[queue as usize].previous = previous,
+            None => last = previous,
+        }
+        self.ends[queue as usize] = (first, last);
+    }
+
+    pub(super) fn first(&self, queue: Queue) -> Option<u32> {
+        let first = self.ends[queue as usize].0;
+        (first != NONE).then_some(first)
+    }
+
+    fn grow(&mut self) {
+        let first = self.pages.len() as u32 * PAGE;
+        let count = PAGE.min(self.capacity.saturating_sub(first));
+        let empty = || Slot {
+            generation: 0,
+            core: None,
+            links: [Links { previous: NONE, next: NONE, queued: false }; QUEUES],
+            next_free: NONE,
+            heap: NONE,
+            deficit: 0,
+        };
+        self.pages.push((0..count).map(|_| empty()).collect());
+    }
+
+    fn slot(&self, index: u32) -> Option<&Slot> {
+        self.pages.get((index / PAGE) as usize)?.get((index % PAGE) as usize)
+    }
+
+    fn slot_mut(&mut self, index: u32) -> Option<&mut Slot> {
+        self.pages.get_mut((index / PAGE) as usize)?.get_mut((index % PAGE) as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests;

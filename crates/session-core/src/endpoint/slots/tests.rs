@@ -1,0 +1,33 @@
+use super::*;
+
+#[test]
+fn ids_are_named_before_they_are_used_and_pages_grow_to_the_cap() {
+    let mut slots = Slots::new(130);
+    assert_eq!(slots.next_id(), Some(SessionId { slot: 0, generation: 0 }));
+    assert_eq!(slots.pages.len(), 1);
+    slots.high = 64;
+    slots.used = 64;
+    assert_eq!(slots.next_id(), Some(SessionId { slot: 64, generation: 0 }));
+    assert_eq!(slots.pages.len(), 2);
+    slots.used = 130;
+    assert_eq!(slots.next_id(), None);
+}
+
+#[test]
+fn queues_keep_order_and_take_a_slot_once() {
+    let mut slots = Slots::new(8);
+    for index in [3, 1, 4, 1, 5] {
+        slots.push(Queue::Ready, index);
+    }
+    slots.push(Queue::Events, 1);
+    slots.unlink(Queue::Ready, 4);
+    slots.unlink(Queue::Ready, 4);
+    let mut order = std::vec::Vec::new();
+    while let Some(first) = slots.first(Queue::Ready) {
+        order.push(first);
+        slots.unlink(Queue::Ready, first);
+    }
+    assert_eq!(order, [3, 1, 5]);
+    assert_eq!(slots.first(Queue::Events), Some(1));
+    assert_eq!(slots.first(Queue::Closed), None);
+}

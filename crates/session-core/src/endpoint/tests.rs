@@ -1,0 +1,95 @@
+//! Two endpoints wired together by hand: the smallest world there is.
+
+use core::time::Duration;
+use std::vec;
+use std::vec::Vec;
+
+use super::*;
+use crate::action::{Address, Carrier, Event};
+use crate::crypto::{Secret, StaticKey};
+use crate::ids::ChannelId;
+use crate::reason::CloseCode;
+
+const CHANNEL: ChannelId = ChannelId(16);
+
+fn endpoint(number: u8, limits: Limits) -> Endpoint {
+    let key = StaticKey::new(&RustCrypto, Secret::new([number; 32]));
+    Endpoint::new(Config::new(key, "test"), limits, RustCrypto, Seed::new([number; 32])).unwrap()
+}
+
+fn address(number: u8) -> Address {
+    Address::Opaque([number; 16])
+}
+
+fn link(from: u8, to: u8) -> Link {
+    Link { carrier: Carrier(0), local: address(from), remote: address(to) }
+}
+
+/// Carries datagrams and serves deadlines for a second; returns the events of each side.
+fn settle(one: &mut Endpoint, other: &mut Endpoint, mut now: Instant) -> [Vec<Event>; 2] {
+    let end = now.saturating_add(Duration::from_secs(1));
+    let mut events = [Vec::new(), Vec::new()];
+    let mut out = vec![0; 2000];
+    loop {
+        let mut quiet = true;
+        for side in 0..2 {
+            let (from, to) = if side == 0 { (&mut *one, &mut *other) } else { (&mut *other, &mut *one) };
+            loop {
+                match from.poll_action(&mut out, now) {
+                    Action::Transmit(transmit) => {
+                        let link = Link { carrier: Carrier(0), local: transmit.link.remote, remote: transmit.link.local };
+                        let received = to.handle_datagram(&mut out[..transmit.len], Arrival { link, ecn: None }, now);
+                        assert_eq!(received, Received::Consumed);
+                    }
+                    Action::Event(event) => events[side].push(event),
+                    Action::Wait(_) => break,
+                    Action::NeedsRoom(bytes) => panic!("{bytes} bytes"),
+                }
+                quiet = false;
+            }
+        }
+        if quiet {
+            let deadlines = [one.next_deadline(), other.next_deadline()].into_iter().flatten();
+            now = deadlines.map(|deadline| deadline.at).min().unwrap_or(Instant::MAX).max(now);
+            if now > end {
+                return events;
+            }
+            one.handle_timeout(now);
+            other.handle_timeout(now);
+        }
+    }
+}
+
+#[test]
+fn a_message_crosses_and_both_sides_learn_of_the_close() {
+    let (mut alice, mut bob) = (endpoint(1, Limits::default()), endpoint(2, Limits::default()));
+    let mut now = Instant::from_micros(1);
+    let second = Duration::from_secs(1);
+    let peer = Peer::Known { key: bob.public_key(), psk: None };
+    let at_alice = alice.connect(peer, link(1, 2), ConnectOptions { user_data: b"hello" }, now).unwrap();
+    alice.session_mut(at_alice, now).unwrap().send(b"early", CHANNEL).unwrap();
+    let [_, events] = settle(&mut alice, &mut bob, now);
+    let [Event::Incoming(at_bob)] = events[..] else { panic!("{events:?}") };
+    let mut data = [0; 512];
+    let length = bob.session(at_bob).unwrap().user_data(&mut data);
+    assert_eq!(&data[..length], b"hello");
+    bob.session_mut(at_bob, now).unwrap().accept(b"welcome").unwrap();
+    now = now.saturating_add(second);
+    let [at_a, at_b] = settle(&mut alice, &mut bob, now);
+    assert_eq!(at_a[0], Event::Established(at_alice));
+    assert_eq!(at_b[..2], [Event::Established(at_bob), Event::Readable(at_bob, CHANNEL)]);
+    assert_eq!(alice.session(at_alice).unwrap().uid(), bob.session(at_bob).unwrap().uid());
+
+    let length = bob.session_mut(at_bob, now).unwrap().recv(&mut data, CHANNEL).unwrap();
+    assert_eq!(&data[..length.unwrap()], b"early");
+    bob.session_mut(at_bob, now).unwrap().close(7, "enough");
+    now = now.saturating_add(second);
+    let [at_a, at_b] = settle(&mut alice, &mut bob, now);
+    assert_eq!(at_a.last(), Some(&Event::Closed(at_alice)));
+    assert_eq!(at_b.last(), Some(&Event::Closed(at_bob)));
+    let reason = alice.session(at_alice).unwrap().close_reason().unwrap();
+    assert_eq!((reason.code, reason.text.as_str()), (CloseCode(7), "enough"));
+    alice.forget(at_alice);
+    bob.forget(at_bob);
+    assert_eq!(bob.session_count(), 0);
+}

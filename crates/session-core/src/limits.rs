@@ -1,0 +1,66 @@
+//! Every bound of the core, in one table.
+
+/// Bounds of an endpoint. All memory is allocated by [`Endpoint::new`](crate::Endpoint::new) from these numbers; slots of sessions grow in
+/// pages of 64 up to their cap and are used again.
+///
+/// | queue | bound | at the bound |
+/// |---|---|---|
+/// | sessions, whatever their state | `sessions` | `connect` says `TooManySessions`, a Hello is discarded `SessionsFull` |
+/// | unconfirmed responder slots | `pending` | a Hello is discarded `PendingFull` |
+/// | payload, sent records, handshake messages | `pool_blocks` × `block_size` | send says `Blocked`; received data is not acknowledged (`NoMemory`) |
+/// | expanded keys | `hot_keys` | the coldest is expanded again when needed |
+/// | received, unread positions of a session | `session_window` | the peer's credit ends |
+/// | received, unread positions of a channel | `channel_window` | the peer's credit ends |
+/// | sent, unacknowledged blocks of a channel | `send_blocks` | send says `Blocked` |
+/// | blocks of sent-packet records of a session | `record_blocks` | no further data until an acknowledgement |
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Sessions in any state (S0-28).
+    pub sessions: u32,
+    /// Responder slots whose initiator has not proved itself yet (S0-28).
+    pub pending: u32,
+    /// Blocks in the pool.
+    pub pool_blocks: u32,
+    /// Bytes in a block: 256 or 1024.
+    pub block_size: u32,
+    /// Sessions whose expanded keys are kept.
+    pub hot_keys: u32,
+    /// Credit of a session over its channels, positions.
+    pub session_window: u64,
+    /// Credit of one channel, positions.
+    pub channel_window: u64,
+    /// Blocks one channel may hold of data not yet acknowledged.
+    pub send_blocks: u32,
+    /// Blocks one session may hold of records of sent packets.
+    pub record_blocks: u32,
+}
+
+impl Default for Limits {
+    /// 100 sessions, 10 pending, a pool of 64 MiB, windows of 1 MiB.
+    fn default() -> Self {
+        Self {
+            sessions: 100,
+            pending: 10,
+            pool_blocks: 65_536,
+            block_size: 1024,
+            hot_keys: 100,
+            session_window: 1 << 20,
+            channel_window: 1 << 20,
+            send_blocks: 2048,
+            record_blocks: 256,
+        }
+    }
+}
+
+/// Channels one session has open at most: the control channel and three of the application's.
+pub(crate) const CHANNELS: usize = 4;
+/// Positions of credit on the control channel (protocol §4.3).
+pub(crate) const CONTROL_WINDOW: u64 = 1024;
+/// Datagram bytes every UDP path carries (RFC 9000 §14).
+pub const MIN_UDP_DATAGRAM: u16 = 1200;
+/// Bytes of user data in CONNECT and ACCEPT (protocol §7).
+pub const MAX_USER_DATA: usize = 512;
+/// Bytes of text in CLOSE and REFUSE (protocol §6).
+pub const MAX_TEXT: usize = 128;
+/// Expired sessions served by one `handle_timeout`.
+pub(crate) const TIMEOUTS_PER_CALL: usize = 64;

@@ -1,0 +1,114 @@
+//! The path a session uses: what it measures about it, and how much it lets go.
+
+use core::time::Duration;
+
+use crate::action::Link;
+use crate::recovery::{Congestion, CongestionController, Pacer, RttEstimator};
+use crate::state_hash::StateHash;
+use crate::time::Instant;
+
+/// Largest ack delay assumed of a peer that names none (protocol §4.3).
+const DEFAULT_MAX_ACK_DELAY: Duration = Duration::from_millis(25);
+
+/// One link with its round-trip time, congestion window, pacer and datagram size.
+pub(crate) struct Path {
+    pub(crate) link: Link,
+    pub(crate) max_datagram: u16,
+    pub(crate) rtt: RttEstimator,
+    pub(crate) congestion: Congestion,
+    pacer: Pacer,
+    pub(crate) peer_max_ack_delay: Duration,
+    /// Probe timeouts since the last acknowledgement.
+    pub(crate) probe_count: u32,
+    /// The last of them was served then.
+    pub(crate) probed_at: Option<Instant>,
+    /// Probes that may leave now, whatever the window says.
+    pub(crate) probes_due: u8,
+    /// When outstanding packets count as lost by time.
+    pub(crate) loss_at: Option<Instant>,
+    /// The pacer holds the next packet until then.
+    pub(crate) paced_until: Option<Instant>,
+    /// The application, not the window, was what limited sending.
+    pub(crate) app_limited: bool,
+}
+
+impl Path {
+    pub(crate) fn new(link: Link, max_datagram: u16, now: Instant) -> Self {
+        Self {
+            link,
+            max_datagram,
+            rtt: RttEstimator::new(),
+            congestion: Congestion::new_reno(max_datagram),
+            pacer: Pacer::new(now, max_datagram, None),
+            peer_max_ack_delay: DEFAULT_MAX_ACK_DELAY,
+            probe_count: 0,
+            probed_at: None,
+            probes_due: 0,
+            loss_at: None,
+            paced_until: None,
+            app_limited: true,
+        }
+    }
+
+    pub(crate) fn set_max_datagram(&mut self, bytes: u16) {
+        self.max_datagram = bytes;
+        self.congestion.set_max_datagram(bytes);
+        self.pacer.set_max_datagram(bytes);
+    }
+
+    /// The probe timeout without backoff: the unit of quiet times.
+    pub(crate) fn base_pto(&self) -> Duration {
+        self.rtt.pto(self.peer_max_ack_delay, 0)
+    }
+
+    /// The probe timeout that is running.
+    pub(crate) fn pto(&self) -> Duration {
+        self.rtt.pto(self.peer_max_ack_delay, self.probe_count)
+    }
+
+    /// Whether the window has room for one more full datagram.
+    pub(crate) fn has_window(&self, bytes_in_flight: u64) -> bool {
+        bytes_in_flight.saturating_add(u64::from(self.max_datagram)) <= self.congestion.window()
+    }
+
+    /// Whether the pacer lets a full datagram go; if not, remembers when it will.
+    pub(crate) fn is_paced(&mut self, now: Instant) -> bool {
+        let window = self.congestion.window();
+        self.paced_until = self.pacer.delay(now, u64::from(self.max_datagram), window, self.rtt.smoothed());
+        self.paced_until.is_some()
+    }
+
+    pub(crate) fn on_sent(&mut self, now: Instant, bytes: u64) {
+        let window = self.congestion.window();
+        self.pacer.on_sent(now, bytes, window, self.rtt.smoothed());
+        self.congestion.on_sent(bytes, now);
+    }
+
+    pub(crate) fn digest_into(&self, hash: &mut StateHash) {
+        let Self {
+            link: _,
+            max_datagram,
+            rtt,
+            congestion,
+            pacer,
+            peer_max_ack_delay,
+            probe_count,
+            probed_at,
+            probes_due,
+            loss_at,
+            paced_until,
+            app_limited,
+        } = self;
+        hash.u64(u64::from(*max_datagram));
+        rtt.digest_into(hash);
+        congestion.digest_into(hash);
+        pacer.digest_into(hash);
+        hash.u64(crate::time::micros(*peer_max_ack_delay));
+        hash.u64(u64::from(*probe_count));
+        hash.option(probed_at.map(Instant::as_micros));
+        hash.u64(u64::from(*probes_due));
+        hash.option(loss_at.map(Instant::as_micros));
+        hash.option(paced_until.map(Instant::as_micros));
+        hash.flag(*app_limited);
+    }
+}

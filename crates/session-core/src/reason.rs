@@ -1,0 +1,317 @@
+//! Why a packet was dropped, a session ended or a command was refused: one small enum per question.
+
+use core::fmt;
+use core::time::Duration;
+
+use crate::limits::MAX_TEXT;
+
+/// Why a datagram was discarded. Discarding is not an error: only counters change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum DiscardReason {
+    /// Empty, cut short, or not of this protocol.
+    Malformed,
+    /// A handshake packet of another protocol version.
+    Version,
+    /// A packet type or pattern that this version does not serve.
+    Unserved,
+    /// A wrong mac1: the sender does not know our static key.
+    Mark,
+    /// A Hello shorter than the carrier's minimum.
+    Undersized,
+    /// A data packet or Reply for a session we do not have.
+    UnknownSession,
+    /// A handshake message that did not verify, or a forbidden key in it.
+    Handshake,
+    /// A handshake payload with refused parameters.
+    Parameters,
+    /// A Hello while its peer has another attempt pending.
+    PeerPending,
+    /// A Hello while all responder slots are taken.
+    PendingFull,
+    /// A Hello while all session slots are taken.
+    SessionsFull,
+    /// No pool block left for it.
+    NoMemory,
+    /// A data packet whose tag is wrong.
+    Authentication,
+    /// A data packet seen before, or too old to tell.
+    Replayed,
+    /// A key phase that is not ours.
+    KeyPhase,
+    /// A packet for a session that is in no state to take it.
+    State,
+    /// A datagram on a carrier that is not configured.
+    Carrier,
+}
+
+impl DiscardReason {
+    /// Every reason, in order; `reason as usize` is its position.
+    pub const ALL: [Self; 17] = [
+        Self::Malformed,
+        Self::Version,
+        Self::Unserved,
+        Self::Mark,
+        Self::Undersized,
+        Self::UnknownSession,
+        Self::Handshake,
+        Self::Parameters,
+        Self::PeerPending,
+        Self::PendingFull,
+        Self::SessionsFull,
+        Self::NoMemory,
+        Self::Authentication,
+        Self::Replayed,
+        Self::KeyPhase,
+        Self::State,
+        Self::Carrier,
+    ];
+}
+
+/// One counter for each [`DiscardReason`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Discards([u64; DiscardReason::ALL.len()]);
+
+impl Discards {
+    /// Datagrams discarded for `reason`.
+    #[must_use]
+    pub fn of(&self, reason: DiscardReason) -> u64 {
+        self.0[reason as usize]
+    }
+
+    /// Datagrams discarded for any reason.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    pub(crate) fn count(&mut self, reason: DiscardReason) {
+        let counter = &mut self.0[reason as usize];
+        *counter = counter.saturating_add(1);
+    }
+}
+
+/// The protocol's close codes (protocol §12). Append-only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CloseCode(pub u64);
+
+impl CloseCode {
+    /// An orderly end.
+    pub const NO_ERROR: Self = Self(0x00);
+    /// The closing side is at fault.
+    pub const INTERNAL: Self = Self(0x01);
+    /// A rule was broken that has no code of its own.
+    pub const PROTOCOL: Self = Self(0x02);
+    /// A frame that cannot be read.
+    pub const FRAME_ENCODING: Self = Self(0x03);
+    /// A frame that must not come here, now, or from this side.
+    pub const FRAME_NOT_ALLOWED: Self = Self(0x04);
+    /// A critical extension frame this side does not know.
+    pub const UNKNOWN_CRITICAL: Self = Self(0x05);
+    /// More data than credit.
+    pub const FLOW_CONTROL: Self = Self(0x06);
+    /// Data for a channel that is not open.
+    pub const CHANNEL_UNKNOWN: Self = Self(0x07);
+    /// Refused transport parameters.
+    pub const TRANSPORT_PARAMETERS: Self = Self(0x08);
+    /// The two ends speak different application protocols.
+    pub const APPLICATION_PROTOCOL: Self = Self(0x09);
+    /// The application refused.
+    pub const REFUSED: Self = Self(0x0A);
+    /// The peer is not one the application serves.
+    pub const UNAUTHORIZED: Self = Self(0x0B);
+    /// No room for another session now.
+    pub const BUSY: Self = Self(0x0C);
+    /// A key has sealed as many packets as it may.
+    pub const KEY_LIMIT: Self = Self(0x0D);
+    /// No user data for too long.
+    pub const IDLE: Self = Self(0x0E);
+    /// Nothing authentic came from the peer for too long.
+    pub const PEER_LOST: Self = Self(0x0F);
+    /// Ended at once by `abort`.
+    pub const ABORTED: Self = Self(0x10);
+    /// An acknowledgement of a packet that was never sent.
+    pub const ACK_OF_UNSENT: Self = Self(0x11);
+    /// An attempt to connect was not answered in time.
+    pub const NO_ANSWER: Self = Self(0x12);
+}
+
+/// Who ended a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ClosedBy {
+    /// `close`, `abort` or `refuse` of this side.
+    Local,
+    /// CLOSE or REFUSE of the peer.
+    Peer,
+    /// This side's protocol: the peer broke a rule, or a key reached its limit.
+    Protocol,
+    /// A deadline: [`CloseCode::NO_ANSWER`], [`CloseCode::PEER_LOST`] or [`CloseCode::IDLE`].
+    Deadline,
+}
+
+/// Who defines a close code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CloseSpace {
+    /// The protocol: see [`CloseCode`]'s constants.
+    Protocol,
+    /// The application.
+    Application,
+}
+
+/// A short text, at most [`MAX_TEXT`] bytes of UTF-8.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Text {
+    bytes: [u8; MAX_TEXT],
+    len: u8,
+}
+
+impl Text {
+    /// No text.
+    pub const EMPTY: Self = Self { bytes: [0; MAX_TEXT], len: 0 };
+
+    /// `text`, cut at the last character that fits.
+    #[must_use]
+    pub fn cut(text: &str) -> Self {
+        let mut len = text.len().min(MAX_TEXT);
+        while !text.is_char_boundary(len) {
+            len -= 1;
+        }
+        let mut bytes = [0; MAX_TEXT];
+        bytes[..len].copy_from_slice(&text.as_bytes()[..len]);
+        Self { bytes, len: len as u8 }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), formatter)
+    }
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CloseReason {
+    /// Who ended it.
+    pub by: ClosedBy,
+    /// Who defines `code`.
+    pub space: CloseSpace,
+    /// The code.
+    pub code: CloseCode,
+    /// The type of the frame that broke a rule, or 0.
+    pub frame_type: u64,
+    /// The peer refused the attempt and asks to wait this long before the next.
+    pub retry_after: Option<Duration>,
+    /// Words for people.
+    pub text: Text,
+}
+
+impl CloseReason {
+    pub(crate) fn protocol(by: ClosedBy, code: CloseCode, text: &str) -> Self {
+        Self { by, space: CloseSpace::Protocol, code, frame_type: 0, retry_after: None, text: Text::cut(text) }
+    }
+}
+
+macro_rules! error {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident => $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)*
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(match self { $(Self::$variant => $text,)* })
+            }
+        }
+
+        impl core::error::Error for $name {}
+    };
+}
+
+error! {
+    /// Why an endpoint cannot be made.
+    ConfigError {
+        /// `block_size` is neither 256 nor 1024.
+        BlockSize => "block size is neither 256 nor 1024 bytes",
+        /// A limit is zero, or the pool is smaller than two windows.
+        Limits => "a limit is zero or the pool holds fewer than two windows",
+        /// No carrier, more than 8, or one of less than 256 bytes.
+        Carriers => "an endpoint has 1 to 8 carriers of at least 256 bytes each",
+        /// More than 3 channels, one twice, or an id outside 16–255.
+        Channels => "an endpoint has up to 3 different channels with ids from 16 to 255",
+        /// The application protocol is longer than 64 bytes.
+        Application => "the application protocol is longer than 64 bytes",
+        /// A pre-shared key's name is empty, longer than 16 bytes, or stands twice.
+        PskName => "a pre-shared key's name has 1 to 16 bytes and stands once",
+    }
+}
+
+error! {
+    /// Why an attempt was not begun.
+    ConnectError {
+        /// All session slots are taken.
+        TooManySessions => "all session slots are taken",
+        /// No pool blocks for the handshake.
+        NoMemory => "no memory for the handshake",
+        /// The link names a carrier that is not configured.
+        Carrier => "the link names a carrier that is not configured",
+        /// The peer's key, or ours, is not usable.
+        Key => "the peer's key is not usable",
+        /// No pre-shared key of that name is configured.
+        UnknownPsk => "no pre-shared key of that name is configured",
+        /// More than 512 bytes of user data.
+        UserData => "more than 512 bytes of user data",
+    }
+}
+
+error! {
+    /// Why `accept` or `refuse` did nothing.
+    AnswerError {
+        /// The session does not wait for an answer.
+        NotAsked => "the session does not wait for an answer",
+        /// More than 512 bytes of user data.
+        UserData => "more than 512 bytes of user data",
+        /// No pool blocks for the answer; try again after the next event.
+        Blocked => "no memory for the answer now",
+    }
+}
+
+error! {
+    /// Why nothing was sent.
+    SendError {
+        /// No credit, or no memory, now: [`Event::Writable`](crate::Event::Writable) tells when to try again.
+        Blocked => "the channel takes nothing now",
+        /// The message can never be sent whole: stream it with `begin`, `write`, `finish`.
+        TooLarge => "the message is larger than the channel takes whole",
+        /// The session is closing or closed.
+        Closed => "the session is closed",
+        /// The channel is not configured.
+        UnknownChannel => "no such channel",
+        /// A streamed message is open on the channel; or none is, for `write` and `finish`.
+        Streaming => "the channel is in the middle of a streamed message, or was expected to be",
+    }
+}
+
+error! {
+    /// Why nothing was read.
+    RecvError {
+        /// The session is closed and all it delivered has been read.
+        Closed => "the session is closed",
+        /// The channel is not configured.
+        UnknownChannel => "no such channel",
+        /// The message is longer than the buffer; it is kept.
+        TooSmall => "the message is longer than the buffer",
+    }
+}
+
+#[cfg(test)]
+mod tests;

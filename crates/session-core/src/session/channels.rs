@@ -1,0 +1,331 @@
+//! A session's channels, the credit given and received on them, and the memory that backs the credit.
+
+use crate::channel::{Assembler, Chunk, Fragment, InsertError, Outbox, positions_per_block};
+use crate::ids::ChannelId;
+use crate::limits::{CHANNELS, CONTROL_WINDOW, Limits};
+use crate::pool::{Pool, Reservation};
+use crate::state_hash::StateHash;
+
+/// Position of the control channel.
+pub(crate) const CONTROL: usize = 0;
+
+/// Both halves of one reliable, ordered channel.
+pub(crate) struct Channel {
+    pub(crate) id: ChannelId,
+    pub(crate) outbox: Outbox,
+    pub(crate) inbox: Assembler,
+    /// The peer takes positions below this.
+    send_maximum: u64,
+    /// We take positions below this.
+    receive_maximum: u64,
+    /// The application was told `Blocked` and waits for `Writable`.
+    pub(crate) blocked: bool,
+    /// MAX_CHANNEL_DATA is due.
+    pub(crate) announce: bool,
+}
+
+/// The channels of one session. The first is the control channel, which has credit of its own.
+pub(crate) struct Channels {
+    entries: [Channel; CHANNELS],
+    count: u8,
+    /// Backs the whole session credit while any application channel holds a block.
+    data: Backing,
+    /// The same for the control channel.
+    control: Backing,
+    /// The peer takes this many positions over all application channels.
+    send_maximum: u64,
+    /// The peer's whole window of one channel.
+    peer_window: u64,
+    /// We take this many.
+    receive_maximum: u64,
+    /// MAX_DATA is due.
+    pub(crate) announce: bool,
+    /// Where the search for data begins, so that no channel starves another.
+    next_served: u8,
+}
+
+/// A reservation and the number of blocks it must cover.
+#[derive(Default)]
+struct Backing {
+    reservation: Reservation,
+    blocks: u32,
+    secured: bool,
+}
+
+/// What storing DATA did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// Position of its channel.
+    pub(crate) index: usize,
+    /// More can be read than before.
+    pub(crate) advanced: bool,
+}
+
+/// Why DATA was not stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StoreError {
+    UnknownChannel,
+    FlowControl,
+    Contradiction,
+    OffsetOverflow,
+    NoMemory,
+}
+
+impl Channels {
+    pub(crate) fn new(ids: &[ChannelId], limits: &Limits) -> Self {
+        let per_block = positions_per_block(limits.block_size as usize);
+        let application = ids.len().min(CHANNELS - 1);
+        let id_at = |index: usize| if index == CONTROL { ChannelId::CONTROL } else { ids.get(index - 1).copied().unwrap_or(ChannelId::CONTROL) };
+        let window_at = |index: usize| if index == CONTROL { CONTROL_WINDOW } else { limits.channel_window };
+        Self {
+            entries: core::array::from_fn(|index| Channel {
+                id: id_at(index),
+                outbox: Outbox::new(),
+                inbox: Assembler::new(),
+                send_maximum: 0,
+                receive_maximum: window_at(index),
+                blocked: false,
+                announce: false,
+            }),
+            count: (application + 1) as u8,
+            data: Backing { blocks: data_blocks(limits, application), ..Backing::default() },
+            control: Backing { blocks: CONTROL_WINDOW.div_ceil(per_block) as u32 + 1, ..Backing::default() },
+            send_maximum: 0,
+            peer_window: 0,
+            receive_maximum: limits.session_window,
+            announce: false,
+            next_served: 1,
+        }
+    }
+
+    /// Takes the peer's initial credit out of its transport parameters.
+    pub(crate) fn set_initial_credit(&mut self, session: u64, channel: u64, control: u64) {
+        self.send_maximum = session;
+        self.peer_window = channel.min(session);
+        for (index, entry) in self.iter_mut().enumerate() {
+            entry.send_maximum = if index == CONTROL { control } else { channel };
+        }
+    }
+
+    pub(crate) fn find(&self, id: ChannelId) -> Option<usize> {
+        self.iter().position(|channel| channel.id == id)
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Option<&Channel> {
+        self.entries.get(index)
+    }
+
+    pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut Channel> {
+        self.entries.get_mut(index)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Channel> {
+        self.entries.iter().take(usize::from(self.count))
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Channel> {
+        self.entries.iter_mut().take(usize::from(self.count))
+    }
+
+    // --- receiving ---
+
+    /// Secures the memory behind the credit that a fragment on `id` draws on. `false` changes nothing.
+    pub(crate) fn secure(&mut self, pool: &mut Pool, id: ChannelId) -> bool {
+        let backing = if id == ChannelId::CONTROL { &mut self.control } else { &mut self.data };
+        backing.secure(pool)
+    }
+
+    /// Stores a fragment. All or nothing.
+    pub(crate) fn store(&mut self, pool: &mut Pool, id: ChannelId, fragment: &Fragment, data: &[u8]) -> Result<Stored, StoreError> {
+        let index = self.find(id).ok_or(StoreError::UnknownChannel)?;
+        let received = self.received();
+        let channel = self.entries.get_mut(index).ok_or(StoreError::UnknownChannel)?;
+        let end = fragment.end_offset().ok_or(StoreError::OffsetOverflow)?;
+        let advance = end.saturating_sub(channel.inbox.highest());
+        let over_session = index != CONTROL && received.saturating_add(advance) > self.receive_maximum;
+        if end > channel.receive_maximum || over_session {
+            return Err(StoreError::FlowControl);
+        }
+        let backing = if index == CONTROL { &mut self.control } else { &mut self.data };
+        let before = channel.inbox.contiguous_to();
+        match channel.inbox.insert(pool, &mut backing.reservation, fragment, data) {
+            Ok(_) => Ok(Stored { index, advanced: channel.inbox.contiguous_to() > before }),
+            Err(InsertError::NoMemory) => Err(StoreError::NoMemory),
+            Err(InsertError::Violation(_)) => Err(StoreError::Contradiction),
+        }
+    }
+
+    /// Reads the next bytes of the current message and gives the peer new credit for them.
+    pub(crate) fn read(&mut self, pool: &mut Pool, limits: &Limits, index: usize, out: &mut [u8]) -> Option<Chunk> {
+        let backing = if index == CONTROL { &mut self.control } else { &mut self.data };
+        let channel = self.entries.get_mut(index)?;
+        let chunk = channel.inbox.read(pool, &mut backing.reservation, out)?;
+        let window = if index == CONTROL { CONTROL_WINDOW } else { limits.channel_window };
+        if channel.inbox.read_offset().saturating_add(window).saturating_sub(channel.receive_maximum) >= window / 2 {
+            channel.receive_maximum = channel.inbox.read_offset().saturating_add(window);
+            channel.announce = true;
+        }
+        self.renew_session_credit(limits);
+        self.unsecure_if_empty(pool);
+        Some(chunk)
+    }
+
+    fn renew_session_credit(&mut self, limits: &Limits) {
+        let consumed: u64 = self.iter().skip(1).map(|channel| channel.inbox.read_offset()).sum();
+        let maximum = consumed.saturating_add(limits.session_window);
+        if maximum.saturating_sub(self.receive_maximum) >= limits.session_window / 2 {
+            self.receive_maximum = maximum;
+            self.announce = true;
+        }
+    }
+
+    /// Gives memory back that backs credit nobody draws on: credit of an idle session is not secured.
+    pub(crate) fn unsecure_if_empty(&mut self, pool: &mut Pool) {
+        if self.iter().skip(1).all(|channel| channel.inbox.blocks_held() == 0) {
+            self.data.unsecure(pool);
+        }
+        if self.entries.first().is_some_and(|channel| channel.inbox.blocks_held() == 0) {
+            self.control.unsecure(pool);
+        }
+    }
+
+    fn received(&self) -> u64 {
+        self.iter().skip(1).map(|channel| channel.inbox.highest()).sum()
+    }
+
+    /// What MAX_DATA says.
+    pub(crate) fn receive_maximum(&self) -> u64 {
+        self.receive_maximum
+    }
+
+    /// What MAX_CHANNEL_DATA of the channel at `index` says.
+    pub(crate) fn channel_receive_maximum(&self, index: usize) -> u64 {
+        self.get(index).map_or(0, |channel| channel.receive_maximum)
+    }
+
+    // --- sending ---
+
+    pub(crate) fn on_max_data(&mut self, maximum: u64) {
+        self.send_maximum = self.send_maximum.max(maximum);
+    }
+
+    /// `false` if there is no such channel.
+    pub(crate) fn on_max_channel_data(&mut self, id: ChannelId, maximum: u64) -> bool {
+        let Some(channel) = self.iter_mut().find(|channel| channel.id == id) else { return false };
+        channel.send_maximum = channel.send_maximum.max(maximum);
+        true
+    }
+
+    /// Positions below this may be sent on the channel at `index` now.
+    pub(crate) fn send_limit(&self, index: usize) -> u64 {
+        let Some(channel) = self.get(index) else { return 0 };
+        if index == CONTROL {
+            return channel.send_maximum;
+        }
+        let sent: u64 = self.iter().skip(1).map(|channel| channel.outbox.highest_sent()).sum();
+        let left = self.send_maximum.saturating_sub(sent);
+        channel.send_maximum.min(channel.outbox.highest_sent().saturating_add(left))
+    }
+
+    /// The channel to take data from now: control first, then the others in turn.
+    pub(crate) fn next_with_data(&self) -> Option<usize> {
+        let has_data = |index: &usize| self.get(*index).is_some_and(|channel| channel.outbox.has_pending(self.send_limit(*index)));
+        let count = usize::from(self.count);
+        let application = count.saturating_sub(1).max(1);
+        let turn = |step: usize| 1 + (usize::from(self.next_served) - 1 + step) % application;
+        Some(CONTROL).filter(has_data).or_else(|| (0..count.saturating_sub(1)).map(turn).find(has_data))
+    }
+
+    /// Lets the channel after `index` go first next time.
+    pub(crate) fn served(&mut self, index: usize) {
+        if index != CONTROL {
+            let application = usize::from(self.count).saturating_sub(1).max(1);
+            self.next_served = (1 + index % application) as u8;
+        }
+    }
+
+    /// Positions the peer holds of one channel at most.
+    pub(crate) fn peer_window(&self) -> u64 {
+        self.peer_window
+    }
+
+    pub(crate) fn is_all_acked(&self) -> bool {
+        self.iter().all(|channel| channel.outbox.is_all_acked())
+    }
+
+    /// Frees what waits to be sent.
+    pub(crate) fn release_outboxes(&mut self, pool: &mut Pool) {
+        for channel in &mut self.entries {
+            channel.outbox.release(pool);
+        }
+    }
+
+    /// Frees everything.
+    pub(crate) fn release(&mut self, pool: &mut Pool) {
+        self.release_outboxes(pool);
+        for (index, channel) in self.entries.iter_mut().enumerate() {
+            let backing = if index == CONTROL { &mut self.control } else { &mut self.data };
+            channel.inbox.release(pool, &mut backing.reservation);
+        }
+        self.unsecure_if_empty(pool);
+    }
+
+    pub(crate) fn has_unread(&self) -> bool {
+        self.iter().skip(1).any(|channel| channel.inbox.readable())
+    }
+
+    pub(crate) fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
+        let Self { entries, count, data, control, send_maximum, peer_window, receive_maximum, announce, next_served } = self;
+        for entry in entries {
+            entry.digest_into(pool, hash);
+        }
+        data.digest_into(hash);
+        control.digest_into(hash);
+        for number in [u64::from(*count), *send_maximum, *peer_window, *receive_maximum, u64::from(*next_served)] {
+            hash.u64(number);
+        }
+        hash.flag(*announce);
+    }
+}
+
+impl Channel {
+    fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
+        let Self { id, outbox, inbox, send_maximum, receive_maximum, blocked, announce } = self;
+        hash.u64(id.0);
+        outbox.digest_into(pool, hash);
+        inbox.digest_into(pool, hash);
+        hash.u64(*send_maximum);
+        hash.u64(*receive_maximum);
+        hash.flag(*blocked);
+        hash.flag(*announce);
+    }
+}
+
+impl Backing {
+    fn secure(&mut self, pool: &mut Pool) -> bool {
+        if !self.secured {
+            self.secured = pool.reserve(&mut self.reservation, self.blocks);
+        }
+        self.secured
+    }
+
+    fn unsecure(&mut self, pool: &mut Pool) {
+        pool.unreserve(&mut self.reservation);
+        self.secured = false;
+    }
+
+    fn digest_into(&self, hash: &mut StateHash) {
+        let Self { reservation, blocks, secured } = self;
+        hash.u64(u64::from(reservation.remaining()));
+        hash.u64(u64::from(*blocks));
+        hash.flag(*secured);
+    }
+}
+
+/// Blocks that hold `session_window` positions however they are spread over `channels` channels: each channel may begin
+/// and end inside a block.
+pub(crate) fn data_blocks(limits: &Limits, channels: usize) -> u32 {
+    let per_block = positions_per_block(limits.block_size as usize);
+    let blocks = limits.session_window.div_ceil(per_block).saturating_add(2 * channels as u64);
+    u32::try_from(blocks).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,194 @@
+//! How sessions end: flushing, CLOSE, the quiet time after it, and what both applications learn.
+
+use super::events::SessionEvent;
+use super::{Phase, SessionCore, Trigger};
+use crate::crypto::Provider;
+use crate::reason::{CloseCode, CloseReason, ClosedBy};
+use crate::shared::Context;
+use crate::state_hash::StateHash;
+use crate::time::Instant;
+
+/// The end of a session, from the first reason on. The first reason holds.
+#[derive(Default)]
+pub(crate) struct Closing {
+    pub(super) reason: Option<CloseReason>,
+    /// Flushing, the quiet time, or keeping unread data began.
+    pub(super) since: Instant,
+    /// A CLOSE is to be sent.
+    pub(super) due: bool,
+    /// Packets received since CLOSE was sent.
+    received: u64,
+    /// `Event::Closed` was fetched.
+    pub(super) reported: bool,
+    /// The application has no more questions.
+    pub(super) forgotten: bool,
+    /// Nothing is left to be asked.
+    pub(super) expired: bool,
+}
+
+/// A rule the peer broke: why this side ends the session.
+pub(super) struct Fault {
+    code: CloseCode,
+    frame_type: u64,
+    text: &'static str,
+}
+
+impl Fault {
+    pub(super) const fn new(code: CloseCode, frame_type: u64, text: &'static str) -> Self {
+        Self { code, frame_type, text }
+    }
+
+    pub(super) fn reason(&self) -> CloseReason {
+        CloseReason { frame_type: self.frame_type, ..CloseReason::protocol(ClosedBy::Protocol, self.code, self.text) }
+    }
+}
+
+impl SessionCore {
+    /// Closes after flushing. Without effect on a session that is closing already.
+    pub(crate) fn close_after_flush<P: Provider>(&mut self, context: &mut Context<'_, P>, reason: CloseReason) {
+        if !self.follow(Trigger::CloseCommand) {
+            return;
+        }
+        self.closing.reason = Some(reason);
+        self.closing.since = context.now;
+        if self.phase == Phase::Closed {
+            self.conclude(context);
+        } else {
+            self.close_if_flushed(context);
+        }
+    }
+
+    /// Ends at once and tells the peer if there is one to tell.
+    pub(crate) fn end_at_once<P: Provider>(&mut self, context: &mut Context<'_, P>, reason: CloseReason) {
+        if !self.follow(Trigger::EndAtOnce) {
+            return;
+        }
+        self.closing.reason.get_or_insert(reason);
+        match self.phase {
+            Phase::Closed => self.conclude(context),
+            _ => {
+                self.begin_quiet(context);
+                self.events.raise(SessionEvent::Closed);
+            }
+        }
+    }
+
+    /// Sends CLOSE once everything sent before is acknowledged.
+    pub(super) fn close_if_flushed<P: Provider>(&mut self, context: &mut Context<'_, P>) {
+        if self.phase == Phase::Flushing && self.channels.is_all_acked() {
+            self.stop_flushing(context);
+        }
+    }
+
+    /// Sends CLOSE whatever is still unacknowledged.
+    pub(super) fn stop_flushing<P: Provider>(&mut self, context: &mut Context<'_, P>) {
+        if self.follow(Trigger::Flushed) {
+            self.begin_quiet(context);
+        }
+    }
+
+    /// The peer's CLOSE.
+    pub(super) fn on_close<P: Provider>(&mut self, context: &mut Context<'_, P>, reason: CloseReason) {
+        if !self.follow(Trigger::CloseReceived) {
+            return;
+        }
+        match self.phase {
+            // Its answer to ours: both know.
+            Phase::Closed => self.conclude(context),
+            _ => {
+                self.closing.reason.get_or_insert(reason);
+                self.begin_quiet(context);
+                self.events.raise(SessionEvent::Closed);
+            }
+        }
+    }
+
+    /// The attempt, the peer or the quiet time is over.
+    pub(super) fn expire<P: Provider>(&mut self, context: &mut Context<'_, P>, reason: Option<CloseReason>) {
+        if self.follow(Trigger::Expired) {
+            if let Some(reason) = reason {
+                self.closing.reason.get_or_insert(reason);
+            }
+            self.conclude(context);
+        }
+    }
+
+    /// Nothing but CLOSE leaves from here on; received data stays readable.
+    fn begin_quiet<P: Provider>(&mut self, context: &mut Context<'_, P>) {
+        self.closing.since = context.now;
+        self.closing.due = true;
+        let pool = &mut context.shared.pool;
+        self.channels.release_outboxes(pool);
+        self.packets.log.release(pool);
+        self.path.loss_at = None;
+        self.path.paced_until = None;
+        self.path.probes_due = 0;
+        self.packets.ping_due = false;
+    }
+
+    /// The protocol is over. What the application has not read is kept a while.
+    fn conclude<P: Provider>(&mut self, context: &mut Context<'_, P>) {
+        if !self.closing.reported {
+            self.events.raise(SessionEvent::Closed);
+        }
+        self.closing.since = context.now;
+        self.closing.due = false;
+        let pool = &mut context.shared.pool;
+        self.channels.release_outboxes(pool);
+        self.packets.log.release(pool);
+        if let Some(mut attempt) = self.attempt.take() {
+            attempt.release(pool);
+        }
+        self.forget_keys(context.shared);
+    }
+
+    /// After CLOSE: answer the 1st, 2nd, 4th, 8th … packet with another.
+    pub(super) fn answer_straggler(&mut self) {
+        self.closing.received = self.closing.received.saturating_add(1);
+        if self.closing.received.is_power_of_two() {
+            self.closing.due = true;
+        }
+    }
+
+    /// The slot may be used again: the protocol is over, and the application has been told and has no more questions.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.phase == Phase::Closed && self.closing.reported && (self.closing.forgotten || self.closing.expired)
+    }
+
+    /// The slot may be used again if one is needed badly: as `is_gone`, but the application may still have asked.
+    pub(crate) fn is_evictable(&self) -> bool {
+        self.phase == Phase::Closed && self.closing.reported && !self.channels.has_unread()
+    }
+
+    pub(crate) fn forget(&mut self) {
+        if self.closing.reported {
+            self.closing.forgotten = true;
+        }
+    }
+}
+
+impl Closing {
+    pub(super) fn digest_into(&self, hash: &mut StateHash) {
+        let Self { reason, since, due, received, reported, forgotten, expired } = self;
+        hash.flag(reason.is_some());
+        if let Some(CloseReason { by, space, code, frame_type, retry_after, text }) = reason {
+            hash.u64(*by as u64);
+            hash.u64(*space as u64);
+            hash.u64(code.0);
+            hash.u64(*frame_type);
+            hash.option(retry_after.map(crate::time::micros));
+            hash.bytes(text.as_str().as_bytes());
+        }
+        hash.u64(since.as_micros());
+        hash.flag(*due);
+        hash.u64(*received);
+        hash.flag(*reported);
+        hash.flag(*forgotten);
+        hash.flag(*expired);
+    }
+}
+
+/// The reason of a deadline.
+pub(super) fn deadline_reason(code: CloseCode, text: &str) -> CloseReason {
+    CloseReason::protocol(ClosedBy::Deadline, code, text)
+}

@@ -1,0 +1,173 @@
+//! The control channel: CONNECT, ACCEPT, PENDING and REFUSE (protocol §7).
+
+use core::time::Duration;
+
+use super::channels::CONTROL;
+use super::close::Fault;
+use super::events::{ChannelEvent, SessionEvent};
+use super::{Phase, SessionCore, Trigger};
+use crate::crypto::Provider;
+use crate::ids::Role;
+use crate::limits::CONTROL_WINDOW;
+use crate::pool::{Blob, Pool};
+use crate::reason::{AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, Text};
+use crate::shared::Context;
+use crate::state_hash::StateHash;
+use crate::wire::{ControlError, ControlErrorKind, ControlMessage, UserData, WireText, Writer};
+
+/// How far the two applications have come with each other.
+#[derive(Default)]
+pub(crate) struct Control {
+    /// User data of the peer's CONNECT or ACCEPT.
+    pub(super) user_data: Blob,
+    /// Responder: CONNECT came and is not answered.
+    asked: bool,
+    /// CONNECT, ACCEPT or REFUSE has come; it comes once.
+    settled: bool,
+    /// The session was Established once; data may be read.
+    pub(super) established: bool,
+}
+
+impl SessionCore {
+    /// Queues a control message. `false` if there is no memory for it now.
+    pub(crate) fn queue_control(&mut self, pool: &mut Pool, message: &ControlMessage<'_>) -> bool {
+        let mut bytes = [0; ControlMessage::MAX_LENGTH];
+        let mut writer = Writer::new(&mut bytes);
+        if message.encode(&mut writer).is_err() {
+            return false;
+        }
+        let Some(channel) = self.channels.get_mut(CONTROL) else { return false };
+        channel.outbox.send(pool, writer.written(), u32::MAX).is_ok()
+    }
+
+    pub(crate) fn answer_accept<P: Provider>(&mut self, context: &mut Context<'_, P>, user_data: &[u8]) -> Result<(), AnswerError> {
+        let user_data = UserData::new(user_data).ok_or(AnswerError::UserData)?;
+        self.check_asked()?;
+        if !self.queue_control(&mut context.shared.pool, &ControlMessage::Accept { user_data }) {
+            return Err(AnswerError::Blocked);
+        }
+        self.control.asked = false;
+        self.establish(context);
+        Ok(())
+    }
+
+    pub(crate) fn answer_refuse<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        code: CloseCode,
+        text: &str,
+        retry_after: Option<Duration>,
+    ) -> Result<(), AnswerError> {
+        self.check_asked()?;
+        let text_on_wire = WireText::truncated(text);
+        let refusal = ControlMessage::Refuse { reason: code.0, text: text_on_wire, retry_after };
+        if !self.queue_control(&mut context.shared.pool, &refusal) {
+            return Err(AnswerError::Blocked);
+        }
+        self.control.asked = false;
+        self.close_after_flush(context, CloseReason { retry_after, ..CloseReason::protocol(ClosedBy::Local, code, text) });
+        Ok(())
+    }
+
+    fn check_asked(&self) -> Result<(), AnswerError> {
+        if self.phase == Phase::Handshaking && self.control.asked { Ok(()) } else { Err(AnswerError::NotAsked) }
+    }
+
+    /// Reads and applies every control message that is complete.
+    pub(super) fn serve_control<P: Provider>(&mut self, context: &mut Context<'_, P>) -> Result<(), Fault> {
+        while self.phase.exchanges_data() {
+            let Some(channel) = self.channels.get(CONTROL) else { return Ok(()) };
+            let Some(length) = channel.inbox.message_length() else { return Ok(()) };
+            let mut bytes = [0; CONTROL_WINDOW as usize];
+            let mut read = 0;
+            while let Some(chunk) = self.channels.read(&mut context.shared.pool, &context.settings.limits, CONTROL, bytes.get_mut(read..).unwrap_or_default()) {
+                read = read.saturating_add(chunk.length);
+                if chunk.end {
+                    break;
+                }
+            }
+            debug_assert_eq!(read as u64, length, "a complete message is read whole");
+            let message = ControlMessage::parse(bytes.get(..read).unwrap_or_default())?;
+            self.apply_control(context, &message)?;
+        }
+        Ok(())
+    }
+
+    fn apply_control<P: Provider>(&mut self, context: &mut Context<'_, P>, message: &ControlMessage<'_>) -> Result<(), Fault> {
+        let message_type = u64::from(message.message_type());
+        let wrong = Fault::new(CloseCode::FRAME_NOT_ALLOWED, message_type, "a control message out of its order");
+        let answer = matches!(self.role, Role::Initiator);
+        match *message {
+            ControlMessage::Connect { user_data } if !answer && !self.control.settled => {
+                self.keep_user_data(context, user_data)?;
+                self.control.asked = true;
+                self.events.raise(SessionEvent::Incoming);
+            }
+            ControlMessage::Accept { user_data } if answer && !self.control.settled => {
+                self.keep_user_data(context, user_data)?;
+                self.establish(context);
+            }
+            ControlMessage::Pending if answer && !self.control.settled => {
+                self.clocks.attempt_at = context.now;
+                self.clocks.attempt_limit = context.settings.config.timeouts.pending;
+                return Ok(());
+            }
+            ControlMessage::Refuse { reason, text, retry_after } if answer && !self.control.settled => {
+                let reason = CloseReason {
+                    by: ClosedBy::Peer,
+                    space: CloseSpace::Protocol,
+                    code: CloseCode(reason),
+                    frame_type: 0,
+                    retry_after,
+                    text: Text::cut(text.as_str()),
+                };
+                self.control.settled = true;
+                self.end_at_once(context, reason);
+                return Ok(());
+            }
+            _ => return Err(wrong),
+        }
+        self.control.settled = true;
+        Ok(())
+    }
+
+    fn keep_user_data<P: Provider>(&mut self, context: &mut Context<'_, P>, user_data: UserData<'_>) -> Result<(), Fault> {
+        let full = Fault::new(CloseCode::BUSY, 0, "no memory for the user data");
+        self.control.user_data = Blob::store(&mut context.shared.pool, user_data.as_bytes()).ok_or(full)?;
+        Ok(())
+    }
+
+    fn establish<P: Provider>(&mut self, context: &mut Context<'_, P>) {
+        if !self.follow(Trigger::Accepted) {
+            return;
+        }
+        self.control.established = true;
+        self.clocks.user_data_at = context.now;
+        self.events.raise(SessionEvent::Established);
+        for (index, channel) in self.channels.iter().enumerate().skip(1) {
+            if channel.inbox.readable() {
+                self.events.raise_on(index, ChannelEvent::Readable);
+            }
+        }
+    }
+}
+
+impl From<ControlError> for Fault {
+    fn from(error: ControlError) -> Self {
+        let (code, text) = match error.kind {
+            ControlErrorKind::Encoding => (CloseCode::FRAME_ENCODING, "a control message that cannot be read"),
+            ControlErrorKind::NotAllowed => (CloseCode::FRAME_NOT_ALLOWED, "a control message of an unserved type"),
+        };
+        Self::new(code, u64::from(error.message_type), text)
+    }
+}
+
+impl Control {
+    pub(super) fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
+        let Self { user_data, asked, settled, established } = self;
+        user_data.digest_into(pool, hash);
+        hash.flag(*asked);
+        hash.flag(*settled);
+        hash.flag(*established);
+    }
+}

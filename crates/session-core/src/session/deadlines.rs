@@ -1,0 +1,135 @@
+//! Every deadline of a session, derived from its state, and what is done when one passes (protocol §11).
+//!
+//! Nothing here is stored: a deadline follows from when something last happened, so none can be forgotten. Serving one moves
+//! what it follows from, so none recurs at the instant it was served.
+
+use core::time::Duration;
+
+use super::close::deadline_reason;
+use super::{Phase, SessionCore};
+use crate::action::{Deadline, TimerKind};
+use crate::crypto::Provider;
+use crate::ids::Role;
+use crate::reason::CloseCode;
+use crate::shared::{Context, Settings};
+use crate::time::Instant;
+
+/// Keepalive intervals without a packet after which the peer is lost (S0-24).
+const LOST_AFTER: u32 = 3;
+/// A liveness deadline served later than this means that the machine slept: the peer gets a chance to answer.
+const SLEPT: Duration = Duration::from_secs(1);
+/// Probe timeouts of quiet after CLOSE, and of grace after sleep.
+const QUIET_PTOS: u32 = 3;
+
+impl SessionCore {
+    /// The next instant at which [`handle_timeout`](Self::handle_timeout) has work.
+    pub(crate) fn next_deadline(&self, settings: &Settings) -> Option<Deadline> {
+        TimerKind::ALL
+            .into_iter()
+            .filter_map(|timer| self.deadline(settings, timer).map(|at| Deadline { at, timer }))
+            .min_by_key(|deadline| deadline.at)
+    }
+
+    /// Serves every deadline that has passed.
+    pub(crate) fn handle_timeout<P: Provider>(&mut self, context: &mut Context<'_, P>) {
+        for timer in TimerKind::ALL {
+            if let Some(at) = self.deadline(context.settings, timer)
+                && at <= context.now
+            {
+                self.serve(context, timer, at);
+            }
+        }
+    }
+
+    fn deadline(&self, settings: &Settings, timer: TimerKind) -> Option<Instant> {
+        let timeouts = &settings.config.timeouts;
+        let established = self.phase == Phase::Established;
+        let exchanges = self.phase.exchanges_data();
+        match timer {
+            TimerKind::Connect => matches!(self.phase, Phase::Connecting | Phase::SynSent | Phase::Handshaking)
+                .then(|| self.clocks.attempt_at.saturating_add(self.clocks.attempt_limit)),
+            TimerKind::HelloRetry => self.attempt.as_ref().filter(|_| self.phase == Phase::SynSent)?.retry_at(),
+            TimerKind::Tentative => {
+                (self.phase == Phase::Tentative).then(|| self.clocks.attempt_at.saturating_add(self.clocks.attempt_limit))
+            }
+            TimerKind::Release => (self.phase == Phase::Flushing).then(|| self.closing.since.saturating_add(timeouts.release)),
+            TimerKind::Drain => {
+                matches!(self.phase, Phase::Closing | Phase::Draining).then(|| self.closing.since.saturating_add(self.quiet_time()))
+            }
+            TimerKind::Forget => {
+                (self.phase == Phase::Closed && !self.closing.expired).then(|| self.closing.since.saturating_add(timeouts.forget))
+            }
+            TimerKind::Acknowledge => self.packets.acks.deadline().filter(|_| exchanges && !self.packets.ack_forced),
+            TimerKind::LossDetection => self.loss_deadline().filter(|_| exchanges),
+            TimerKind::Pacing => self.path.paced_until.filter(|_| exchanges),
+            TimerKind::Keepalive => (established && self.role == Role::Initiator && !self.packets.ping_due)
+                .then(|| self.clocks.received_at.max(self.clocks.keepalive_at).saturating_add(self.clocks.keepalive)),
+            TimerKind::PeerLost => exchanges.then(|| self.lost_at().max(self.clocks.grace_until)),
+            TimerKind::Idle => Some(self.clocks.user_data_at.saturating_add(timeouts.idle?)).filter(|_| established),
+        }
+    }
+
+    fn serve<P: Provider>(&mut self, context: &mut Context<'_, P>, timer: TimerKind, at: Instant) {
+        let now = context.now;
+        match timer {
+            TimerKind::Connect if self.phase == Phase::Handshaking => {
+                self.end_at_once(context, deadline_reason(CloseCode::NO_ANSWER, "the attempt was not answered in time"));
+            }
+            TimerKind::Connect | TimerKind::Tentative => {
+                self.expire(context, Some(deadline_reason(CloseCode::NO_ANSWER, "no answer came")));
+            }
+            TimerKind::HelloRetry => {
+                if let Some(attempt) = self.attempt.as_mut() {
+                    attempt.queue();
+                }
+            }
+            TimerKind::Release => self.stop_flushing(context),
+            TimerKind::Drain => self.expire(context, None),
+            TimerKind::Forget => self.closing.expired = true,
+            TimerKind::Acknowledge => self.packets.ack_forced = true,
+            TimerKind::LossDetection if self.path.loss_at.is_some() => {
+                self.detect_lost(context);
+                // What is lost by now is declared; a remainder at the same instant would recur.
+                self.path.loss_at = self.path.loss_at.filter(|at| *at > now);
+            }
+            TimerKind::LossDetection => self.probe(context),
+            TimerKind::Pacing => self.path.paced_until = None,
+            TimerKind::Keepalive => {
+                self.clocks.keepalive_at = now;
+                self.packets.ping_due = true;
+            }
+            TimerKind::PeerLost => self.lose_peer(context, at),
+            TimerKind::Idle => self.end_at_once(context, deadline_reason(CloseCode::IDLE, "no user data for too long")),
+        }
+    }
+
+    /// The peer is lost, unless this side only slept through the deadline: then it gets one chance to answer.
+    fn lose_peer<P: Provider>(&mut self, context: &mut Context<'_, P>, at: Instant) {
+        let had_grace = self.clocks.grace_until > self.lost_at();
+        if !had_grace && context.now.saturating_since(at) > SLEPT {
+            self.packets.ping_due = true;
+            let grace = self.quiet_time().max(Duration::from_micros(1));
+            self.clocks.grace_until = context.now.saturating_add(grace);
+        } else {
+            self.expire(context, Some(deadline_reason(CloseCode::PEER_LOST, "nothing came from the peer for too long")));
+        }
+    }
+
+    fn lost_at(&self) -> Instant {
+        self.clocks.received_at.saturating_add(self.clocks.keepalive.saturating_mul(LOST_AFTER))
+    }
+
+    /// The loss timer, or else the probe timeout (RFC 9002 §6.2).
+    fn loss_deadline(&self) -> Option<Instant> {
+        if self.path.loss_at.is_some() {
+            return self.path.loss_at;
+        }
+        let sent_at = self.packets.log.last_ack_eliciting_sent_at().filter(|_| self.path.probes_due == 0)?;
+        let from = self.path.probed_at.map_or(sent_at, |probed_at| probed_at.max(sent_at));
+        Some(from.saturating_add(self.path.pto()))
+    }
+
+    fn quiet_time(&self) -> Duration {
+        self.path.base_pto().saturating_mul(QUIET_PTOS)
+    }
+}

@@ -1,0 +1,396 @@
+//! One session: its state, and the commands and questions it takes.
+//!
+//! [`SessionCore`] is the state. Its methods take what sessions share as an argument ([`Context`]), so that an endpoint can
+//! own many of them beside one pool. Applications see [`SessionMut`] and [`SessionRef`], which the endpoint lends out.
+
+mod channels;
+mod close;
+mod commands;
+mod control;
+mod deadlines;
+mod events;
+mod receive;
+mod state;
+mod stats;
+mod transmit;
+
+pub use state::State;
+pub use stats::Stats;
+
+pub(crate) use channels::data_blocks;
+pub(crate) use state::{Phase, Trigger};
+pub(crate) use transmit::Outcome;
+
+use core::time::Duration;
+
+use channels::Channels;
+use close::Closing;
+use control::Control;
+use events::Events;
+use stats::Counters;
+
+use crate::action::{Event, Link};
+use crate::crypto::keys::SessionSecrets;
+use crate::crypto::replay::ReplayWindow;
+use crate::crypto::{Provider, PublicKey};
+use crate::handshake::{AnsweredHello, Attempt};
+use crate::ids::{ChannelId, Role, SessionId, Uid};
+use crate::path::{AckTracker, Path, SentLog};
+use crate::pool::Pool;
+use crate::reason::Discards;
+use crate::shared::{Context, Settings, Shared};
+use crate::state_hash::StateHash;
+use crate::time::Instant;
+use crate::wire::{ControlMessage, ReceiverId, TransportParameters, UserData};
+
+/// Packet numbers between two that are left out, at least.
+const LEAST_SKIP_DISTANCE: u64 = 256;
+
+/// The whole state of one session.
+pub(crate) struct SessionCore {
+    id: SessionId,
+    role: Role,
+    phase: Phase,
+    peer: PublicKey,
+    local_id: ReceiverId,
+    remote_id: Option<ReceiverId>,
+    attempt: Option<Attempt>,
+    keys: Keys,
+    packets: Packets,
+    path: Path,
+    channels: Channels,
+    control: Control,
+    clocks: Clocks,
+    closing: Closing,
+    events: Events,
+    counters: Counters,
+    discards: Discards,
+}
+
+/// The session's secrets and where its expanded keys may still be.
+struct Keys {
+    secrets: Option<SessionSecrets>,
+    uid: Option<Uid>,
+    owner: u64,
+    hint: u32,
+}
+
+/// Packet numbers in both directions.
+struct Packets {
+    next_number: u64,
+    /// This number is not going to be used.
+    skip: u64,
+    /// The latest numbers that were not used; acknowledging one is a lie.
+    skipped: [Option<u64>; 4],
+    largest_acked: Option<u64>,
+    replay: ReplayWindow,
+    acks: AckTracker,
+    log: SentLog,
+    /// An acknowledgement is due whatever the tracker says: its deadline was served.
+    ack_forced: bool,
+    /// PING is due.
+    ping_due: bool,
+}
+
+/// When things last happened.
+struct Clocks {
+    /// The attempt began; PENDING begins it anew.
+    attempt_at: Instant,
+    attempt_limit: Duration,
+    /// An authentic packet came last.
+    received_at: Instant,
+    /// The last keepalive was asked for.
+    keepalive_at: Instant,
+    keepalive: Duration,
+    /// Nobody counts as lost before: set where a deadline was served late, because the machine slept.
+    grace_until: Instant,
+    /// User data moved last.
+    user_data_at: Instant,
+}
+
+impl SessionCore {
+    pub(crate) fn initiator<P: Provider>(context: &mut Context<'_, P>, id: SessionId, local_id: ReceiverId, link: Link, attempt: Attempt) -> Self {
+        let peer = attempt.peer();
+        let mut session = Self::new(context, id, Role::Initiator, Phase::Connecting, peer, local_id, link);
+        session.attempt = Some(attempt);
+        session
+    }
+
+    pub(crate) fn responder<P: Provider>(
+        context: &mut Context<'_, P>,
+        id: SessionId,
+        local_id: ReceiverId,
+        link: Link,
+        hello: AnsweredHello,
+    ) -> Self {
+        let AnsweredHello { attempt, secrets, parameters, remote_id } = hello;
+        let peer = attempt.peer();
+        let mut session = Self::new(context, id, Role::Responder, Phase::Tentative, peer, local_id, link);
+        session.attempt = Some(attempt);
+        session.adopt(context.settings, secrets, &parameters, remote_id);
+        session
+    }
+
+    fn new<P: Provider>(
+        context: &mut Context<'_, P>,
+        id: SessionId,
+        role: Role,
+        phase: Phase,
+        peer: PublicKey,
+        local_id: ReceiverId,
+        link: Link,
+    ) -> Self {
+        let Context { shared, settings, now } = context;
+        let carrier = settings.config.carriers.get(usize::from(link.carrier.0));
+        let first = carrier.map_or(crate::limits::MIN_UDP_DATAGRAM, |carrier| carrier.max_datagram);
+        let timeouts = &settings.config.timeouts;
+        Self {
+            id,
+            role,
+            phase,
+            peer,
+            local_id,
+            remote_id: None,
+            attempt: None,
+            keys: Keys { secrets: None, uid: None, owner: shared.next_key_owner(), hint: u32::MAX },
+            packets: Packets {
+                next_number: 0,
+                skip: 1 + shared.generator.below(64),
+                skipped: [None; 4],
+                largest_acked: None,
+                replay: ReplayWindow::default(),
+                acks: AckTracker::new(),
+                log: SentLog::new(u16::try_from(settings.limits.record_blocks).unwrap_or(u16::MAX)),
+                ack_forced: false,
+                ping_due: false,
+            },
+            path: Path::new(link, first, *now),
+            channels: Channels::new(&settings.config.channels, &settings.limits),
+            control: Control::default(),
+            clocks: Clocks {
+                attempt_at: *now,
+                attempt_limit: if role == Role::Initiator { timeouts.connect } else { timeouts.tentative },
+                received_at: *now,
+                keepalive_at: *now,
+                keepalive: timeouts.keepalive,
+                grace_until: *now,
+                user_data_at: *now,
+            },
+            closing: Closing::default(),
+            events: Events::default(),
+            counters: Counters::default(),
+            discards: Discards::default(),
+        }
+    }
+
+    /// Queues CONNECT with `user_data`. `false` if there is no memory for it.
+    pub(crate) fn queue_connect(&mut self, pool: &mut Pool, user_data: UserData<'_>) -> bool {
+        self.queue_control(pool, &ControlMessage::Connect { user_data })
+    }
+
+    /// The Reply to our Hello has verified: keys are agreed, and CONNECT may leave.
+    pub(crate) fn on_reply<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        secrets: SessionSecrets,
+        parameters: &TransportParameters,
+        remote_id: ReceiverId,
+    ) {
+        if !self.follow(Trigger::ReplyVerified) {
+            return;
+        }
+        if let Some(mut attempt) = self.attempt.take() {
+            attempt.release(&mut context.shared.pool);
+        }
+        self.clocks.received_at = context.now;
+        self.adopt(context.settings, secrets, parameters, remote_id);
+    }
+
+    /// Takes over what a verified handshake message brought.
+    fn adopt(&mut self, settings: &Settings, secrets: SessionSecrets, parameters: &TransportParameters, remote_id: ReceiverId) {
+        self.keys.uid = Some(Uid(secrets.uid()));
+        self.keys.secrets = Some(secrets);
+        self.remote_id = Some(remote_id);
+        self.channels.set_initial_credit(parameters.session_credit, parameters.channel_credit, parameters.control_credit);
+        self.path.peer_max_ack_delay = parameters.max_ack_delay;
+        let largest = u16::try_from(parameters.largest_datagram).unwrap_or(u16::MAX);
+        let ours = self.path.max_datagram;
+        self.path.set_max_datagram(ours.min(largest));
+        self.clocks.keepalive = settings.config.timeouts.keepalive.max(parameters.keepalive);
+    }
+
+    /// Moves along the table; `false` and no change where the trigger means nothing.
+    fn follow(&mut self, trigger: Trigger) -> bool {
+        let Some(next) = self.phase.after(trigger) else { return false };
+        self.phase = next;
+        true
+    }
+
+    pub(crate) fn id(&self) -> SessionId {
+        self.id
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    pub(crate) fn peer(&self) -> &PublicKey {
+        &self.peer
+    }
+
+    pub(crate) fn local_id(&self) -> ReceiverId {
+        self.local_id
+    }
+
+    pub(crate) fn link(&self) -> Link {
+        self.path.link
+    }
+
+    pub(crate) fn mac1_of_hello(&self) -> Option<[u8; 16]> {
+        self.attempt.as_ref().and_then(Attempt::mac1_of_hello)
+    }
+
+    pub(crate) fn attempt(&self) -> Option<&Attempt> {
+        self.attempt.as_ref()
+    }
+
+    /// The Hello came again: so does the Reply.
+    pub(crate) fn queue_reply(&mut self) {
+        if self.phase == Phase::Tentative
+            && let Some(attempt) = self.attempt.as_mut()
+        {
+            attempt.queue();
+        }
+    }
+
+    pub(crate) fn take_event(&mut self) -> Option<Event> {
+        let channels = &self.channels;
+        let event = self.events.take(self.id, |index| channels.get(index).map_or(ChannelId::CONTROL, |channel| channel.id));
+        if matches!(event, Some(Event::Closed(_))) {
+            self.closing.reported = true;
+        }
+        event
+    }
+
+    pub(crate) fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    pub(crate) fn count_discard(&mut self, reason: crate::reason::DiscardReason) {
+        self.discards.count(reason);
+    }
+
+    /// Gives everything back that the session holds of the shared state.
+    pub(crate) fn release<P: Provider>(&mut self, shared: &mut Shared<P>) {
+        self.channels.release(&mut shared.pool);
+        self.packets.log.release(&mut shared.pool);
+        self.control.user_data.release(&mut shared.pool);
+        if let Some(mut attempt) = self.attempt.take() {
+            attempt.release(&mut shared.pool);
+        }
+        self.forget_keys(shared);
+    }
+
+    /// Drops the secrets and the expanded keys.
+    fn forget_keys<P: Provider>(&mut self, shared: &mut Shared<P>) {
+        self.keys.secrets = None;
+        shared.keys.forget(self.keys.owner, self.keys.hint);
+    }
+
+    /// Discard counters are left out: they are all that unauthenticated input may change. The hint is where a cache entry was.
+    pub(crate) fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
+        let Self {
+            id,
+            role,
+            phase,
+            peer,
+            local_id,
+            remote_id,
+            attempt,
+            keys,
+            packets,
+            path,
+            channels,
+            control,
+            clocks,
+            closing,
+            events,
+            counters,
+            discards: _,
+        } = self;
+        hash.u64(id.as_u64());
+        hash.u64(*role as u64);
+        hash.u64(*phase as u64);
+        hash.bytes(peer.as_bytes());
+        hash.bytes(local_id.as_bytes());
+        hash.bytes(remote_id.as_ref().map_or(&[], ReceiverId::as_bytes));
+        hash.flag(attempt.is_some());
+        if let Some(attempt) = attempt {
+            attempt.digest_into(pool, hash);
+        }
+        keys.digest_into(hash);
+        packets.digest_into(pool, hash);
+        path.digest_into(hash);
+        channels.digest_into(pool, hash);
+        control.digest_into(pool, hash);
+        clocks.digest_into(hash);
+        closing.digest_into(hash);
+        events.digest_into(hash);
+        counters.digest_into(hash);
+    }
+}
+
+impl Keys {
+    fn digest_into(&self, hash: &mut StateHash) {
+        let Self { secrets, uid, owner, hint: _ } = self;
+        hash.flag(secrets.is_some());
+        if let Some(secrets) = secrets {
+            secrets.digest_into(hash);
+        }
+        hash.bytes(uid.as_ref().map_or(&[], |uid| &uid.0));
+        hash.u64(*owner);
+    }
+}
+
+impl Packets {
+    /// `number` has been used: goes on to the next, and past one to leave out picks another, `distance` more than the least away.
+    fn use_number(&mut self, number: u64, distance: impl FnOnce() -> u64) {
+        if number > self.skip {
+            self.skipped.rotate_right(1);
+            self.skipped[0] = Some(self.skip);
+            self.skip = number + LEAST_SKIP_DISTANCE + distance();
+        }
+        self.next_number = number + 1;
+    }
+
+    /// A number nobody used: above all sent, or left out on purpose.
+    fn never_sent(&self, low: u64, high: u64) -> bool {
+        high >= self.next_number || self.skipped.iter().flatten().any(|skipped| (low..=high).contains(skipped))
+    }
+
+    fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
+        let Self { next_number, skip, skipped, largest_acked, replay, acks, log, ack_forced, ping_due } = self;
+        hash.u64(*next_number);
+        hash.u64(*skip);
+        for number in skipped {
+            hash.option(*number);
+        }
+        hash.option(*largest_acked);
+        replay.digest_into(hash);
+        acks.digest_into(hash);
+        log.digest_into(pool, hash);
+        hash.flag(*ack_forced);
+        hash.flag(*ping_due);
+    }
+}
+
+impl Clocks {
+    fn digest_into(&self, hash: &mut StateHash) {
+        let Self { attempt_at, attempt_limit, received_at, keepalive_at, keepalive, grace_until, user_data_at } = self;
+        for at in [attempt_at, received_at, keepalive_at, grace_until, user_data_at] {
+            hash.u64(at.as_micros());
+        }
+        hash.u64(crate::time::micros(*attempt_limit));
+        hash.u64(crate::time::micros(*keepalive));
+    }
+}

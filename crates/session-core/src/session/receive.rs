@@ -1,0 +1,306 @@
+//! A data packet comes in: authenticate, then apply.
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects)]
+
+use super::channels::{CONTROL, StoreError};
+use super::close::Fault;
+use super::events::ChannelEvent;
+use super::transmit::{FLAG_CHANNEL, FLAG_MAX_DATA, FLAG_PING};
+use super::{Phase, SessionCore, Trigger};
+use crate::channel::Fragment;
+use crate::crypto::Provider;
+use crate::crypto::keys::PacketKeys;
+use crate::crypto::replay::Verdict;
+use crate::ids::ChannelId;
+use crate::limits::CHANNELS;
+use crate::path::{Cursor, LogEvent, PacketRecord};
+use crate::reason::{CloseCode, CloseReason, CloseSpace, ClosedBy, DiscardReason, Text};
+use crate::recovery::{CongestionController, LossThresholds};
+use crate::shared::{Context, Shared};
+use crate::time::Instant;
+use crate::wire::{self, AckFrame, CloseFrame, DataFrame, Frame, FrameErrorKind, Frames, MAX_RANGES, data_header, packet_number};
+
+/// A packet that is authentic and new.
+struct Opened<'b> {
+    number: u64,
+    plaintext: &'b [u8],
+}
+
+impl SessionCore {
+    /// Takes one datagram that names this session. On a discard nothing has changed.
+    pub(crate) fn receive<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        datagram: &mut [u8],
+        number_offset: usize,
+    ) -> Result<(), DiscardReason> {
+        let length = datagram.len() as u64;
+        let opened = self.open(context.shared, datagram, number_offset)?;
+
+        self.packets.replay.insert(opened.number);
+        self.clocks.received_at = context.now;
+        self.counters.packets_received = self.counters.packets_received.saturating_add(1);
+        self.counters.bytes_received = self.counters.bytes_received.saturating_add(length);
+        if self.follow(Trigger::KeyConfirmed) {
+            self.on_key_confirmed(context);
+        }
+        if let Err(fault) = self.apply(context, &opened) {
+            self.end_at_once(context, fault.reason());
+        }
+        Ok(())
+    }
+
+    fn open<'b, P: Provider>(
+        &mut self,
+        shared: &mut Shared<P>,
+        datagram: &'b mut [u8],
+        number_offset: usize,
+    ) -> Result<Opened<'b>, DiscardReason> {
+        let secrets = self.keys.secrets.as_ref().ok_or(DiscardReason::State)?;
+        let Shared { provider, keys, .. } = shared;
+        let role = self.role;
+        let keys = keys.get_or_expand(self.keys.owner, &mut self.keys.hint, || PacketKeys::new(provider, secrets, role));
+        let sample = data_header::sample(datagram, number_offset).ok_or(DiscardReason::Malformed)?;
+        let mask = keys.open_mask(provider, &sample);
+        let header = data_header::unmask(datagram, number_offset, mask).map_err(|_| DiscardReason::Malformed)?;
+        if header.key_phase {
+            return Err(DiscardReason::KeyPhase);
+        }
+        let number = packet_number::decode(header.truncated_number, header.number_length, self.packets.replay.largest());
+        let (clear, sealed) = datagram.split_at_mut_checked(header.header_length).ok_or(DiscardReason::Malformed)?;
+        let (plaintext, tag) = sealed.split_last_chunk_mut::<16>().ok_or(DiscardReason::Malformed)?;
+        keys.open(provider, number, clear, plaintext, tag).map_err(|_| DiscardReason::Authentication)?;
+        match self.packets.replay.check(number) {
+            Verdict::Fresh => Ok(Opened { number, plaintext }),
+            Verdict::Seen | Verdict::TooOld => Err(DiscardReason::Replayed),
+        }
+    }
+
+    /// The initiator has proved that it holds the keys: the tentative slot is a session now.
+    fn on_key_confirmed<P: Provider>(&mut self, context: &mut Context<'_, P>) {
+        self.clocks.attempt_at = context.now;
+        self.clocks.attempt_limit = context.settings.config.timeouts.connect;
+        if let Some(mut attempt) = self.attempt.take() {
+            attempt.release(&mut context.shared.pool);
+        }
+    }
+
+    fn apply<P: Provider>(&mut self, context: &mut Context<'_, P>, opened: &Opened<'_>) -> Result<(), Fault> {
+        if opened.plaintext.is_empty() {
+            return Err(Fault::new(CloseCode::PROTOCOL, 0, "a packet without a frame"));
+        }
+        if !self.phase.exchanges_data() {
+            return self.apply_after_close(context, opened.plaintext);
+        }
+        let mut ack_eliciting = false;
+        let mut stored = true;
+        for frame in Frames::new(opened.plaintext) {
+            let frame = frame?;
+            ack_eliciting |= frame.is_ack_eliciting();
+            match frame {
+                Frame::Padding(_) | Frame::Ping | Frame::Extension { .. } => {}
+                Frame::Ack(ack) => self.on_ack(context, &ack)?,
+                Frame::Close(close) => {
+                    self.on_close(context, close_reason(&close));
+                    return Ok(());
+                }
+                Frame::Data(data) => stored &= self.on_data(context, &data, stored)?,
+                Frame::MaxData(maximum) => self.channels.on_max_data(maximum),
+                Frame::MaxChannelData { channel, maximum } => {
+                    if !self.channels.on_max_channel_data(ChannelId(channel), maximum) {
+                        return Err(Fault::new(CloseCode::CHANNEL_UNKNOWN, 0x11, "credit for a channel that is not open"));
+                    }
+                }
+            }
+        }
+        if stored {
+            self.packets.acks.on_packet(opened.number, ack_eliciting, context.now);
+        } else {
+            self.counters.no_memory = self.counters.no_memory.saturating_add(1);
+        }
+        self.channels.unsecure_if_empty(&mut context.shared.pool);
+        self.serve_control(context)?;
+        self.close_if_flushed(context);
+        Ok(())
+    }
+
+    /// Once CLOSE has passed, only the peer's CLOSE means anything.
+    fn apply_after_close<P: Provider>(&mut self, context: &mut Context<'_, P>, plaintext: &[u8]) -> Result<(), Fault> {
+        let close = Frames::new(plaintext).find_map(|frame| match frame {
+            Ok(Frame::Close(close)) => Some(close_reason(&close)),
+            _ => None,
+        });
+        match close {
+            Some(reason) if self.phase == Phase::Closing => self.on_close(context, reason),
+            _ => self.answer_straggler(),
+        }
+        Ok(())
+    }
+
+    /// Stores the data of one frame; `false` if there is no memory behind it. Nothing is stored after a frame that was not.
+    fn on_data<P: Provider>(&mut self, context: &mut Context<'_, P>, frame: &DataFrame<'_>, stored: bool) -> Result<bool, Fault> {
+        let frame_type = u64::from(Frame::Data(*frame).frame_type());
+        let fault = |code, text| Err(Fault::new(code, frame_type, text));
+        let channel = ChannelId(frame.channel);
+        if self.channels.find(channel).is_none() {
+            return fault(CloseCode::CHANNEL_UNKNOWN, "data for a channel that is not open");
+        }
+        let pool = &mut context.shared.pool;
+        if !stored || !self.channels.secure(pool, channel) {
+            return Ok(false);
+        }
+        let fragment = Fragment { offset: frame.offset, length: frame.data.len(), begin: frame.begin, end: frame.end };
+        match self.channels.store(pool, channel, &fragment, frame.data) {
+            Ok(stored) => {
+                self.on_stored(context.now, stored.index, stored.advanced);
+                Ok(true)
+            }
+            Err(StoreError::NoMemory) => Ok(false),
+            Err(StoreError::UnknownChannel) => fault(CloseCode::CHANNEL_UNKNOWN, "data for a channel that is not open"),
+            Err(StoreError::FlowControl) => fault(CloseCode::FLOW_CONTROL, "more data than credit"),
+            Err(StoreError::Contradiction) => fault(CloseCode::PROTOCOL, "fragments contradict each other"),
+            Err(StoreError::OffsetOverflow) => fault(CloseCode::FRAME_ENCODING, "an offset beyond the channel"),
+        }
+    }
+
+    fn on_stored(&mut self, now: Instant, index: usize, advanced: bool) {
+        if index == CONTROL {
+            return;
+        }
+        self.clocks.user_data_at = now;
+        if advanced && matches!(self.phase, Phase::Established | Phase::Flushing) {
+            self.events.raise_on(index, ChannelEvent::Readable);
+        }
+    }
+
+    fn on_ack<P: Provider>(&mut self, context: &mut Context<'_, P>, ack: &AckFrame<'_>) -> Result<(), Fault> {
+        let mut ranges = [(0, 0); MAX_RANGES];
+        let mut count: usize = 0;
+        for (slot, range) in ranges.iter_mut().zip(ack.ranges()) {
+            if self.packets.never_sent(range.0, range.1) {
+                return Err(Fault::new(CloseCode::ACK_OF_UNSENT, 0x02, "acknowledgement of a packet that was never sent"));
+            }
+            *slot = range;
+            count = count.saturating_add(1);
+        }
+        let before: [u64; CHANNELS] = core::array::from_fn(|index| self.acked_to(index));
+        self.packets.largest_acked = self.packets.largest_acked.max(Some(ack.largest()));
+        let mut newest: Option<PacketRecord> = None;
+        for (low, high) in ranges.into_iter().take(count).rev() {
+            let mut cursor = Cursor::default();
+            while let Some(event) = self.packets.log.next_acked(&mut context.shared.pool, low, high, &mut cursor) {
+                match event {
+                    LogEvent::Packet(record) => {
+                        self.on_packet_acked(context.now, &record);
+                        if newest.is_none_or(|newest| record.number > newest.number) {
+                            newest = Some(record);
+                        }
+                    }
+                    LogEvent::Data(data) => {
+                        if let Some(channel) = self.channels.get_mut(usize::from(data.channel_index)) {
+                            channel.outbox.on_acked(&mut context.shared.pool, data.offset, u64::from(data.positions));
+                        }
+                    }
+                }
+            }
+        }
+        self.packets.log.sweep(&mut context.shared.pool);
+        if let Some(newest) = newest {
+            self.path.probe_count = 0;
+            self.path.probed_at = None;
+            if newest.number == ack.largest() {
+                let sample = context.now.saturating_since(newest.sent_at);
+                self.path.rtt.update(sample, ack.delay(), self.path.peer_max_ack_delay);
+            }
+        }
+        self.detect_lost(context);
+        self.tell_acked(&before);
+        Ok(())
+    }
+
+    fn acked_to(&self, index: usize) -> u64 {
+        self.channels.get(index).map_or(0, |channel| channel.outbox.acked_to())
+    }
+
+    fn on_packet_acked(&mut self, now: Instant, record: &PacketRecord) {
+        let limited = self.path.app_limited;
+        self.path.congestion.on_acked(u64::from(record.size), record.sent_at, now, limited);
+        if let Some(largest) = record.largest_acked {
+            self.packets.acks.on_ack_acked(largest);
+        }
+    }
+
+    /// Events for what an acknowledgement changed.
+    fn tell_acked(&mut self, before: &[u64; CHANNELS]) {
+        for (index, before) in before.iter().enumerate().skip(1) {
+            if self.acked_to(index) == *before {
+                continue;
+            }
+            self.events.raise_on(index, ChannelEvent::Acknowledged);
+            if self.channels.get_mut(index).is_some_and(|channel| core::mem::take(&mut channel.blocked)) {
+                self.events.raise_on(index, ChannelEvent::Writable);
+            }
+        }
+    }
+
+    /// Declares packets lost (RFC 9002 §6.1) and queues what they carried again.
+    pub(super) fn detect_lost<P: Provider>(&mut self, context: &mut Context<'_, P>) {
+        let Some(largest_acked) = self.packets.largest_acked else { return };
+        let thresholds = LossThresholds::new(largest_acked, context.now, &self.path.rtt);
+        let mut cursor = Cursor::default();
+        let mut newest_lost = None;
+        while let Some(event) = self.packets.log.next_lost(&mut context.shared.pool, &thresholds, &mut cursor) {
+            match event {
+                LogEvent::Packet(record) => {
+                    self.on_packet_lost(&record);
+                    newest_lost = newest_lost.max(Some(record.sent_at));
+                }
+                LogEvent::Data(data) => {
+                    if let Some(channel) = self.channels.get_mut(usize::from(data.channel_index)) {
+                        channel.outbox.on_lost(&mut context.shared.pool, data.offset, u64::from(data.positions));
+                    }
+                }
+            }
+        }
+        self.path.loss_at = cursor.earliest_outstanding().map(|sent_at| thresholds.deadline(sent_at));
+        if let Some(sent_at) = newest_lost {
+            self.packets.log.sweep(&mut context.shared.pool);
+            self.path.congestion.on_congestion(sent_at, context.now, false);
+        }
+    }
+
+    /// Regenerates what a lost packet announced.
+    pub(super) fn on_packet_lost(&mut self, record: &PacketRecord) {
+        self.counters.packets_lost = self.counters.packets_lost.saturating_add(1);
+        let flags = record.flags.bits();
+        self.channels.announce |= flags & FLAG_MAX_DATA != 0;
+        self.packets.ping_due |= flags & FLAG_PING != 0;
+        for (index, channel) in self.channels.iter_mut().enumerate() {
+            channel.announce |= flags & (FLAG_CHANNEL << index) != 0;
+        }
+    }
+}
+
+fn close_reason(close: &CloseFrame<'_>) -> CloseReason {
+    CloseReason {
+        by: ClosedBy::Peer,
+        space: match close.space {
+            wire::CloseSpace::Protocol => CloseSpace::Protocol,
+            wire::CloseSpace::Application => CloseSpace::Application,
+        },
+        code: CloseCode(close.code),
+        frame_type: close.frame_type,
+        retry_after: None,
+        text: Text::cut(close.text.as_str()),
+    }
+}
+
+impl From<wire::FrameError> for Fault {
+    fn from(error: wire::FrameError) -> Self {
+        let (code, text) = match error.kind {
+            FrameErrorKind::Encoding => (CloseCode::FRAME_ENCODING, "a frame that cannot be read"),
+            FrameErrorKind::NotAllowed => (CloseCode::FRAME_NOT_ALLOWED, "a frame that must not come here"),
+            FrameErrorKind::UnknownCritical => (CloseCode::UNKNOWN_CRITICAL, "a critical extension frame"),
+        };
+        Self::new(code, error.frame_type, text)
+    }
+}

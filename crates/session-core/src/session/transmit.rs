@@ -1,0 +1,347 @@
+//! A datagram goes out: choose the frames, fill exactly one, seal it.
+
+use super::channels::CONTROL;
+use super::close::Fault;
+use super::{Phase, SessionCore, Trigger};
+use crate::channel::Fragment;
+use crate::crypto::Provider;
+use crate::crypto::keys::PacketKeys;
+use crate::handshake::{Attempt, AttemptOutcome};
+use crate::limits::CHANNELS;
+use crate::path::{Cursor, DataRecord, LogEvent, PacketFlags, PacketRecord, SentLog};
+use crate::pool::Pool;
+use crate::reason::{CloseCode, CloseSpace};
+use crate::shared::{Context, Shared};
+use crate::time::Instant;
+use crate::wire::{self, CloseFrame, DataHeader, DataPrefix, Frame, NumberLength, WireText, Writer, data_header, packet_number};
+
+/// The packet carried MAX_DATA.
+pub(super) const FLAG_MAX_DATA: u16 = 1;
+/// The packet carried PING.
+pub(super) const FLAG_PING: u16 = 2;
+/// Shifted by a channel's position: the packet carried its MAX_CHANNEL_DATA.
+pub(super) const FLAG_CHANNEL: u16 = 4;
+
+/// DATA frames in one packet.
+const MAX_DATA_FRAMES: usize = 8;
+/// Bytes of a tag.
+const TAG: usize = 16;
+/// A key seals fewer packets than this (protocol §8).
+const KEY_LIMIT: u64 = (1 << 23) - (1 << 16);
+/// Random part of the distance between packet numbers that are left out.
+const SKIP_SPREAD: u64 = 1024;
+
+/// What came of asking a session for a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It has nothing to send now.
+    Nothing,
+    /// It has, but not in a buffer this short. Nothing has changed.
+    NeedsRoom(usize),
+    /// The first bytes of the buffer are a datagram.
+    Sent(usize),
+}
+
+/// What a packet may hold, decided before anything changes.
+struct Plan {
+    /// Whether anything that wants an acknowledgement goes along.
+    ack_eliciting: bool,
+    /// DATA frames it may hold.
+    data_frames: usize,
+    probe: bool,
+}
+
+/// Where the data of one DATA frame goes.
+#[derive(Clone, Copy)]
+struct Piece {
+    index: usize,
+    fragment: Fragment,
+    start: usize,
+}
+
+impl SessionCore {
+    /// Writes the next datagram into `out`.
+    pub(crate) fn transmit<P: Provider>(&mut self, context: &mut Context<'_, P>, out: &mut [u8]) -> Outcome {
+        let outcome = match self.phase {
+            Phase::Connecting | Phase::SynSent | Phase::Tentative => self.transmit_attempt(context, out),
+            Phase::Closed => Outcome::Nothing,
+            Phase::Closing | Phase::Draining => self.transmit_close(context.shared, out),
+            Phase::Handshaking | Phase::Established | Phase::Flushing => self.transmit_packet(context, out),
+        };
+        if let Outcome::Sent(length) = outcome {
+            self.counters.packets_sent = self.counters.packets_sent.saturating_add(1);
+            self.counters.bytes_sent = self.counters.bytes_sent.saturating_add(length as u64);
+        }
+        outcome
+    }
+
+    /// Whether asking for a datagram is worth it: anything may be due, but window or pacer may still say no.
+    pub(crate) fn may_transmit(&self) -> bool {
+        match self.phase {
+            Phase::Connecting | Phase::SynSent | Phase::Tentative => self.attempt.as_ref().is_some_and(Attempt::is_due),
+            Phase::Closing | Phase::Draining => self.closing.due,
+            Phase::Closed => false,
+            Phase::Handshaking | Phase::Established | Phase::Flushing => {
+                let packets = &self.packets;
+                packets.ack_forced
+                    || packets.acks.is_immediate()
+                    || (self.path.paced_until.is_none()
+                        && (self.path.probes_due > 0 || self.has_control_frames() || self.channels.next_with_data().is_some()))
+            }
+        }
+    }
+
+    fn transmit_attempt<P: Provider>(&mut self, context: &mut Context<'_, P>, out: &mut [u8]) -> Outcome {
+        let Some(attempt) = self.attempt.as_mut() else { return Outcome::Nothing };
+        let outcome = match attempt.transmit(&context.shared.pool, out, context.now) {
+            AttemptOutcome::Nothing => Outcome::Nothing,
+            AttemptOutcome::NeedsRoom(bytes) => Outcome::NeedsRoom(bytes),
+            AttemptOutcome::Sent(length) => Outcome::Sent(length),
+        };
+        if matches!(outcome, Outcome::Sent(_)) && self.phase == Phase::Connecting {
+            self.follow(Trigger::HelloSent);
+        }
+        outcome
+    }
+
+    fn transmit_close<P: Provider>(&mut self, shared: &mut Shared<P>, out: &mut [u8]) -> Outcome {
+        if !self.closing.due {
+            return Outcome::Nothing;
+        }
+        let room = usize::from(self.path.max_datagram);
+        let Some(room) = out.get_mut(..room) else { return Outcome::NeedsRoom(room) };
+        let Some((number, header_length)) = self.write_header(room) else { return Outcome::Nothing };
+        let mut writer = Writer::new(&mut room[header_length..]);
+        let reason = self.closing.reason.as_ref();
+        let frame = CloseFrame {
+            space: match reason.map(|reason| reason.space) {
+                Some(CloseSpace::Application) => wire::CloseSpace::Application,
+                _ => wire::CloseSpace::Protocol,
+            },
+            code: reason.map_or(0, |reason| reason.code.0).min(wire::varint::MAX),
+            frame_type: reason.map_or(0, |reason| reason.frame_type),
+            text: reason.map_or(WireText::default(), |reason| WireText::truncated(reason.text.as_str())),
+        };
+        if Frame::Close(frame).encode(&mut writer).is_err() {
+            return Outcome::Nothing;
+        }
+        let end = header_length + writer.position();
+        self.closing.due = false;
+        Outcome::Sent(self.seal(shared, number, room, header_length, end))
+    }
+
+    fn transmit_packet<P: Provider>(&mut self, context: &mut Context<'_, P>, out: &mut [u8]) -> Outcome {
+        if self.packets.next_number >= KEY_LIMIT {
+            self.end_at_once(context, Fault::new(CloseCode::KEY_LIMIT, 0, "the key has sealed as much as it may").reason());
+            return self.transmit_close(context.shared, out);
+        }
+        let Some(plan) = self.plan(context) else { return Outcome::Nothing };
+        let room = usize::from(self.path.max_datagram);
+        let Some(room) = out.get_mut(..room) else { return Outcome::NeedsRoom(room) };
+        let Some((number, header_length)) = self.write_header(room) else { return Outcome::Nothing };
+        let payload_end = room.len() - TAG;
+
+        let mut writer = Writer::new(&mut room[header_length..payload_end]);
+        let largest_acked = self.write_ack(&mut writer, context.now);
+        let mut flags = 0;
+        let mut pieces = [None; MAX_DATA_FRAMES];
+        if plan.ack_eliciting {
+            flags = self.write_control_frames(&mut writer);
+            self.write_data_frames(&mut context.shared.pool, &mut writer, &mut pieces[..plan.data_frames]);
+            if flags == 0 && pieces[0].is_none() && Frame::Ping.encode(&mut writer).is_ok() {
+                flags |= FLAG_PING;
+            }
+        }
+        let end = header_length + writer.position();
+        for piece in pieces.iter().flatten() {
+            let start = header_length + piece.start;
+            let target = &mut room[start..start + piece.fragment.length];
+            if let Some(channel) = self.channels.get(piece.index) {
+                channel.outbox.copy(&context.shared.pool, &piece.fragment, target);
+            }
+        }
+        let length = self.seal(context.shared, number, room, header_length, end);
+        if plan.ack_eliciting {
+            let record = PacketRecord {
+                number,
+                sent_at: context.now,
+                size: length as u16,
+                flags: PacketFlags::from_bits(flags),
+                largest_acked,
+                probe: plan.probe,
+            };
+            self.on_ack_eliciting_sent(context, record, &pieces);
+        }
+        Outcome::Sent(length)
+    }
+
+    /// Decides what the next packet may hold; `None` if there is no packet to send now.
+    fn plan<P: Provider>(&mut self, context: &mut Context<'_, P>) -> Option<Plan> {
+        let now = context.now;
+        let ack_due = self.packets.ack_forced || self.packets.acks.ack_due(now);
+        let probe = self.path.probes_due > 0;
+        let has_data = self.channels.next_with_data().is_some();
+        let wanted = probe || has_data || self.has_control_frames();
+        let in_flight = self.packets.log.bytes_in_flight();
+        self.path.paced_until = None;
+        let has_window = probe || self.path.has_window(in_flight);
+        self.path.app_limited = !wanted || (self.path.app_limited && has_window);
+        let allowed = wanted && has_window && (probe || !self.path.is_paced(now));
+        if allowed {
+            self.path.app_limited = !has_data;
+            let pool = &context.shared.pool;
+            let log = &self.packets.log;
+            let most = MAX_DATA_FRAMES.min(SentLog::max_data_records(pool));
+            let data_frames = [most, 1].into_iter().find(|&frames| log.room_for(pool, frames)).unwrap_or(0);
+            if data_frames > 0 || log.room_for(pool, 0) {
+                let sends = probe || data_frames > 0 || self.has_control_frames();
+                if sends {
+                    return Some(Plan { ack_eliciting: true, data_frames, probe });
+                }
+            } else if probe && let Some(record) = self.packets.log.evict_reserved() {
+                self.on_packet_lost(&record);
+                return Some(Plan { ack_eliciting: true, data_frames: 0, probe });
+            }
+        }
+        ack_due.then_some(Plan { ack_eliciting: false, data_frames: 0, probe: false })
+    }
+
+    fn has_control_frames(&self) -> bool {
+        self.packets.ping_due || self.channels.announce || self.channels.iter().any(|channel| channel.announce)
+    }
+
+    /// Takes the next packet number and writes the header; returns the number and the header's length.
+    fn write_header(&mut self, out: &mut [u8]) -> Option<(u64, usize)> {
+        let receiver_id = self.remote_id?;
+        let number = self.packets.next_number + u64::from(self.packets.next_number == self.packets.skip);
+        let number_length = packet_number::encode_length(number, self.packets.largest_acked).unwrap_or(NumberLength::Four);
+        let mut writer = Writer::new(out);
+        let header = DataHeader { key_phase: false, receiver_id, packet_number: number, number_length };
+        header.write(&mut writer).ok()?;
+        Some((number, writer.position()))
+    }
+
+    /// Pads, seals and masks the packet of `header_length` and a plaintext up to `end`; the number is used from now on.
+    fn seal<P: Provider>(&mut self, shared: &mut Shared<P>, number: u64, out: &mut [u8], header_length: usize, end: usize) -> usize {
+        let end_of_plaintext = end.max(data_header::MIN_LENGTH - TAG).max(header_length + 4);
+        out[end..end_of_plaintext].fill(0);
+        let Shared { provider, keys, generator, .. } = shared;
+        let role = self.role;
+        let Some(secrets) = self.keys.secrets.as_ref() else { return 0 };
+        let keys = keys.get_or_expand(self.keys.owner, &mut self.keys.hint, || PacketKeys::new(provider, secrets, role));
+        let (header, rest) = out.split_at_mut(header_length);
+        let (plaintext, tail) = rest.split_at_mut(end_of_plaintext - header_length);
+        let tag = keys.seal(provider, number, header, plaintext);
+        tail[..TAG].copy_from_slice(&tag);
+        let length = end_of_plaintext + TAG;
+        let number_offset = 1 + self.remote_id.map_or(0, |id| id.length());
+        let packet = &mut out[..length];
+        if let Some(sample) = data_header::sample(packet, number_offset) {
+            let mask = keys.seal_mask(provider, &sample);
+            let masked = data_header::mask(packet, number_offset, mask);
+            debug_assert!(masked.is_ok(), "the header was written just now");
+        }
+        self.packets.use_number(number, || generator.below(SKIP_SPREAD));
+        length
+    }
+
+    /// Writes ACK if there is something to acknowledge; returns the largest number in it.
+    fn write_ack(&mut self, writer: &mut Writer<'_>, now: Instant) -> Option<u64> {
+        let acks = &mut self.packets.acks;
+        let largest = acks.ranges().next()?.1;
+        // Most of the datagram is for data: an ACK takes at most a quarter of what is free, or fewer ranges.
+        wire::encode_ack(writer, acks.ack_delay(now), None, acks.ranges()).ok()?;
+        acks.on_ack_sent();
+        self.packets.ack_forced = false;
+        Some(largest)
+    }
+
+    /// Writes credit and PING; returns what was written as flags.
+    fn write_control_frames(&mut self, writer: &mut Writer<'_>) -> u16 {
+        let mut flags = 0;
+        if self.channels.announce && Frame::MaxData(self.channels.receive_maximum()).encode(writer).is_ok() {
+            self.channels.announce = false;
+            flags |= FLAG_MAX_DATA;
+        }
+        for index in 0..CHANNELS {
+            let maximum = self.channels.channel_receive_maximum(index);
+            let Some(channel) = self.channels.get_mut(index) else { break };
+            if channel.announce && (Frame::MaxChannelData { channel: channel.id.0, maximum }).encode(writer).is_ok() {
+                channel.announce = false;
+                flags |= FLAG_CHANNEL << index;
+            }
+        }
+        if self.packets.ping_due && Frame::Ping.encode(writer).is_ok() {
+            self.packets.ping_due = false;
+            flags |= FLAG_PING;
+        }
+        flags
+    }
+
+    /// Writes the heads of DATA frames, leaves room for their bytes, and notes where they go.
+    fn write_data_frames(&mut self, pool: &mut Pool, writer: &mut Writer<'_>, pieces: &mut [Option<Piece>]) {
+        for slot in pieces {
+            let Some(index) = self.channels.next_with_data() else { return };
+            let limit = self.channels.send_limit(index);
+            let Some(channel) = self.channels.get_mut(index) else { return };
+            // Type, channel, offset and length take at most this much.
+            let overhead = 1 + wire::varint::length(channel.id.0) + 8 + 2;
+            let Some(room) = writer.remaining().checked_sub(overhead) else { return };
+            let Some(fragment) = channel.outbox.next_fragment(pool, limit, room) else { return };
+            let prefix = DataPrefix {
+                channel: channel.id.0,
+                offset: fragment.offset,
+                begin: fragment.begin,
+                end: fragment.end,
+                length: fragment.length as u64,
+            };
+            let mark = writer.mark();
+            let Ok(()) = prefix.encode(writer) else { return };
+            let Ok(range) = writer.skip(fragment.length) else {
+                writer.reset(mark);
+                return;
+            };
+            channel.outbox.on_sent(pool, &fragment);
+            *slot = Some(Piece { index, fragment, start: range.start });
+            self.channels.served(index);
+        }
+    }
+
+    fn on_ack_eliciting_sent<P: Provider>(&mut self, context: &mut Context<'_, P>, record: PacketRecord, pieces: &[Option<Piece>]) {
+        let mut data = [DataRecord::default(); MAX_DATA_FRAMES];
+        let mut count = 0;
+        for piece in pieces.iter().flatten() {
+            let Piece { index, fragment, .. } = *piece;
+            data[count] = DataRecord { channel_index: index as u8, offset: fragment.offset, positions: fragment.positions() as u32 };
+            count += 1;
+            if index != CONTROL {
+                self.clocks.user_data_at = context.now;
+            }
+        }
+        let logged = self.packets.log.begin(&mut context.shared.pool, record, &data[..count]);
+        debug_assert!(logged.is_ok(), "room was found before the packet was made");
+        self.path.on_sent(context.now, u64::from(record.size));
+        self.path.probes_due = self.path.probes_due.saturating_sub(1);
+        self.counters.ack_eliciting_sent = self.counters.ack_eliciting_sent.saturating_add(1);
+    }
+
+    /// A probe timeout: lets two packets go whatever the window says, and queues the oldest data again for them.
+    pub(super) fn probe<P: Provider>(&mut self, context: &mut Context<'_, P>) {
+        self.path.probe_count = self.path.probe_count.saturating_add(1);
+        self.path.probed_at = Some(context.now);
+        self.path.probes_due = 2;
+        let mut cursor = Cursor::default();
+        let mut packets = 0;
+        while let Some(event) = self.packets.log.next_oldest(&context.shared.pool, &mut cursor) {
+            match event {
+                LogEvent::Packet(_) if packets == 2 => break,
+                LogEvent::Packet(_) => packets += 1,
+                LogEvent::Data(data) => {
+                    if let Some(channel) = self.channels.get_mut(usize::from(data.channel_index)) {
+                        channel.outbox.on_lost(&mut context.shared.pool, data.offset, u64::from(data.positions));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What the sessions of one endpoint share.
+
+use crate::config::Config;
+use crate::crypto::{Generator, KeyCache, Provider, marks};
+use crate::limits::Limits;
+use crate::pool::Pool;
+use crate::state_hash::StateHash;
+use crate::time::Instant;
+
+/// State that all sessions of an endpoint draw on.
+pub(crate) struct Shared<P: Provider> {
+    pub(crate) provider: P,
+    pub(crate) pool: Pool,
+    pub(crate) keys: KeyCache<P>,
+    pub(crate) generator: Generator,
+    /// Owners of cached keys so far; a number names one session's keys for ever.
+    pub(crate) key_owners: u64,
+}
+
+/// What an endpoint was told, and what follows from it.
+pub(crate) struct Settings {
+    pub(crate) config: Config,
+    pub(crate) limits: Limits,
+    /// Checks mac1 of what is sent to us.
+    pub(crate) mac1_key: [u8; 32],
+}
+
+/// What a session's methods need besides the session.
+pub(crate) struct Context<'a, P: Provider> {
+    pub(crate) shared: &'a mut Shared<P>,
+    pub(crate) settings: &'a Settings,
+    pub(crate) now: Instant,
+}
+
+impl<P: Provider> Shared<P> {
+    pub(crate) fn next_key_owner(&mut self) -> u64 {
+        self.key_owners = self.key_owners.wrapping_add(1);
+        self.key_owners
+    }
+
+    /// Expanded keys follow from what the sessions feed, so the cache is left out.
+    pub(crate) fn digest_into(&self, hash: &mut StateHash) {
+        let Self { provider: _, pool, keys: _, generator, key_owners } = self;
+        pool.digest_into(hash);
+        generator.digest_into(hash);
+        hash.u64(*key_owners);
+    }
+}
+
+impl Settings {
+    pub(crate) fn new(config: Config, limits: Limits) -> Self {
+        let mac1_key = marks::mac1_key(Some(config.static_key.public()));
+        Self { config, limits, mac1_key }
+    }
+}
