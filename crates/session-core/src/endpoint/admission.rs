@@ -1,10 +1,10 @@
 //! Handshake packets: cheap checks first, Diffie-Hellman last, state only for what verified.
 
-use super::route::name_of_hello;
+use super::route::{name_of_hello, name_of_peer};
 use super::{Endpoint, name_of};
 use crate::action::{CarrierConfig, Link};
 use crate::crypto::{Provider, marks};
-use crate::handshake::{HELLO_LENGTH, MAX_HANDSHAKE_PACKET, VerifiedReply, answer_hello, verify_reply};
+use crate::handshake::{HELLO_LENGTH, MAX_HANDSHAKE_PACKET, VerifiedReply, verify_hello, verify_reply, write_reply};
 use crate::reason::{CloseReason, ClosedBy, DiscardReason};
 use crate::session::{Phase, SessionCore};
 use crate::shared::Context;
@@ -26,15 +26,20 @@ impl<P: Provider> Endpoint<P> {
         if self.pending >= self.settings.limits.pending {
             return Err(DiscardReason::PendingFull);
         }
+        if !self.has_vacancy() {
+            return Err(DiscardReason::SessionsFull);
+        }
+        let context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
+        let verified = verify_hello(&context, &hello)?;
+        if self.pending_peers.find(name_of_peer(verified.peer())).is_some() {
+            return Err(DiscardReason::PeerPending);
+        }
+
+        // The Hello is genuine: from here on state may change.
         let id = self.vacant_slot().ok_or(DiscardReason::SessionsFull)?;
         let local_id = self.routes.new_id(&mut self.shared.generator);
         let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
-        let slots = &self.slots;
-        let admit = |peer: &crate::crypto::PublicKey| {
-            let pending = slots.iter().any(|(_, core)| core.phase() == Phase::Tentative && core.peer() == peer);
-            if pending { Err(DiscardReason::PeerPending) } else { Ok(()) }
-        };
-        let answered = answer_hello(&mut context, &hello, datagram.len(), local_id, carrier, admit)?;
+        let answered = write_reply(&mut context, &hello, datagram.len(), verified, local_id, carrier)?;
         let core = SessionCore::responder(&mut context, id, local_id, *link, answered);
         self.install(id, core);
         Ok(())

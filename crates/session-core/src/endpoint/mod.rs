@@ -24,7 +24,7 @@ use crate::time::Instant;
 use crate::wire::{Class, HandshakeType, UserData, classify, data_header};
 
 use deadlines::Deadlines;
-use route::{ID_LENGTH, Routes, name_of, name_of_hello};
+use route::{ID_LENGTH, Routes, name_of, name_of_hello, name_of_peer};
 use slots::{Queue, Slots};
 
 /// Bytes one session may send before the next gets its turn.
@@ -43,6 +43,8 @@ pub struct Endpoint<P: Provider = RustCrypto> {
     routes: Routes,
     /// Tentative slots by the Hello they answer.
     hellos: Routes,
+    /// The same slots by their peer.
+    pending_peers: Routes,
     deadlines: Deadlines,
     /// Responder slots whose initiator has not proved itself.
     pending: u32,
@@ -60,15 +62,16 @@ impl<P: Provider> Endpoint<P> {
         config.check()?;
         check_limits(&limits, config.channels.len())?;
         let mut generator = Generator::new(seed);
-        let route_keys = [generator.draw_secret(), generator.draw_secret()];
-        let [routes_key, hellos_key] = route_keys;
+        let [routes_key, hellos_key, peers_key] = core::array::from_fn(|_| generator.draw_secret());
+        let pending = limits.pending.min(limits.sessions);
         let window = data_blocks(&limits, config.channels.len());
         let pool = Pool::new(limits.pool_blocks, limits.block_size as usize, limits.pool_blocks - window);
         Ok(Self {
             shared: Shared { provider, pool, keys: KeyCache::new(limits.hot_keys), key_owners: 0, generator },
             slots: Slots::new(limits.sessions),
             routes: Routes::new(limits.sessions, routes_key),
-            hellos: Routes::new(limits.pending.min(limits.sessions), hellos_key),
+            hellos: Routes::new(pending, hellos_key),
+            pending_peers: Routes::new(pending, peers_key),
             deadlines: Deadlines::new(limits.sessions),
             pending: 0,
             now: Instant::EPOCH,
@@ -255,7 +258,7 @@ impl<P: Provider> Endpoint<P> {
     /// SHA-256 over all state but discard counters: equal before and after a refused datagram.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
-        let Self { settings: _, shared, slots, routes: _, hellos: _, deadlines, pending, now: _, discards: _ } = self;
+        let Self { settings: _, shared, slots, routes: _, hellos: _, pending_peers: _, deadlines, pending, now: _, discards: _ } = self;
         let mut hash = StateHash::new();
         shared.digest_into(&mut hash);
         for (slot, core) in slots.iter() {
@@ -293,14 +296,15 @@ impl<P: Provider> Endpoint<P> {
     fn with<T>(&mut self, slot: u32, operation: impl FnOnce(&mut SessionCore, &mut Context<'_, P>) -> T) -> Option<T> {
         let core = self.slots.at_mut(slot)?;
         let before = core.phase();
-        let hello = core.mac1_of_hello();
+        let tentative = core.mac1_of_hello().map(|mac1| (name_of_hello(&mac1), name_of_peer(core.peer())));
         let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
         let result = operation(core, &mut context);
         let after = core.phase();
         if before == Phase::Tentative && after != Phase::Tentative {
             self.pending -= 1;
-            if let Some(mac1) = hello {
-                self.hellos.remove(name_of_hello(&mac1));
+            if let Some((hello, peer)) = tentative {
+                self.hellos.remove(hello);
+                self.pending_peers.remove(peer);
             }
         }
         self.refile(slot);
@@ -357,6 +361,11 @@ impl<P: Provider> Endpoint<P> {
         }
     }
 
+    /// Whether [`vacant_slot`](Self::vacant_slot) would find one.
+    fn has_vacancy(&self) -> bool {
+        self.slots.used() < self.settings.limits.sessions || self.slots.first(Queue::Closed).is_some()
+    }
+
     /// A free slot, making one out of a closed session if need be.
     fn vacant_slot(&mut self) -> Option<SessionId> {
         if let Some(id) = self.slots.next_id() {
@@ -372,6 +381,7 @@ impl<P: Provider> Endpoint<P> {
         if let Some(mac1) = core.mac1_of_hello() {
             self.pending += 1;
             self.hellos.insert(name_of_hello(&mac1), id.slot);
+            self.pending_peers.insert(name_of_peer(core.peer()), id.slot);
         }
         self.slots.insert(id, core);
         self.refile(id.slot);

@@ -7,7 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::crypto::hkdf::hmac;
-use crate::crypto::{Generator, Secret};
+use crate::crypto::{Generator, PublicKey, Secret};
 use crate::wire::ReceiverId;
 
 const EMPTY: u32 = u32::MAX;
@@ -124,6 +124,11 @@ pub(super) fn name_of(id: &ReceiverId) -> u64 {
         *to = *from;
     }
     u64::from_be_bytes(bytes)
+}
+
+/// The table's name of a peer: the first half of its lasting name, which nobody can choose.
+pub(super) fn name_of_peer(peer: &PublicKey) -> u64 {
+    peer.peer_id().as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 /// The table's name of a Hello: the first half of its mac1.

@@ -16,6 +16,19 @@ use crate::wire::{Hello, HelloHeader, Pattern, PskId, ReceiverId, ReplyHeader, T
 /// Bytes of a padded Hello: what every UDP path carries.
 pub(crate) const HELLO_LENGTH: usize = crate::limits::MIN_UDP_DATAGRAM as usize;
 
+/// A Hello that is genuine and acceptable.
+pub(crate) struct VerifiedHello {
+    responder: Responder,
+    parameters: TransportParameters,
+}
+
+impl VerifiedHello {
+    /// Whose it is.
+    pub(crate) fn peer(&self) -> &PublicKey {
+        self.responder.initiator()
+    }
+}
+
 /// A Hello that verified, and the answer to it.
 pub(crate) struct AnsweredHello {
     pub(crate) attempt: Attempt,
@@ -64,30 +77,33 @@ pub(crate) fn write_hello<P: Provider>(
     Ok(Attempt::initiator(initiator, psk.copied(), blob))
 }
 
-/// Verifies a Hello and makes the Reply. Nothing is kept on an error. mac1 has been checked.
-pub(crate) fn answer_hello<P: Provider>(
-    context: &mut Context<'_, P>,
-    hello: &Hello<'_>,
-    hello_length: usize,
-    local_id: ReceiverId,
-    carrier: &CarrierConfig,
-    admit: impl FnOnce(&PublicKey) -> Result<(), DiscardReason>,
-) -> Result<AnsweredHello, DiscardReason> {
+/// Verifies a Hello whose mac1 has been checked. Nothing has changed, whatever comes of it.
+pub(crate) fn verify_hello<P: Provider>(context: &Context<'_, P>, hello: &Hello<'_>) -> Result<VerifiedHello, DiscardReason> {
     let Context { shared, settings, .. } = context;
-    let psk = psk_of(&settings.config, hello)?;
-    let local = local(shared, settings, psk);
+    let local = local(shared, settings, psk_of(&settings.config, hello)?);
     let mut plaintext = [0; MAX_HANDSHAKE_PACKET];
     let prologue = Prologue::of(hello.clear);
     let (responder, length) = Responder::read_message_1(&local, prologue.as_bytes(), hello.noise, &mut plaintext)
         .map_err(|_| DiscardReason::Handshake)?;
-    let theirs = TransportParameters::parse_payload(plaintext.get(..length).unwrap_or_default(), PayloadOf::Hello)
+    let parameters = TransportParameters::parse_payload(plaintext.get(..length).unwrap_or_default(), PayloadOf::Hello)
         .map_err(|_| DiscardReason::Parameters)?;
-    if !speaks_the_same(settings, &theirs) {
+    if !speaks_the_same(settings, &parameters) {
         return Err(DiscardReason::Parameters);
     }
-    let peer = *responder.initiator();
-    admit(&peer)?;
+    Ok(VerifiedHello { responder, parameters })
+}
 
+/// Makes the Reply to a verified Hello of `hello_length` bytes and keeps it in pool blocks.
+pub(crate) fn write_reply<P: Provider>(
+    context: &mut Context<'_, P>,
+    hello: &Hello<'_>,
+    hello_length: usize,
+    verified: VerifiedHello,
+    local_id: ReceiverId,
+    carrier: &CarrierConfig,
+) -> Result<AnsweredHello, DiscardReason> {
+    let Context { shared, settings, .. } = context;
+    let VerifiedHello { responder, parameters: theirs } = verified;
     let header = ReplyHeader { pattern: hello.pattern, destination: hello.source };
     let ours = parameters(settings, Some(local_id), carrier.max_datagram);
     let mut payload = [0; payload::MAX_LENGTH + payload::LENGTH_FIELD];
@@ -101,13 +117,13 @@ pub(crate) fn answer_hello<P: Provider>(
     }
     let noise = packet.get_mut(layout.noise.clone()).ok_or(DiscardReason::Parameters)?;
     let ephemeral = shared.generator.hedged_ephemeral(&settings.config.static_key, hello.noise);
-    let local = super::local(shared, settings, psk);
+    let local = local(shared, settings, psk_of(&settings.config, hello)?);
     let (_, output) = responder.write_message_2(&local, ephemeral, payload, noise).map_err(|_| DiscardReason::Handshake)?;
     let packet = packet.get_mut(..layout.length).ok_or(DiscardReason::Parameters)?;
     mark(packet, layout.authenticated_by_mac1.end, &settings.mac1_key).ok_or(DiscardReason::Parameters)?;
     let reply = Blob::store(&mut shared.pool, packet).ok_or(DiscardReason::NoMemory)?;
     Ok(AnsweredHello {
-        attempt: Attempt::responder(peer, hello.mac1, reply),
+        attempt: Attempt::responder(*responder.initiator(), hello.mac1, reply),
         secrets: SessionSecrets::new(output),
         parameters: theirs,
         remote_id: hello.source,

@@ -5,7 +5,7 @@ mod hello;
 mod reply;
 
 pub(crate) use attempt::{Attempt, AttemptOutcome};
-pub(crate) use hello::{AnsweredHello, HELLO_LENGTH, answer_hello, write_hello};
+pub(crate) use hello::{AnsweredHello, HELLO_LENGTH, verify_hello, write_hello, write_reply};
 pub(crate) use reply::{VerifiedReply, verify_reply};
 
 use crate::crypto::noise::Local;

@@ -3,6 +3,7 @@
 use super::events::SessionEvent;
 use super::{Phase, SessionCore, Trigger};
 use crate::crypto::Provider;
+use crate::ids::Role;
 use crate::reason::{CloseCode, CloseReason, ClosedBy};
 use crate::shared::Context;
 use crate::state_hash::StateHash;
@@ -68,7 +69,7 @@ impl SessionCore {
             Phase::Closed => self.conclude(context),
             _ => {
                 self.begin_quiet(context);
-                self.events.raise(SessionEvent::Closed);
+                self.tell_closed();
             }
         }
     }
@@ -98,7 +99,7 @@ impl SessionCore {
             _ => {
                 self.closing.reason.get_or_insert(reason);
                 self.begin_quiet(context);
-                self.events.raise(SessionEvent::Closed);
+                self.tell_closed();
             }
         }
     }
@@ -128,9 +129,7 @@ impl SessionCore {
 
     /// The protocol is over. What the application has not read is kept a while.
     fn conclude<P: Provider>(&mut self, context: &mut Context<'_, P>) {
-        if !self.closing.reported {
-            self.events.raise(SessionEvent::Closed);
-        }
+        self.tell_closed();
         self.closing.since = context.now;
         self.closing.due = false;
         let pool = &mut context.shared.pool;
@@ -140,6 +139,16 @@ impl SessionCore {
             attempt.release(pool);
         }
         self.forget_keys(context.shared);
+    }
+
+    /// Tells the application once, if it has ever heard of the session.
+    fn tell_closed(&mut self) {
+        if self.role == Role::Responder && !self.control.is_settled() {
+            self.closing.reported = true;
+            self.closing.forgotten = true;
+        } else if !self.closing.reported {
+            self.events.raise(SessionEvent::Closed);
+        }
     }
 
     /// After CLOSE: answer the 1st, 2nd, 4th, 8th … packet with another.

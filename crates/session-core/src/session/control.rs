@@ -163,6 +163,11 @@ impl From<ControlError> for Fault {
 }
 
 impl Control {
+    /// The application has heard of the session: CONNECT has come.
+    pub(super) fn is_settled(&self) -> bool {
+        self.settled
+    }
+
     pub(super) fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
         let Self { user_data, asked, settled, established } = self;
         user_data.digest_into(pool, hash);

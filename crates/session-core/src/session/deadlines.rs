@@ -63,7 +63,7 @@ impl SessionCore {
             TimerKind::LossDetection => self.loss_deadline().filter(|_| exchanges),
             TimerKind::Pacing => self.path.paced_until.filter(|_| exchanges),
             TimerKind::Keepalive => (established && self.role == Role::Initiator && !self.packets.ping_due)
-                .then(|| self.clocks.received_at.max(self.clocks.keepalive_at).saturating_add(self.clocks.keepalive)),
+                .then(|| self.clocks.received_at.max(self.clocks.keepalive_at).saturating_add(self.clocks.keepalive_wait)),
             TimerKind::PeerLost => exchanges.then(|| self.lost_at().max(self.clocks.grace_until)),
             TimerKind::Idle => Some(self.clocks.user_data_at.saturating_add(timeouts.idle?)).filter(|_| established),
         }

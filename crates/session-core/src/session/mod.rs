@@ -32,7 +32,7 @@ use stats::Counters;
 use crate::action::{Event, Link};
 use crate::crypto::keys::SessionSecrets;
 use crate::crypto::replay::ReplayWindow;
-use crate::crypto::{Provider, PublicKey};
+use crate::crypto::{Generator, Provider, PublicKey};
 use crate::handshake::{AnsweredHello, Attempt};
 use crate::ids::{ChannelId, Role, SessionId, Uid};
 use crate::path::{AckTracker, Path, SentLog};
@@ -102,6 +102,8 @@ struct Clocks {
     /// The last keepalive was asked for.
     keepalive_at: Instant,
     keepalive: Duration,
+    /// The same, give or take a tenth, so that sessions begun together do not ping together.
+    keepalive_wait: Duration,
     /// Nobody counts as lost before: set where a deadline was served late, because the machine slept.
     grace_until: Instant,
     /// User data moved last.
@@ -127,7 +129,7 @@ impl SessionCore {
         let peer = attempt.peer();
         let mut session = Self::new(context, id, Role::Responder, Phase::Tentative, peer, local_id, link);
         session.attempt = Some(attempt);
-        session.adopt(context.settings, secrets, &parameters, remote_id);
+        session.adopt(context.settings, &mut context.shared.generator, secrets, &parameters, remote_id);
         session
     }
 
@@ -173,6 +175,7 @@ impl SessionCore {
                 received_at: *now,
                 keepalive_at: *now,
                 keepalive: timeouts.keepalive,
+                keepalive_wait: timeouts.keepalive,
                 grace_until: *now,
                 user_data_at: *now,
             },
@@ -203,11 +206,11 @@ impl SessionCore {
             attempt.release(&mut context.shared.pool);
         }
         self.clocks.received_at = context.now;
-        self.adopt(context.settings, secrets, parameters, remote_id);
+        self.adopt(context.settings, &mut context.shared.generator, secrets, parameters, remote_id);
     }
 
     /// Takes over what a verified handshake message brought.
-    fn adopt(&mut self, settings: &Settings, secrets: SessionSecrets, parameters: &TransportParameters, remote_id: ReceiverId) {
+    fn adopt(&mut self, settings: &Settings, generator: &mut Generator, secrets: SessionSecrets, parameters: &TransportParameters, remote_id: ReceiverId) {
         self.keys.uid = Some(Uid(secrets.uid()));
         self.keys.secrets = Some(secrets);
         self.remote_id = Some(remote_id);
@@ -217,6 +220,8 @@ impl SessionCore {
         let ours = self.path.max_datagram;
         self.path.set_max_datagram(ours.min(largest));
         self.clocks.keepalive = settings.config.timeouts.keepalive.max(parameters.keepalive);
+        let permille = 900 + generator.below(201) as u32;
+        self.clocks.keepalive_wait = self.clocks.keepalive.saturating_mul(permille) / 1000;
     }
 
     /// Moves along the table; `false` and no change where the trigger means nothing.
@@ -386,11 +391,12 @@ impl Packets {
 
 impl Clocks {
     fn digest_into(&self, hash: &mut StateHash) {
-        let Self { attempt_at, attempt_limit, received_at, keepalive_at, keepalive, grace_until, user_data_at } = self;
+        let Self { attempt_at, attempt_limit, received_at, keepalive_at, keepalive, keepalive_wait, grace_until, user_data_at } = self;
         for at in [attempt_at, received_at, keepalive_at, grace_until, user_data_at] {
             hash.u64(at.as_micros());
         }
         hash.u64(crate::time::micros(*attempt_limit));
         hash.u64(crate::time::micros(*keepalive));
+        hash.u64(crate::time::micros(*keepalive_wait));
     }
 }

@@ -10,14 +10,14 @@ use crate::channel::Fragment;
 use crate::crypto::Provider;
 use crate::crypto::keys::PacketKeys;
 use crate::crypto::replay::Verdict;
-use crate::ids::ChannelId;
+use crate::ids::{ChannelId, Role};
 use crate::limits::CHANNELS;
 use crate::path::{Cursor, LogEvent, PacketRecord};
 use crate::reason::{CloseCode, CloseReason, CloseSpace, ClosedBy, DiscardReason, Text};
 use crate::recovery::{CongestionController, LossThresholds};
 use crate::shared::{Context, Shared};
 use crate::time::Instant;
-use crate::wire::{self, AckFrame, CloseFrame, DataFrame, Frame, FrameErrorKind, Frames, MAX_RANGES, data_header, packet_number};
+use crate::wire::{self, AckFrame, CloseFrame, DataFrame, Frame, FrameErrorKind, Frames, MAX_RANGES, Sender, data_header, packet_number};
 
 /// A packet that is authentic and new.
 struct Opened<'b> {
@@ -95,6 +95,7 @@ impl SessionCore {
         let mut stored = true;
         for frame in Frames::new(opened.plaintext) {
             let frame = frame?;
+            self.check_allowed(&frame)?;
             ack_eliciting |= frame.is_ack_eliciting();
             match frame {
                 Frame::Padding(_) | Frame::Ping | Frame::Extension { .. } => {}
@@ -121,6 +122,20 @@ impl SessionCore {
         self.serve_control(context)?;
         self.close_if_flushed(context);
         Ok(())
+    }
+
+    /// Default deny: the table says who may send a frame, and when (protocol §6).
+    fn check_allowed(&self, frame: &Frame<'_>) -> Result<(), Fault> {
+        let sender = match self.role {
+            Role::Initiator => Sender::Responder,
+            Role::Responder => Sender::Initiator,
+        };
+        let accepted = self.phase != Phase::Handshaking;
+        let frame_type = frame.frame_type();
+        if wire::rule(frame_type).is_some_and(|rule| rule.allows(sender, accepted)) {
+            return Ok(());
+        }
+        Err(Fault::new(CloseCode::FRAME_NOT_ALLOWED, u64::from(frame_type), "a frame that must not come now or from this side"))
     }
 
     /// Once CLOSE has passed, only the peer's CLOSE means anything.
