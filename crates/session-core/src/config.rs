@@ -78,10 +78,15 @@ impl Config {
             return Err(ConfigError::Application);
         }
         let twice = |index: usize, id: &ChannelId| self.channels[..index].contains(id);
-        if self.channels.len() >= CHANNELS || self.channels.iter().enumerate().any(|(index, id)| !id.is_agreed() || twice(index, id)) {
+        if self.channels.len() >= CHANNELS
+            || self.channels.iter().enumerate().any(|(index, id)| !id.is_agreed() || twice(index, id))
+        {
             return Err(ConfigError::Channels);
         }
-        if self.carriers.is_empty() || self.carriers.len() > 8 || self.carriers.iter().any(|carrier| carrier.max_datagram < 256) {
+        if self.carriers.is_empty()
+            || self.carriers.len() > 8
+            || self.carriers.iter().any(|carrier| carrier.max_datagram < 256)
+        {
             return Err(ConfigError::Carriers);
         }
         let known = |index: usize, name: &PskName| self.psks[..index].iter().any(|(other, _)| other == name);

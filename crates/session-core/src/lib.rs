@@ -1,4 +1,80 @@
 //! One long-lived, secure session between two nodes, as a sans-IO protocol core.
+//!
+//! The core reads no clock, opens no socket, draws no randomness and starts no thread. Datagrams, commands and timestamps go in; one
+//! method, [`Endpoint::poll_action`], hands everything out: a datagram to send, an event to tell, or how long there is nothing to do. The
+//! same code runs in a server's event loop, in an async runtime and on a microcontroller. What the bytes mean stands in `docs/protocol.md`.
+//!
+//! # The whole loop
+//!
+//! This is all an embedder writes. The example `custom_loop` is this function with a file-sized message around it.
+//!
+//! ```
+//! use std::net::UdpSocket;
+//! use session_core::{Action, Arrival, Carrier, Endpoint, Event, Instant, Link};
+//!
+//! fn run(
+//!     endpoint: &mut Endpoint,
+//!     socket: &UdpSocket,
+//!     now: impl Fn() -> Instant,
+//!     mut on_event: impl FnMut(&mut Endpoint, Event) -> bool,
+//! ) -> std::io::Result<()> {
+//!     let (mut out, mut buffer) = (vec![0; endpoint.max_datagram()], vec![0; 65_536]);
+//!     let local = socket.local_addr()?.into();
+//!     loop {
+//!         let deadline = loop {
+//!             match endpoint.poll_action(&mut out, now()) {
+//!                 Action::Transmit(transmit) => {
+//!                     if let session_core::Address::Ip(remote) = transmit.link.remote {
+//!                         let _ = socket.send_to(&out[..transmit.len], remote); // a lost datagram is the protocol's business
+//!                     }
+//!                 }
+//!                 Action::Event(event) => if !on_event(endpoint, event) { return Ok(()) },
+//!                 Action::NeedsRoom(bytes) => out.resize(bytes, 0),
+//!                 Action::Wait(deadline) => break deadline,
+//!                 _ => {}
+//!             }
+//!         };
+//!         socket.set_read_timeout(deadline.map(|d| d.at.saturating_since(now()).max(std::time::Duration::from_millis(1))))?;
+//!         if let Ok((length, remote)) = socket.recv_from(&mut buffer) {
+//!             let link = Link { carrier: Carrier(0), local, remote: remote.into() };
+//!             let _ = endpoint.handle_datagram(&mut buffer[..length], Arrival { link, ecn: None }, now());
+//!         }
+//!         endpoint.handle_timeout(now());
+//!     }
+//! }
+//! ```
+//!
+//! # Using it
+//!
+//! 1. Make a [`Config`] from your [`StaticKey`] and choose [`Limits`]; [`Endpoint::new`] allocates everything it will ever need, but for pages of
+//!    session slots. The [`Seed`] comes from the operating system and is never used twice.
+//! 2. [`Endpoint::connect`] begins a session with a peer whose [`PublicKey`] you know. The other side sees [`Event::Incoming`] and answers
+//!    with [`SessionMut::accept`] or [`SessionMut::refuse`]. Both then see [`Event::Established`].
+//! 3. [`SessionMut::send`] queues a message on a channel; larger ones are streamed with `begin`, `write`, `finish`. On [`Event::Readable`], take
+//!    whole messages with [`SessionMut::recv`] or pieces with [`SessionMut::read`]. A full channel says [`SendError::Blocked`]; [`Event::Writable`] says when to go on.
+//! 4. [`SessionMut::close`] ends it after flushing, [`SessionMut::abort`] at once. [`Event::Closed`] is always the last event; then ask
+//!    [`SessionRef::close_reason`] and [`Endpoint::forget`] it.
+//!
+//! # What holds
+//!
+//! * Every method is legal in any state, in any order, with any `now`; commands are all or nothing; nothing panics.
+//! * A datagram that is not authentic changes nothing but a counter: [`Received::Discarded`] and an equal [`Endpoint::digest`].
+//! * Opening, closing, sending and receiving allocate nothing below the high-water mark of sessions.
+//! * The same seed and the same calls give the same bytes.
+//! * A deadline that was served does not come back at the instant it was served.
+//!
+//! # Inside, from the bottom up
+//!
+//! | level | modules | what they are |
+//! |---|---|---|
+//! | 0 | `time` `ids` `limits` `seed` `action` `reason` | vocabulary |
+//! | 1 | `wire`, `crypto::suite` | bytes and primitives, no state |
+//! | 2 | `crypto`, `recovery`, `pool`, `config`, `shared` | keys, calculators, memory |
+//! | 3 | `handshake`, `channel`, `path` | machines of one concern |
+//! | 4 | `session` | one session: states as a table, receive, transmit, deadlines |
+//! | 5 | `endpoint` | many sessions: routing, admission, scheduling |
+//!
+//! A file imports from lower levels only; `just layers` proves it. Decisions stand in `docs/adr/`.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -26,7 +102,8 @@ mod time;
 mod wire;
 
 pub use action::{
-    Action, Address, Arrival, Carrier, CarrierConfig, Deadline, Ecn, Event, Link, Received, Timeouts, TimerKind, Transmit,
+    Action, Address, Arrival, Carrier, CarrierConfig, Deadline, Ecn, Event, Link, Received, Timeouts, TimerKind,
+    Transmit,
 };
 pub use channel::Chunk;
 pub use config::{Config, ConnectOptions, Peer, PskName};
@@ -37,8 +114,8 @@ pub use endpoint::{Endpoint, SessionMut, SessionRef};
 pub use ids::{ChannelId, MessageId, PeerId, Role, SessionId, Uid};
 pub use limits::{Limits, MAX_TEXT, MAX_USER_DATA, MIN_UDP_DATAGRAM};
 pub use reason::{
-    AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, ConfigError, ConnectError, DiscardReason, Discards, RecvError,
-    SendError, Text,
+    AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, ConfigError, ConnectError, DiscardReason, Discards,
+    RecvError, SendError, Text,
 };
 pub use seed::Seed;
 pub use session::{State, Stats};

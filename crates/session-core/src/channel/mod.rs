@@ -7,8 +7,8 @@ pub(crate) mod assembler;
 pub(crate) mod block_map;
 pub(crate) mod outbox;
 
-pub(crate) use assembler::{Assembler, InsertError};
 pub use assembler::Chunk;
+pub(crate) use assembler::{Assembler, InsertError};
 pub(crate) use block_map::positions_per_block;
 pub(crate) use outbox::{Outbox, OutboxError};
 

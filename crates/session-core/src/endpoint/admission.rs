@@ -12,7 +12,12 @@ use crate::wire::{HeaderError, Hello, Reply};
 
 impl<P: Provider> Endpoint<P> {
     /// Order of checks: length, type and version, mac1, size, repetition, caps, and only then the keys (THREATS H, D).
-    pub(super) fn handle_hello(&mut self, datagram: &[u8], link: &Link, carrier: &CarrierConfig) -> Result<(), DiscardReason> {
+    pub(super) fn handle_hello(
+        &mut self,
+        datagram: &[u8],
+        link: &Link,
+        carrier: &CarrierConfig,
+    ) -> Result<(), DiscardReason> {
         let hello = Hello::parse(within_limit(datagram)?)?;
         if !marks::verify_mac1(&self.settings.mac1_key, hello.authenticated_by_mac1, &hello.mac1) {
             return Err(DiscardReason::Mark);
@@ -48,7 +53,8 @@ impl<P: Provider> Endpoint<P> {
     /// A Hello that was answered before gets the same Reply again (P-4.2-5).
     fn repeat_reply(&mut self, hello: &Hello<'_>, link: &Link) -> bool {
         let Some(slot) = self.hellos.find(name_of_hello(&hello.mac1)) else { return false };
-        let same = self.slots.at(slot).is_some_and(|core| core.mac1_of_hello() == Some(hello.mac1) && core.link() == *link);
+        let same =
+            self.slots.at(slot).is_some_and(|core| core.mac1_of_hello() == Some(hello.mac1) && core.link() == *link);
         if same {
             self.with(slot, |core, _| core.queue_reply());
         }
@@ -69,9 +75,14 @@ impl<P: Provider> Endpoint<P> {
         let context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
         let verified = verify_reply(&context, attempt, &reply)?;
         self.with(slot, |core, context| match verified {
-            VerifiedReply::Agreed { secrets, parameters, remote_id } => core.on_reply(context, secrets, &parameters, remote_id),
+            VerifiedReply::Agreed { secrets, parameters, remote_id } => {
+                core.on_reply(context, secrets, &parameters, remote_id)
+            }
             VerifiedReply::Unacceptable(code) => {
-                core.end_at_once(context, CloseReason::protocol(ClosedBy::Protocol, code, "the peer's offer does not fit ours"));
+                core.end_at_once(
+                    context,
+                    CloseReason::protocol(ClosedBy::Protocol, code, "the peer's offer does not fit ours"),
+                );
             }
         });
         Ok(())

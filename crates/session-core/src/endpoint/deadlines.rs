@@ -96,7 +96,8 @@ impl Deadlines {
         loop {
             let left = 2 * position + 1;
             let children = [left, left + 1];
-            let smallest = children.into_iter().filter(|&child| child < self.heap.len()).min_by_key(|&child| self.heap[child].at);
+            let smallest =
+                children.into_iter().filter(|&child| child < self.heap.len()).min_by_key(|&child| self.heap[child].at);
             let Some(child) = smallest.filter(|&child| self.heap[child].at < self.heap[position].at) else { break };
             self.swap(slots, position, child);
             position = child;

@@ -36,7 +36,9 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     /// # Errors
     /// [`AnswerError`]; nothing has changed then.
     pub fn accept(&mut self, user_data: &[u8]) -> Result<(), AnswerError> {
-        self.endpoint.with(self.id.slot, |core, context| core.answer_accept(context, user_data)).unwrap_or(Err(AnswerError::NotAsked))
+        self.endpoint
+            .with(self.id.slot, |core, context| core.answer_accept(context, user_data))
+            .unwrap_or(Err(AnswerError::NotAsked))
     }
 
     /// Refuses a session that asked; the peer's application gets `code`, `text` (cut at 128 bytes) and `retry_after`.
@@ -54,7 +56,9 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     /// # Errors
     /// [`SendError`]; nothing has changed then. After `Blocked`, [`Event::Writable`](crate::Event::Writable) tells when to try again.
     pub fn send(&mut self, message: &[u8], channel: ChannelId) -> Result<MessageId, SendError> {
-        self.endpoint.with(self.id.slot, |core, context| core.send(context, message, channel)).unwrap_or(Err(SendError::Closed))
+        self.endpoint
+            .with(self.id.slot, |core, context| core.send(context, message, channel))
+            .unwrap_or(Err(SendError::Closed))
     }
 
     /// Opens a message of any size, to be given piece by piece with [`write`](Self::write) and ended with [`finish`](Self::finish).
@@ -70,7 +74,9 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     /// # Errors
     /// [`SendError`]; nothing has changed then.
     pub fn write(&mut self, bytes: &[u8], channel: ChannelId) -> Result<usize, SendError> {
-        self.endpoint.with(self.id.slot, |core, context| core.write(context, bytes, channel)).unwrap_or(Err(SendError::Closed))
+        self.endpoint
+            .with(self.id.slot, |core, context| core.write(context, bytes, channel))
+            .unwrap_or(Err(SendError::Closed))
     }
 
     /// Ends the open message.
@@ -78,7 +84,9 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     /// # Errors
     /// [`SendError`]; nothing has changed then.
     pub fn finish(&mut self, channel: ChannelId) -> Result<MessageId, SendError> {
-        self.endpoint.with(self.id.slot, |core, context| core.finish(context, channel)).unwrap_or(Err(SendError::Closed))
+        self.endpoint
+            .with(self.id.slot, |core, context| core.finish(context, channel))
+            .unwrap_or(Err(SendError::Closed))
     }
 
     /// Copies the next bytes of the channel's current message into `out`; `None` if there are none yet. Never crosses the end of a message.
@@ -86,7 +94,9 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     /// # Errors
     /// [`RecvError::Closed`] once the session has ended and all it delivered has been read.
     pub fn read(&mut self, out: &mut [u8], channel: ChannelId) -> Result<Option<Chunk>, RecvError> {
-        self.endpoint.with(self.id.slot, |core, context| core.read(context, out, channel)).unwrap_or(Err(RecvError::Closed))
+        self.endpoint
+            .with(self.id.slot, |core, context| core.read(context, out, channel))
+            .unwrap_or(Err(RecvError::Closed))
     }
 
     /// Copies a whole message into `out` and returns its length; `None` if none is complete. What is left of a message
@@ -95,7 +105,9 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     /// # Errors
     /// [`RecvError::TooSmall`] keeps the message: its length is [`SessionRef::message_length`].
     pub fn recv(&mut self, out: &mut [u8], channel: ChannelId) -> Result<Option<usize>, RecvError> {
-        self.endpoint.with(self.id.slot, |core, context| core.recv(context, out, channel)).unwrap_or(Err(RecvError::Closed))
+        self.endpoint
+            .with(self.id.slot, |core, context| core.recv(context, out, channel))
+            .unwrap_or(Err(RecvError::Closed))
     }
 
     /// Ends the session after what was sent has been acknowledged, or 10 s. The peer's application gets `code` and `text` (cut at 128 bytes).

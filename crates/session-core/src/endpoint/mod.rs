@@ -155,7 +155,10 @@ impl<P: Provider> Endpoint<P> {
                 Outcome::Nothing => {
                     self.slots.unlink(Queue::Ready, slot);
                     self.file(slot);
-                    if let Some(event) = self.take_event(slot) {
+                    // Not filed as ready again: window or pacer may go on saying no.
+                    if self.slots.at(slot).is_some_and(SessionCore::has_events)
+                        && let Some(event) = self.take_event(slot)
+                    {
                         return Action::Event(event);
                     }
                 }
@@ -182,7 +185,13 @@ impl<P: Provider> Endpoint<P> {
     ///
     /// # Errors
     /// [`ConnectError`]; nothing has changed then.
-    pub fn connect(&mut self, peer: Peer<'_>, link: Link, options: ConnectOptions<'_>, now: Instant) -> Result<SessionId, ConnectError> {
+    pub fn connect(
+        &mut self,
+        peer: Peer<'_>,
+        link: Link,
+        options: ConnectOptions<'_>,
+        now: Instant,
+    ) -> Result<SessionId, ConnectError> {
         self.advance(now);
         let Peer::Known { key, psk } = peer;
         let carrier = *self.settings.config.carriers.get(usize::from(link.carrier.0)).ok_or(ConnectError::Carrier)?;
@@ -258,7 +267,18 @@ impl<P: Provider> Endpoint<P> {
     /// SHA-256 over all state but discard counters: equal before and after a refused datagram.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
-        let Self { settings: _, shared, slots, routes: _, hellos: _, pending_peers: _, deadlines, pending, now: _, discards: _ } = self;
+        let Self {
+            settings: _,
+            shared,
+            slots,
+            routes: _,
+            hellos: _,
+            pending_peers: _,
+            deadlines,
+            pending,
+            now: _,
+            discards: _,
+        } = self;
         let mut hash = StateHash::new();
         shared.digest_into(&mut hash);
         for (slot, core) in slots.iter() {
@@ -400,7 +420,8 @@ fn check_limits(limits: &Limits, channels: usize) -> Result<(), ConfigError> {
         return Err(ConfigError::BlockSize);
     }
     let windows = u64::from(data_blocks(limits, channels)) * 2;
-    let zero = [limits.sessions, limits.pending, limits.hot_keys, limits.send_blocks, limits.record_blocks].contains(&0);
+    let zero =
+        [limits.sessions, limits.pending, limits.hot_keys, limits.send_blocks, limits.record_blocks].contains(&0);
     if zero || limits.session_window == 0 || limits.channel_window == 0 || u64::from(limits.pool_blocks) < windows {
         return Err(ConfigError::Limits);
     }

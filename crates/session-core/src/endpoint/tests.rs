@@ -37,7 +37,8 @@ fn settle(one: &mut Endpoint, other: &mut Endpoint, mut now: Instant) -> [Vec<Ev
             loop {
                 match from.poll_action(&mut out, now) {
                     Action::Transmit(transmit) => {
-                        let link = Link { carrier: Carrier(0), local: transmit.link.remote, remote: transmit.link.local };
+                        let link =
+                            Link { carrier: Carrier(0), local: transmit.link.remote, remote: transmit.link.local };
                         let received = to.handle_datagram(&mut out[..transmit.len], Arrival { link, ecn: None }, now);
                         assert_eq!(received, Received::Consumed);
                     }

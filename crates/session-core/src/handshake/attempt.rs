@@ -23,9 +23,16 @@ pub(crate) struct Attempt {
 }
 
 enum Side {
-    Initiator { noise: Initiator, psk: Option<PskName>, sent: u8, retry_at: Option<Instant> },
+    Initiator {
+        noise: Initiator,
+        psk: Option<PskName>,
+        sent: u8,
+        retry_at: Option<Instant>,
+    },
     /// Which Hello is answered.
-    Responder { mac1_of_hello: [u8; 16] },
+    Responder {
+        mac1_of_hello: [u8; 16],
+    },
 }
 
 /// What came of asking for a datagram.

@@ -69,8 +69,8 @@ pub(crate) fn write_hello<P: Provider>(
     let noise = rest.get_mut(..layout.noise.len()).ok_or(ConnectError::Key)?;
     let local = local(shared, settings, secret);
     let prologue = Prologue::of(clear);
-    let (initiator, _) =
-        Initiator::start(&local, peer, prologue.as_bytes(), ephemeral, payload, noise).map_err(|_| ConnectError::Key)?;
+    let (initiator, _) = Initiator::start(&local, peer, prologue.as_bytes(), ephemeral, payload, noise)
+        .map_err(|_| ConnectError::Key)?;
     let packet = packet.get_mut(..layout.length).ok_or(ConnectError::Key)?;
     mark(packet, layout.authenticated_by_mac1.end, &marks::mac1_key(Some(peer))).ok_or(ConnectError::Key)?;
     let blob = Blob::store(&mut shared.pool, packet).ok_or(ConnectError::NoMemory)?;
@@ -78,7 +78,10 @@ pub(crate) fn write_hello<P: Provider>(
 }
 
 /// Verifies a Hello whose mac1 has been checked. Nothing has changed, whatever comes of it.
-pub(crate) fn verify_hello<P: Provider>(context: &Context<'_, P>, hello: &Hello<'_>) -> Result<VerifiedHello, DiscardReason> {
+pub(crate) fn verify_hello<P: Provider>(
+    context: &Context<'_, P>,
+    hello: &Hello<'_>,
+) -> Result<VerifiedHello, DiscardReason> {
     let Context { shared, settings, .. } = context;
     let local = local(shared, settings, psk_of(&settings.config, hello)?);
     let mut plaintext = [0; MAX_HANDSHAKE_PACKET];
@@ -118,7 +121,8 @@ pub(crate) fn write_reply<P: Provider>(
     let noise = packet.get_mut(layout.noise.clone()).ok_or(DiscardReason::Parameters)?;
     let ephemeral = shared.generator.hedged_ephemeral(&settings.config.static_key, hello.noise);
     let local = local(shared, settings, psk_of(&settings.config, hello)?);
-    let (_, output) = responder.write_message_2(&local, ephemeral, payload, noise).map_err(|_| DiscardReason::Handshake)?;
+    let (_, output) =
+        responder.write_message_2(&local, ephemeral, payload, noise).map_err(|_| DiscardReason::Handshake)?;
     let packet = packet.get_mut(..layout.length).ok_or(DiscardReason::Parameters)?;
     mark(packet, layout.authenticated_by_mac1.end, &settings.mac1_key).ok_or(DiscardReason::Parameters)?;
     let reply = Blob::store(&mut shared.pool, packet).ok_or(DiscardReason::NoMemory)?;

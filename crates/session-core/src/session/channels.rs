@@ -75,7 +75,13 @@ impl Channels {
     pub(crate) fn new(ids: &[ChannelId], limits: &Limits) -> Self {
         let per_block = positions_per_block(limits.block_size as usize);
         let application = ids.len().min(CHANNELS - 1);
-        let id_at = |index: usize| if index == CONTROL { ChannelId::CONTROL } else { ids.get(index - 1).copied().unwrap_or(ChannelId::CONTROL) };
+        let id_at = |index: usize| {
+            if index == CONTROL {
+                ChannelId::CONTROL
+            } else {
+                ids.get(index - 1).copied().unwrap_or(ChannelId::CONTROL)
+            }
+        };
         let window_at = |index: usize| if index == CONTROL { CONTROL_WINDOW } else { limits.channel_window };
         Self {
             entries: core::array::from_fn(|index| Channel {
@@ -136,7 +142,13 @@ impl Channels {
     }
 
     /// Stores a fragment. All or nothing.
-    pub(crate) fn store(&mut self, pool: &mut Pool, id: ChannelId, fragment: &Fragment, data: &[u8]) -> Result<Stored, StoreError> {
+    pub(crate) fn store(
+        &mut self,
+        pool: &mut Pool,
+        id: ChannelId,
+        fragment: &Fragment,
+        data: &[u8],
+    ) -> Result<Stored, StoreError> {
         let index = self.find(id).ok_or(StoreError::UnknownChannel)?;
         let received = self.received();
         let channel = self.entries.get_mut(index).ok_or(StoreError::UnknownChannel)?;
@@ -229,7 +241,8 @@ impl Channels {
 
     /// The channel to take data from now: control first, then the others in turn.
     pub(crate) fn next_with_data(&self) -> Option<usize> {
-        let has_data = |index: &usize| self.get(*index).is_some_and(|channel| channel.outbox.has_pending(self.send_limit(*index)));
+        let has_data =
+            |index: &usize| self.get(*index).is_some_and(|channel| channel.outbox.has_pending(self.send_limit(*index)));
         let count = usize::from(self.count);
         let application = count.saturating_sub(1).max(1);
         let turn = |step: usize| 1 + (usize::from(self.next_served) - 1 + step) % application;
@@ -275,7 +288,8 @@ impl Channels {
     }
 
     pub(crate) fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
-        let Self { entries, count, data, control, send_maximum, peer_window, receive_maximum, announce, next_served } = self;
+        let Self { entries, count, data, control, send_maximum, peer_window, receive_maximum, announce, next_served } =
+            self;
         for entry in entries {
             entry.digest_into(pool, hash);
         }

@@ -13,7 +13,12 @@ use crate::shared::{Context, Settings};
 
 impl SessionCore {
     /// Queues a whole message.
-    pub(crate) fn send<P: Provider>(&mut self, context: &mut Context<'_, P>, message: &[u8], id: ChannelId) -> Result<MessageId, SendError> {
+    pub(crate) fn send<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        message: &[u8],
+        id: ChannelId,
+    ) -> Result<MessageId, SendError> {
         let index = self.channel_to_send(id)?;
         if message.len() as u64 >= self.largest_whole(context.settings) {
             return Err(SendError::TooLarge);
@@ -31,7 +36,12 @@ impl SessionCore {
     }
 
     /// Appends to the open message; returns how many bytes were taken, at least one unless `bytes` is empty.
-    pub(crate) fn write<P: Provider>(&mut self, context: &mut Context<'_, P>, bytes: &[u8], id: ChannelId) -> Result<usize, SendError> {
+    pub(crate) fn write<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        bytes: &[u8],
+        id: ChannelId,
+    ) -> Result<usize, SendError> {
         let index = self.channel_to_send(id)?;
         self.with_outbox(index, |channel| {
             if !channel.outbox.is_streaming() {
@@ -45,14 +55,25 @@ impl SessionCore {
     }
 
     /// Ends the open message.
-    pub(crate) fn finish<P: Provider>(&mut self, context: &mut Context<'_, P>, id: ChannelId) -> Result<MessageId, SendError> {
+    pub(crate) fn finish<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        id: ChannelId,
+    ) -> Result<MessageId, SendError> {
         let index = self.channel_to_send(id)?;
-        self.with_outbox(index, |channel| channel.outbox.finish(&mut context.shared.pool, context.settings.limits.send_blocks))
-            .map(|end_offset| MessageId { channel: id, end_offset })
+        self.with_outbox(index, |channel| {
+            channel.outbox.finish(&mut context.shared.pool, context.settings.limits.send_blocks)
+        })
+        .map(|end_offset| MessageId { channel: id, end_offset })
     }
 
     /// The next bytes of the current message.
-    pub(crate) fn read<P: Provider>(&mut self, context: &mut Context<'_, P>, out: &mut [u8], id: ChannelId) -> Result<Option<Chunk>, RecvError> {
+    pub(crate) fn read<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        out: &mut [u8],
+        id: ChannelId,
+    ) -> Result<Option<Chunk>, RecvError> {
         let index = self.channel_to_read(id)?;
         if !self.control.established {
             return self.nothing_to_read();
@@ -68,7 +89,12 @@ impl SessionCore {
     }
 
     /// A whole message, if one is complete.
-    pub(crate) fn recv<P: Provider>(&mut self, context: &mut Context<'_, P>, out: &mut [u8], id: ChannelId) -> Result<Option<usize>, RecvError> {
+    pub(crate) fn recv<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        out: &mut [u8],
+        id: ChannelId,
+    ) -> Result<Option<usize>, RecvError> {
         self.channel_to_read(id)?;
         let Some(length) = self.message_length(id) else {
             return self.nothing_to_read();
@@ -148,7 +174,10 @@ impl SessionCore {
     }
 
     pub(crate) fn is_all_acked(&self, id: ChannelId) -> bool {
-        self.channels.find(id).and_then(|index| self.channels.get(index)).is_none_or(|channel| channel.outbox.is_all_acked())
+        self.channels
+            .find(id)
+            .and_then(|index| self.channels.get(index))
+            .is_none_or(|channel| channel.outbox.is_all_acked())
     }
 
     pub(crate) fn message_length(&self, id: ChannelId) -> Option<u64> {

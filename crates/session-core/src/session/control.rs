@@ -40,7 +40,11 @@ impl SessionCore {
         channel.outbox.send(pool, writer.written(), u32::MAX).is_ok()
     }
 
-    pub(crate) fn answer_accept<P: Provider>(&mut self, context: &mut Context<'_, P>, user_data: &[u8]) -> Result<(), AnswerError> {
+    pub(crate) fn answer_accept<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        user_data: &[u8],
+    ) -> Result<(), AnswerError> {
         let user_data = UserData::new(user_data).ok_or(AnswerError::UserData)?;
         self.check_asked()?;
         if !self.queue_control(&mut context.shared.pool, &ControlMessage::Accept { user_data }) {
@@ -65,7 +69,10 @@ impl SessionCore {
             return Err(AnswerError::Blocked);
         }
         self.control.asked = false;
-        self.close_after_flush(context, CloseReason { retry_after, ..CloseReason::protocol(ClosedBy::Local, code, text) });
+        self.close_after_flush(
+            context,
+            CloseReason { retry_after, ..CloseReason::protocol(ClosedBy::Local, code, text) },
+        );
         Ok(())
     }
 
@@ -80,7 +87,12 @@ impl SessionCore {
             let Some(length) = channel.inbox.message_length() else { return Ok(()) };
             let mut bytes = [0; CONTROL_WINDOW as usize];
             let mut read = 0;
-            while let Some(chunk) = self.channels.read(&mut context.shared.pool, &context.settings.limits, CONTROL, bytes.get_mut(read..).unwrap_or_default()) {
+            while let Some(chunk) = self.channels.read(
+                &mut context.shared.pool,
+                &context.settings.limits,
+                CONTROL,
+                bytes.get_mut(read..).unwrap_or_default(),
+            ) {
                 read = read.saturating_add(chunk.length);
                 if chunk.end {
                     break;
@@ -93,7 +105,11 @@ impl SessionCore {
         Ok(())
     }
 
-    fn apply_control<P: Provider>(&mut self, context: &mut Context<'_, P>, message: &ControlMessage<'_>) -> Result<(), Fault> {
+    fn apply_control<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        message: &ControlMessage<'_>,
+    ) -> Result<(), Fault> {
         let message_type = u64::from(message.message_type());
         let wrong = Fault::new(CloseCode::FRAME_NOT_ALLOWED, message_type, "a control message out of its order");
         let answer = matches!(self.role, Role::Initiator);
@@ -131,7 +147,11 @@ impl SessionCore {
         Ok(())
     }
 
-    fn keep_user_data<P: Provider>(&mut self, context: &mut Context<'_, P>, user_data: UserData<'_>) -> Result<(), Fault> {
+    fn keep_user_data<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        user_data: UserData<'_>,
+    ) -> Result<(), Fault> {
         let full = Fault::new(CloseCode::BUSY, 0, "no memory for the user data");
         self.control.user_data = Blob::store(&mut context.shared.pool, user_data.as_bytes()).ok_or(full)?;
         Ok(())

@@ -49,21 +49,23 @@ impl SessionCore {
             TimerKind::Connect => matches!(self.phase, Phase::Connecting | Phase::SynSent | Phase::Handshaking)
                 .then(|| self.clocks.attempt_at.saturating_add(self.clocks.attempt_limit)),
             TimerKind::HelloRetry => self.attempt.as_ref().filter(|_| self.phase == Phase::SynSent)?.retry_at(),
-            TimerKind::Tentative => {
-                (self.phase == Phase::Tentative).then(|| self.clocks.attempt_at.saturating_add(self.clocks.attempt_limit))
+            TimerKind::Tentative => (self.phase == Phase::Tentative)
+                .then(|| self.clocks.attempt_at.saturating_add(self.clocks.attempt_limit)),
+            TimerKind::Release => {
+                (self.phase == Phase::Flushing).then(|| self.closing.since.saturating_add(timeouts.release))
             }
-            TimerKind::Release => (self.phase == Phase::Flushing).then(|| self.closing.since.saturating_add(timeouts.release)),
-            TimerKind::Drain => {
-                matches!(self.phase, Phase::Closing | Phase::Draining).then(|| self.closing.since.saturating_add(self.quiet_time()))
-            }
-            TimerKind::Forget => {
-                (self.phase == Phase::Closed && !self.closing.expired).then(|| self.closing.since.saturating_add(timeouts.forget))
-            }
+            TimerKind::Drain => matches!(self.phase, Phase::Closing | Phase::Draining)
+                .then(|| self.closing.since.saturating_add(self.quiet_time())),
+            TimerKind::Forget => (self.phase == Phase::Closed && !self.closing.expired)
+                .then(|| self.closing.since.saturating_add(timeouts.forget)),
             TimerKind::Acknowledge => self.packets.acks.deadline().filter(|_| exchanges && !self.packets.ack_forced),
             TimerKind::LossDetection => self.loss_deadline().filter(|_| exchanges),
             TimerKind::Pacing => self.path.paced_until.filter(|_| exchanges),
-            TimerKind::Keepalive => (established && self.role == Role::Initiator && !self.packets.ping_due)
-                .then(|| self.clocks.received_at.max(self.clocks.keepalive_at).saturating_add(self.clocks.keepalive_wait)),
+            TimerKind::Keepalive => {
+                (established && self.role == Role::Initiator && !self.packets.ping_due).then(|| {
+                    self.clocks.received_at.max(self.clocks.keepalive_at).saturating_add(self.clocks.keepalive_wait)
+                })
+            }
             TimerKind::PeerLost => exchanges.then(|| self.lost_at().max(self.clocks.grace_until)),
             TimerKind::Idle => Some(self.clocks.user_data_at.saturating_add(timeouts.idle?)).filter(|_| established),
         }
@@ -73,7 +75,10 @@ impl SessionCore {
         let now = context.now;
         match timer {
             TimerKind::Connect if self.phase == Phase::Handshaking => {
-                self.end_at_once(context, deadline_reason(CloseCode::NO_ANSWER, "the attempt was not answered in time"));
+                self.end_at_once(
+                    context,
+                    deadline_reason(CloseCode::NO_ANSWER, "the attempt was not answered in time"),
+                );
             }
             TimerKind::Connect | TimerKind::Tentative => {
                 self.expire(context, Some(deadline_reason(CloseCode::NO_ANSWER, "no answer came")));
@@ -111,7 +116,10 @@ impl SessionCore {
             let grace = self.quiet_time().max(Duration::from_micros(1));
             self.clocks.grace_until = context.now.saturating_add(grace);
         } else {
-            self.expire(context, Some(deadline_reason(CloseCode::PEER_LOST, "nothing came from the peer for too long")));
+            self.expire(
+                context,
+                Some(deadline_reason(CloseCode::PEER_LOST, "nothing came from the peer for too long")),
+            );
         }
     }
 

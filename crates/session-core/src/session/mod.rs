@@ -111,7 +111,13 @@ struct Clocks {
 }
 
 impl SessionCore {
-    pub(crate) fn initiator<P: Provider>(context: &mut Context<'_, P>, id: SessionId, local_id: ReceiverId, link: Link, attempt: Attempt) -> Self {
+    pub(crate) fn initiator<P: Provider>(
+        context: &mut Context<'_, P>,
+        id: SessionId,
+        local_id: ReceiverId,
+        link: Link,
+        attempt: Attempt,
+    ) -> Self {
         let peer = attempt.peer();
         let mut session = Self::new(context, id, Role::Initiator, Phase::Connecting, peer, local_id, link);
         session.attempt = Some(attempt);
@@ -210,11 +216,22 @@ impl SessionCore {
     }
 
     /// Takes over what a verified handshake message brought.
-    fn adopt(&mut self, settings: &Settings, generator: &mut Generator, secrets: SessionSecrets, parameters: &TransportParameters, remote_id: ReceiverId) {
+    fn adopt(
+        &mut self,
+        settings: &Settings,
+        generator: &mut Generator,
+        secrets: SessionSecrets,
+        parameters: &TransportParameters,
+        remote_id: ReceiverId,
+    ) {
         self.keys.uid = Some(Uid(secrets.uid()));
         self.keys.secrets = Some(secrets);
         self.remote_id = Some(remote_id);
-        self.channels.set_initial_credit(parameters.session_credit, parameters.channel_credit, parameters.control_credit);
+        self.channels.set_initial_credit(
+            parameters.session_credit,
+            parameters.channel_credit,
+            parameters.control_credit,
+        );
         self.path.peer_max_ack_delay = parameters.max_ack_delay;
         let largest = u16::try_from(parameters.largest_datagram).unwrap_or(u16::MAX);
         let ours = self.path.max_datagram;
@@ -270,7 +287,8 @@ impl SessionCore {
 
     pub(crate) fn take_event(&mut self) -> Option<Event> {
         let channels = &self.channels;
-        let event = self.events.take(self.id, |index| channels.get(index).map_or(ChannelId::CONTROL, |channel| channel.id));
+        let event =
+            self.events.take(self.id, |index| channels.get(index).map_or(ChannelId::CONTROL, |channel| channel.id));
         if matches!(event, Some(Event::Closed(_))) {
             self.closing.reported = true;
         }
@@ -391,7 +409,16 @@ impl Packets {
 
 impl Clocks {
     fn digest_into(&self, hash: &mut StateHash) {
-        let Self { attempt_at, attempt_limit, received_at, keepalive_at, keepalive, keepalive_wait, grace_until, user_data_at } = self;
+        let Self {
+            attempt_at,
+            attempt_limit,
+            received_at,
+            keepalive_at,
+            keepalive,
+            keepalive_wait,
+            grace_until,
+            user_data_at,
+        } = self;
         for at in [attempt_at, received_at, keepalive_at, grace_until, user_data_at] {
             hash.u64(at.as_micros());
         }

@@ -17,7 +17,10 @@ use crate::reason::{CloseCode, CloseReason, CloseSpace, ClosedBy, DiscardReason,
 use crate::recovery::{CongestionController, LossThresholds};
 use crate::shared::{Context, Shared};
 use crate::time::Instant;
-use crate::wire::{self, AckFrame, CloseFrame, DataFrame, Frame, FrameErrorKind, Frames, MAX_RANGES, Sender, data_header, packet_number};
+use crate::wire::{
+    self, AckFrame, CloseFrame, DataFrame, Frame, FrameErrorKind, Frames, MAX_RANGES, Sender, data_header,
+    packet_number,
+};
 
 /// A packet that is authentic and new.
 struct Opened<'b> {
@@ -58,14 +61,16 @@ impl SessionCore {
         let secrets = self.keys.secrets.as_ref().ok_or(DiscardReason::State)?;
         let Shared { provider, keys, .. } = shared;
         let role = self.role;
-        let keys = keys.get_or_expand(self.keys.owner, &mut self.keys.hint, || PacketKeys::new(provider, secrets, role));
+        let keys =
+            keys.get_or_expand(self.keys.owner, &mut self.keys.hint, || PacketKeys::new(provider, secrets, role));
         let sample = data_header::sample(datagram, number_offset).ok_or(DiscardReason::Malformed)?;
         let mask = keys.open_mask(provider, &sample);
         let header = data_header::unmask(datagram, number_offset, mask).map_err(|_| DiscardReason::Malformed)?;
         if header.key_phase {
             return Err(DiscardReason::KeyPhase);
         }
-        let number = packet_number::decode(header.truncated_number, header.number_length, self.packets.replay.largest());
+        let number =
+            packet_number::decode(header.truncated_number, header.number_length, self.packets.replay.largest());
         let (clear, sealed) = datagram.split_at_mut_checked(header.header_length).ok_or(DiscardReason::Malformed)?;
         let (plaintext, tag) = sealed.split_last_chunk_mut::<16>().ok_or(DiscardReason::Malformed)?;
         keys.open(provider, number, clear, plaintext, tag).map_err(|_| DiscardReason::Authentication)?;
@@ -108,7 +113,11 @@ impl SessionCore {
                 Frame::MaxData(maximum) => self.channels.on_max_data(maximum),
                 Frame::MaxChannelData { channel, maximum } => {
                     if !self.channels.on_max_channel_data(ChannelId(channel), maximum) {
-                        return Err(Fault::new(CloseCode::CHANNEL_UNKNOWN, 0x11, "credit for a channel that is not open"));
+                        return Err(Fault::new(
+                            CloseCode::CHANNEL_UNKNOWN,
+                            0x11,
+                            "credit for a channel that is not open",
+                        ));
                     }
                 }
             }
@@ -135,7 +144,11 @@ impl SessionCore {
         if wire::rule(frame_type).is_some_and(|rule| rule.allows(sender, accepted)) {
             return Ok(());
         }
-        Err(Fault::new(CloseCode::FRAME_NOT_ALLOWED, u64::from(frame_type), "a frame that must not come now or from this side"))
+        Err(Fault::new(
+            CloseCode::FRAME_NOT_ALLOWED,
+            u64::from(frame_type),
+            "a frame that must not come now or from this side",
+        ))
     }
 
     /// Once CLOSE has passed, only the peer's CLOSE means anything.
@@ -152,7 +165,12 @@ impl SessionCore {
     }
 
     /// Stores the data of one frame; `false` if there is no memory behind it. Nothing is stored after a frame that was not.
-    fn on_data<P: Provider>(&mut self, context: &mut Context<'_, P>, frame: &DataFrame<'_>, stored: bool) -> Result<bool, Fault> {
+    fn on_data<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        frame: &DataFrame<'_>,
+        stored: bool,
+    ) -> Result<bool, Fault> {
         let frame_type = u64::from(Frame::Data(*frame).frame_type());
         let fault = |code, text| Err(Fault::new(code, frame_type, text));
         let channel = ChannelId(frame.channel);
@@ -192,7 +210,11 @@ impl SessionCore {
         let mut count: usize = 0;
         for (slot, range) in ranges.iter_mut().zip(ack.ranges()) {
             if self.packets.never_sent(range.0, range.1) {
-                return Err(Fault::new(CloseCode::ACK_OF_UNSENT, 0x02, "acknowledgement of a packet that was never sent"));
+                return Err(Fault::new(
+                    CloseCode::ACK_OF_UNSENT,
+                    0x02,
+                    "acknowledgement of a packet that was never sent",
+                ));
             }
             *slot = range;
             count = count.saturating_add(1);

@@ -40,7 +40,11 @@ impl Stats {
     /// Lost packets of those that would have been acknowledged, in percent.
     #[must_use]
     pub fn loss_percent(&self) -> f32 {
-        if self.ack_eliciting_sent == 0 { 0.0 } else { self.packets_lost as f32 * 100.0 / self.ack_eliciting_sent as f32 }
+        if self.ack_eliciting_sent == 0 {
+            0.0
+        } else {
+            self.packets_lost as f32 * 100.0 / self.ack_eliciting_sent as f32
+        }
     }
 }
 
@@ -58,8 +62,18 @@ pub(crate) struct Counters {
 
 impl Counters {
     pub(crate) fn digest_into(&self, hash: &mut crate::state_hash::StateHash) {
-        let Self { packets_sent, packets_received, bytes_sent, bytes_received, packets_lost, ack_eliciting_sent, no_memory } = self;
-        for counter in [packets_sent, packets_received, bytes_sent, bytes_received, packets_lost, ack_eliciting_sent, no_memory] {
+        let Self {
+            packets_sent,
+            packets_received,
+            bytes_sent,
+            bytes_received,
+            packets_lost,
+            ack_eliciting_sent,
+            no_memory,
+        } = self;
+        for counter in
+            [packets_sent, packets_received, bytes_sent, bytes_received, packets_lost, ack_eliciting_sent, no_memory]
+        {
             hash.u64(*counter);
         }
     }

@@ -13,7 +13,9 @@ use crate::pool::Pool;
 use crate::reason::{CloseCode, CloseSpace};
 use crate::shared::{Context, Shared};
 use crate::time::Instant;
-use crate::wire::{self, CloseFrame, DataHeader, DataPrefix, Frame, NumberLength, WireText, Writer, data_header, packet_number};
+use crate::wire::{
+    self, CloseFrame, DataHeader, DataPrefix, Frame, NumberLength, WireText, Writer, data_header, packet_number,
+};
 
 /// The packet carried MAX_DATA.
 pub(super) const FLAG_MAX_DATA: u16 = 1;
@@ -86,7 +88,9 @@ impl SessionCore {
                 packets.ack_forced
                     || packets.acks.is_immediate()
                     || (self.path.paced_until.is_none()
-                        && (self.path.probes_due > 0 || self.has_control_frames() || self.channels.next_with_data().is_some()))
+                        && (self.path.probes_due > 0
+                            || self.has_control_frames()
+                            || self.channels.next_with_data().is_some()))
             }
         }
     }
@@ -132,7 +136,10 @@ impl SessionCore {
 
     fn transmit_packet<P: Provider>(&mut self, context: &mut Context<'_, P>, out: &mut [u8]) -> Outcome {
         if self.packets.next_number >= KEY_LIMIT {
-            self.end_at_once(context, Fault::new(CloseCode::KEY_LIMIT, 0, "the key has sealed as much as it may").reason());
+            self.end_at_once(
+                context,
+                Fault::new(CloseCode::KEY_LIMIT, 0, "the key has sealed as much as it may").reason(),
+            );
             return self.transmit_close(context.shared, out);
         }
         let Some(plan) = self.plan(context) else { return Outcome::Nothing };
@@ -214,7 +221,8 @@ impl SessionCore {
     fn write_header(&mut self, out: &mut [u8]) -> Option<(u64, usize)> {
         let receiver_id = self.remote_id?;
         let number = self.packets.next_number + u64::from(self.packets.next_number == self.packets.skip);
-        let number_length = packet_number::encode_length(number, self.packets.largest_acked).unwrap_or(NumberLength::Four);
+        let number_length =
+            packet_number::encode_length(number, self.packets.largest_acked).unwrap_or(NumberLength::Four);
         let mut writer = Writer::new(out);
         let header = DataHeader { key_phase: false, receiver_id, packet_number: number, number_length };
         header.write(&mut writer).ok()?;
@@ -222,13 +230,21 @@ impl SessionCore {
     }
 
     /// Pads, seals and masks the packet of `header_length` and a plaintext up to `end`; the number is used from now on.
-    fn seal<P: Provider>(&mut self, shared: &mut Shared<P>, number: u64, out: &mut [u8], header_length: usize, end: usize) -> usize {
+    fn seal<P: Provider>(
+        &mut self,
+        shared: &mut Shared<P>,
+        number: u64,
+        out: &mut [u8],
+        header_length: usize,
+        end: usize,
+    ) -> usize {
         let end_of_plaintext = end.max(data_header::MIN_LENGTH - TAG).max(header_length + 4);
         out[end..end_of_plaintext].fill(0);
         let Shared { provider, keys, generator, .. } = shared;
         let role = self.role;
         let Some(secrets) = self.keys.secrets.as_ref() else { return 0 };
-        let keys = keys.get_or_expand(self.keys.owner, &mut self.keys.hint, || PacketKeys::new(provider, secrets, role));
+        let keys =
+            keys.get_or_expand(self.keys.owner, &mut self.keys.hint, || PacketKeys::new(provider, secrets, role));
         let (header, rest) = out.split_at_mut(header_length);
         let (plaintext, tail) = rest.split_at_mut(end_of_plaintext - header_length);
         let tag = keys.seal(provider, number, header, plaintext);
@@ -284,8 +300,9 @@ impl SessionCore {
             let Some(index) = self.channels.next_with_data() else { return };
             let limit = self.channels.send_limit(index);
             let Some(channel) = self.channels.get_mut(index) else { return };
-            // Type, channel, offset and length take at most this much.
-            let overhead = 1 + wire::varint::length(channel.id.0) + 8 + 2;
+            let Some(fragment) = channel.outbox.next_fragment(pool, limit, writer.remaining()) else { return };
+            // Type, channel, offset and length in front of as many bytes as fit beside them.
+            let overhead = 1 + wire::varint::length(channel.id.0) + wire::varint::length(fragment.offset) + 2;
             let Some(room) = writer.remaining().checked_sub(overhead) else { return };
             let Some(fragment) = channel.outbox.next_fragment(pool, limit, room) else { return };
             let prefix = DataPrefix {
@@ -307,12 +324,21 @@ impl SessionCore {
         }
     }
 
-    fn on_ack_eliciting_sent<P: Provider>(&mut self, context: &mut Context<'_, P>, record: PacketRecord, pieces: &[Option<Piece>]) {
+    fn on_ack_eliciting_sent<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        record: PacketRecord,
+        pieces: &[Option<Piece>],
+    ) {
         let mut data = [DataRecord::default(); MAX_DATA_FRAMES];
         let mut count = 0;
         for piece in pieces.iter().flatten() {
             let Piece { index, fragment, .. } = *piece;
-            data[count] = DataRecord { channel_index: index as u8, offset: fragment.offset, positions: fragment.positions() as u32 };
+            data[count] = DataRecord {
+                channel_index: index as u8,
+                offset: fragment.offset,
+                positions: fragment.positions() as u32,
+            };
             count += 1;
             if index != CONTROL {
                 self.clocks.user_data_at = context.now;

@@ -21,10 +21,12 @@ pub(crate) use connection_id::ReceiverId;
 pub(crate) use control::{ControlError, ControlErrorKind, ControlMessage, UserData};
 pub(crate) use data_header::DataHeader;
 pub(crate) use frame::{
-    AckFrame, CloseFrame, CloseSpace, DataFrame, DataPrefix, Frame, FrameError, FrameErrorKind, Frames, MAX_RANGES, Sender, encode_ack,
-    rule,
+    AckFrame, CloseFrame, CloseSpace, DataFrame, DataPrefix, Frame, FrameError, FrameErrorKind, Frames, MAX_RANGES,
+    Sender, encode_ack, rule,
 };
-pub(crate) use header::{Class, HandshakeType, HeaderError, Hello, HelloHeader, Pattern, PskId, Reply, ReplyHeader, classify, finish_marks};
+pub(crate) use header::{
+    Class, HandshakeType, HeaderError, Hello, HelloHeader, Pattern, PskId, Reply, ReplyHeader, classify, finish_marks,
+};
 pub(crate) use packet_number::NumberLength;
 pub(crate) use parameters::{ApplicationProtocol, TransportParameters};
 pub(crate) use text::Text as WireText;
