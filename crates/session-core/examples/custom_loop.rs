@@ -30,11 +30,8 @@ fn run(
                         let _ = socket.send_to(&out[..transmit.len], remote);
                     }
                 }
-                Action::Event(event) => {
-                    if !on_event(endpoint, event) {
-                        return Ok(());
-                    }
-                }
+                Action::Event(event) if !on_event(endpoint, event) => return Ok(()),
+                Action::Event(_) => {}
                 Action::NeedsRoom(bytes) => out.resize(bytes, 0),
                 Action::Wait(deadline) => break deadline,
                 _ => {}

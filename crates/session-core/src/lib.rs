@@ -28,7 +28,7 @@
 //!                         let _ = socket.send_to(&out[..transmit.len], remote); // a lost datagram is the protocol's business
 //!                     }
 //!                 }
-//!                 Action::Event(event) => if !on_event(endpoint, event) { return Ok(()) },
+//!                 Action::Event(event) if !on_event(endpoint, event) => return Ok(()),
 //!                 Action::NeedsRoom(bytes) => out.resize(bytes, 0),
 //!                 Action::Wait(deadline) => break deadline,
 //!                 _ => {}

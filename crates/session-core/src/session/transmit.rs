@@ -264,8 +264,10 @@ impl SessionCore {
     /// Writes ACK if there is something to acknowledge; returns the largest number in it.
     fn write_ack(&mut self, writer: &mut Writer<'_>, now: Instant) -> Option<u64> {
         let acks = &mut self.packets.acks;
+        if !acks.has_unreported() && !self.packets.ack_forced {
+            return None;
+        }
         let largest = acks.ranges().next()?.1;
-        // Most of the datagram is for data: an ACK takes at most a quarter of what is free, or fewer ranges.
         wire::encode_ack(writer, acks.ack_delay(now), None, acks.ranges()).ok()?;
         acks.on_ack_sent();
         self.packets.ack_forced = false;
