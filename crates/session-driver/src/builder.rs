@@ -1,0 +1,107 @@
+//! How an endpoint is configured.
+
+use std::sync::Arc;
+
+use session_core::{CarrierConfig, ChannelId, Config, Limits, PskName, RustCrypto, Secret, Seed, StaticKey, Timeouts};
+
+use crate::clock::Clock;
+use crate::driver::Driver;
+use crate::endpoint::Endpoint;
+use crate::error::BindError;
+use crate::shared::{Core, Shared};
+use crate::socket::{AsyncUdpSocket, Timer};
+
+/// Configures an endpoint; made by [`Endpoint::builder`], consumed by the `bind` of a runtime's adapter.
+#[must_use]
+pub struct EndpointBuilder {
+    config: Config,
+    limits: Limits,
+    own_channels: bool,
+}
+
+impl EndpointBuilder {
+    pub(crate) fn new(static_key: StaticKey) -> Self {
+        Self { config: Config::new(static_key, ""), limits: Limits::default(), own_channels: false }
+    }
+
+    /// The application protocol, at most 64 bytes; both ends must name the same one. Default: empty.
+    pub fn application(mut self, name: &str) -> Self {
+        self.config.application = name.into();
+        self
+    }
+
+    /// Adds a channel: an id from 16 to 255 that both applications agreed upon, at most three. Default: channel 16 alone.
+    pub fn channel(mut self, id: ChannelId) -> Self {
+        if !self.own_channels {
+            self.config.channels.clear();
+            self.own_channels = true;
+        }
+        self.config.channels.push(id);
+        self
+    }
+
+    /// The bounds of the endpoint's memory.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The waiting times of its sessions.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.config.timeouts = timeouts;
+        self
+    }
+
+    /// Adds a pre-shared key under the name by which both ends know it.
+    pub fn psk(mut self, name: PskName, secret: Secret) -> Self {
+        self.config.psks.push((name, secret));
+        self
+    }
+
+    /// The largest datagram, bytes of UDP payload. Default: 1452.
+    pub fn max_datagram(mut self, bytes: u16) -> Self {
+        self.config.carriers = vec![CarrierConfig::udp(bytes)];
+        self
+    }
+
+    /// What kind of node this is; the meaning is the application's.
+    pub fn node_type(mut self, node_type: u8) -> Self {
+        self.config.node_type = node_type;
+        self
+    }
+
+    /// What this node can do, one bit each; the meaning is the application's.
+    pub fn capabilities(mut self, capabilities: u64) -> Self {
+        self.config.capabilities = capabilities;
+        self
+    }
+
+    /// For adapters: the endpoint's handle and the future that must be spawned.
+    ///
+    /// # Errors
+    /// If the configuration is refused, the socket has no address, or the system gives no entropy.
+    #[doc(hidden)]
+    pub fn build<S: AsyncUdpSocket, T: Timer>(
+        self,
+        socket: S,
+        timer: T,
+        clock: Clock,
+    ) -> Result<(Endpoint, Driver<S, T>), BindError> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|_| BindError::Entropy)?;
+        self.build_seeded(socket, timer, clock, Seed::new(seed))
+    }
+
+    pub(crate) fn build_seeded<S: AsyncUdpSocket, T: Timer>(
+        self,
+        socket: S,
+        timer: T,
+        clock: Clock,
+        seed: Seed,
+    ) -> Result<(Endpoint, Driver<S, T>), BindError> {
+        let local = socket.local_addr()?;
+        let core = Core::new(self.config, self.limits, RustCrypto, seed)?;
+        let shared = Arc::new(Shared::new(core, clock, local));
+        Ok((Endpoint::new(Arc::clone(&shared)), Driver::new(shared, socket, timer)))
+    }
+}

@@ -1,0 +1,268 @@
+//! The handle of a channel.
+
+use std::fmt;
+use std::sync::Arc;
+
+use session_core::{ChannelId, Chunk, CloseCode, CloseReason, CloseSpace, ClosedBy, Instant, MessageId};
+
+use crate::error::{RecvError, SendError};
+use crate::session::SessionHandle;
+use crate::shared::{State, Topic};
+use crate::wait::{Step, WaitFor};
+
+/// Bytes `recv` asks the core for at a time.
+const RECV_STEP: usize = 16 * 1024;
+
+/// A channel of a session: messages in order, each delivered once. Cheap to clone.
+///
+/// It keeps its session alive as a `Session` does. Clones may send and read at the same time; whole messages of `send` never mix,
+/// the pieces of a streamed message (`begin`, `write`, `finish`) belong to one task.
+#[derive(Clone)]
+pub struct Channel {
+    session: Arc<SessionHandle>,
+    id: ChannelId,
+}
+
+impl Channel {
+    pub(crate) fn new(session: Arc<SessionHandle>, id: ChannelId) -> Self {
+        Self { session, id }
+    }
+
+    /// Which channel it is.
+    #[must_use]
+    pub fn id(&self) -> ChannelId {
+        self.id
+    }
+
+    /// Sends a whole message; waits while the channel is full.
+    ///
+    /// # Errors
+    /// If the message is larger than the channel takes whole, or the session is closed.
+    ///
+    /// # Cancel safety
+    /// A message is taken whole in the poll that completes the future, or not at all.
+    pub async fn send(&self, message: &[u8]) -> Result<MessageId, SendError> {
+        self.sending(|session, channel| session.send(message, channel), |end| Some(*end)).await
+    }
+
+    /// Begins a message of any length, to be written piece by piece.
+    ///
+    /// # Errors
+    /// If a streamed message is already open on the channel, or the session is closed.
+    ///
+    /// # Cancel safety
+    /// It is begun in the poll that completes the future, or not at all.
+    pub async fn begin(&self) -> Result<(), SendError> {
+        self.sending(|session, channel| session.begin(channel), |()| None).await
+    }
+
+    /// Writes the next bytes of the message, as many as fit but at least one; says how many.
+    ///
+    /// # Errors
+    /// If no streamed message is open on the channel, or the session is closed.
+    ///
+    /// # Cancel safety
+    /// Bytes are taken in the poll that completes the future, or not at all.
+    pub async fn write(&self, bytes: &[u8]) -> Result<usize, SendError> {
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        self.sending(|session, channel| session.write(bytes, channel), |_| None).await
+    }
+
+    /// Writes all of `bytes`, waiting as often as needed.
+    ///
+    /// # Errors
+    /// As for `write`.
+    ///
+    /// # Cancel safety
+    /// `bytes` moves on with what was written: call again with the same slice to write the rest.
+    pub async fn write_all(&self, bytes: &mut &[u8]) -> Result<(), SendError> {
+        while !bytes.is_empty() {
+            let written = self.write(bytes).await?;
+            *bytes = bytes.get(written..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Ends the message that `begin` began.
+    ///
+    /// # Errors
+    /// If no streamed message is open on the channel, or the session is closed.
+    ///
+    /// # Cancel safety
+    /// It is ended in the poll that completes the future, or not at all.
+    pub async fn finish(&self) -> Result<MessageId, SendError> {
+        self.sending(|session, channel| session.finish(channel), |end| Some(*end)).await
+    }
+
+    /// Waits until the peer's stack holds every message sent on the channel before this call, by whichever handle.
+    ///
+    /// # Errors
+    /// If the session ended first: then it is not known what arrived.
+    ///
+    /// # Cancel safety
+    /// It changes nothing.
+    pub async fn flushed(&self) -> Result<(), SendError> {
+        let (id, channel) = (self.session.id, self.id);
+        let mut target = None;
+        WaitFor::new(&self.session.shared, |state, _| {
+            state.learn_acknowledged(id, channel);
+            let Some(record) = state.sessions.get(&id) else { return Step::Done(Err(SendError::Closed(None))) };
+            let (sent, acknowledged) = record.offsets(channel);
+            match record.ended {
+                _ if acknowledged >= *target.get_or_insert(sent) => Step::Done(Ok(())),
+                Some(ended) => Step::Done(Err(SendError::Closed(Some(ended.reason)))),
+                None => Step::Wait(Topic::Acknowledged(id, channel)),
+            }
+        })
+        .await
+    }
+
+    /// Reads the next bytes of the current message into `out`, which must not be empty. `None`: the session was closed in order and
+    /// all that came has been read.
+    ///
+    /// # Errors
+    /// If the session broke: there may be data that never came.
+    ///
+    /// # Cancel safety
+    /// Bytes are taken in the poll that completes the future, or none.
+    pub async fn read(&self, out: &mut [u8]) -> Result<Option<Chunk>, RecvError> {
+        let (id, channel) = (self.session.id, self.id);
+        WaitFor::new(&self.session.shared, |state, now| match read(state, id, channel, out, now) {
+            Read::Chunk(chunk) => Step::Done(Ok(Some(chunk))),
+            Read::End => Step::Done(Ok(None)),
+            Read::Error(error) => Step::Done(Err(error)),
+            Read::Wait(topic) => Step::Wait(topic),
+        })
+        .await
+    }
+
+    /// Appends a message to `message`, which may grow to `limit` bytes; says how long it is then. `None`: the session was closed in
+    /// order and all that came has been read.
+    ///
+    /// # Errors
+    /// If the message is longer than `limit`, or the session broke: there may be data that never came.
+    ///
+    /// # Cancel safety
+    /// What was read of a message stands in `message`: call again with the same vector to go on. Clear it after a whole message.
+    pub async fn recv(&self, message: &mut Vec<u8>, limit: usize) -> Result<Option<usize>, RecvError> {
+        let (id, channel) = (self.session.id, self.id);
+        WaitFor::new(&self.session.shared, |state, now| {
+            let mut filled = message.len();
+            let step = loop {
+                if filled > limit {
+                    break Step::Done(Err(RecvError::TooLong));
+                }
+                let left = state.core.session(id).and_then(|session| session.message_length(channel));
+                let room = match (limit - filled, left) {
+                    (0, Some(0)) => 0,
+                    // The end has come, and beyond the limit.
+                    (0, Some(_)) => break Step::Done(Err(RecvError::TooLong)),
+                    // The end has not come: a byte that has shows that the message is longer.
+                    (0, None) => 1,
+                    (room, _) => room.min(RECV_STEP),
+                };
+                if message.len() < filled + room {
+                    message.resize(filled + room, 0);
+                }
+                match read(state, id, channel, &mut message[filled..], now) {
+                    Read::Chunk(chunk) => {
+                        filled += chunk.length;
+                        if chunk.end {
+                            break Step::Done(Ok(Some(filled)));
+                        }
+                    }
+                    // Half a message and then the end is no orderly end.
+                    Read::End if filled > 0 => {
+                        break match state.reason(id) {
+                            Some(reason) => Step::Done(Err(RecvError::Closed(reason))),
+                            None => Step::Done(Ok(None)),
+                        };
+                    }
+                    Read::End => break Step::Done(Ok(None)),
+                    Read::Error(error) => break Step::Done(Err(error)),
+                    Read::Wait(topic) => break Step::Wait(topic),
+                }
+            };
+            message.truncate(filled);
+            step
+        })
+        .await
+    }
+
+    /// Tries a command of the sending side until it is not blocked; `end` says which offset it brought the channel's messages to.
+    async fn sending<T>(
+        &self,
+        mut command: impl FnMut(&mut CoreSession<'_>, ChannelId) -> Result<T, session_core::SendError> + Unpin,
+        end: impl Fn(&T) -> Option<MessageId> + Unpin,
+    ) -> Result<T, SendError> {
+        use session_core::SendError as Core;
+        let (id, channel) = (self.session.id, self.id);
+        WaitFor::new(&self.session.shared, move |state, now| {
+            if let Some(ended) = state.ended(id) {
+                return Step::Done(Err(SendError::Closed(Some(ended.reason))));
+            }
+            let Some(mut session) = state.core.session_mut(id, now) else {
+                return Step::Done(Err(SendError::Closed(None)));
+            };
+            let result = command(&mut session, channel);
+            Step::Done(match result {
+                Ok(done) => {
+                    state.touched = true;
+                    if let (Some(message), Some(record)) = (end(&done), state.sessions.get_mut(&id)) {
+                        record.note_sent(channel, message.end_offset);
+                    }
+                    Ok(done)
+                }
+                Err(Core::Blocked) => return Step::Wait(Topic::Writable(id, channel)),
+                Err(Core::TooLarge) => Err(SendError::TooLarge),
+                Err(Core::UnknownChannel) => Err(SendError::UnknownChannel),
+                Err(Core::Streaming) => Err(SendError::Streaming),
+                Err(_) => Err(SendError::Closed(state.reason(id))),
+            })
+        })
+        .await
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Channel").field("session", &self.session.id).field("id", &self.id).finish()
+    }
+}
+
+type CoreSession<'a> = session_core::SessionMut<'a, session_core::RustCrypto>;
+
+enum Read {
+    Chunk(Chunk),
+    End,
+    Error(RecvError),
+    Wait(Topic),
+}
+
+fn read(state: &mut State, id: session_core::SessionId, channel: ChannelId, out: &mut [u8], now: Instant) -> Read {
+    let result = match state.core.session_mut(id, now) {
+        Some(mut session) => session.read(out, channel),
+        None => Err(session_core::RecvError::Closed),
+    };
+    match (result, state.ended(id)) {
+        (Ok(Some(chunk)), _) => {
+            // Reading gives the peer credit, and that must be told.
+            state.touched = true;
+            Read::Chunk(chunk)
+        }
+        (Ok(None), None) => Read::Wait(Topic::Readable(id, channel)),
+        (Err(session_core::RecvError::UnknownChannel), _) => Read::Error(RecvError::UnknownChannel),
+        (_, Some(ended)) if is_orderly(&ended.reason) => Read::End,
+        (_, Some(ended)) => Read::Error(RecvError::Closed(ended.reason)),
+        // Closing: why, and whether in order, is known when it has ended.
+        (Err(_), None) => Read::Wait(Topic::Session(id)),
+    }
+}
+
+/// Whether an application meant the session to end, rather than a fault.
+fn is_orderly(reason: &CloseReason) -> bool {
+    let meant = matches!(reason.by, ClosedBy::Local | ClosedBy::Peer);
+    meant && (reason.space == CloseSpace::Application || reason.code == CloseCode::NO_ERROR)
+}

@@ -1,0 +1,217 @@
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use session_core::{ChannelId, DiscardReason};
+
+use crate::fake::{Calls, Fault, Node, Packet, World, join, pattern, small_limits};
+use crate::session::Session;
+
+const CHANNEL: ChannelId = ChannelId(16);
+
+/// A session from `a` to `b`, both ends.
+fn open(world: &mut World, a: &Node, b: &Node) -> (Session, Session) {
+    let (near, far) = world.run(join(a.endpoint.connect(b.key, b.address), async {
+        b.endpoint.accept().await.expect("the endpoint lives").accept().await
+    }));
+    (near.expect("connects"), far.expect("accepts"))
+}
+
+/// Messages of many sizes from one end to the other: all arrive, once, in order.
+async fn transfer(from: &Session, to: &Session, salt: u8) {
+    const SIZES: [usize; 7] = [0, 1, 100, 1200, 5000, 12_000, 3];
+    let (sender, receiver) = (from.channel(CHANNEL), to.channel(CHANNEL));
+    let sending = async {
+        for (index, len) in SIZES.into_iter().enumerate() {
+            sender.send(&pattern(len, salt ^ index as u8)).await.expect("sends");
+        }
+        sender.flushed().await.expect("everything is acknowledged");
+    };
+    let receiving = async {
+        for (index, len) in SIZES.into_iter().enumerate() {
+            let mut message = Vec::new();
+            assert_eq!(receiver.recv(&mut message, 64 << 10).await, Ok(Some(len)));
+            assert_eq!(message, pattern(len, salt ^ index as u8), "message {index}");
+        }
+    };
+    join(sending, receiving).await;
+}
+
+/// Both ways at once over a fresh session, then an orderly close; what each socket was asked, by calls.
+fn run(prepare: impl FnOnce(&Calls)) -> (usize, usize, u64) {
+    run_in_batches(64, prepare)
+}
+
+fn run_in_batches(segments: usize, prepare: impl FnOnce(&Calls)) -> (usize, usize, u64) {
+    let mut world = World::new();
+    let (a, b) = (world.node_with(segments, segments, |builder| builder.limits(small_limits())), world.node());
+    prepare(&a.calls);
+    let (near, far) = open(&mut world, &a, &b);
+    world.run(join(transfer(&near, &far, 1), transfer(&far, &near, 2)));
+    let (told, heard) = world.run(join(near.close(7, "done"), far.closed()));
+    assert_eq!((told.code.0, told.text.as_str()), (7, "done"));
+    assert_eq!((heard.code.0, heard.text.as_str()), (7, "done"));
+    (
+        a.calls.sends.load(Ordering::Relaxed),
+        a.calls.receives.load(Ordering::Relaxed),
+        a.endpoint.stats().datagrams_refused,
+    )
+}
+
+#[test]
+fn a_transfer_without_faults() {
+    let (sends, receives, refused) = run(|_| {});
+    assert!(sends >= 10 && receives >= 10, "{sends} sends and {receives} receives are no test");
+    assert_eq!(refused, 0);
+}
+
+const FAULTS: [Fault; 8] = [
+    Fault::Block,
+    Fault::Errno(Errno::IO.raw_os_error()),
+    Fault::Errno(Errno::INVAL.raw_os_error()),
+    Fault::Errno(Errno::MSGSIZE.raw_os_error()),
+    Fault::Errno(Errno::NOBUFS.raw_os_error()),
+    Fault::Errno(Errno::AGAIN.raw_os_error()),
+    Fault::Errno(Errno::CONNREFUSED.raw_os_error()),
+    Fault::Errno(Errno::CONNRESET.raw_os_error()),
+];
+
+#[test]
+fn every_error_of_a_send_at_every_call_is_survived() {
+    for segments in [64, 1] {
+        let (sends, _, _) = run_in_batches(segments, |_| {});
+        for fault in FAULTS {
+            for call in 0..sends {
+                run_in_batches(segments, |calls| {
+                    calls.send_faults.lock().unwrap().insert(call, fault);
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn every_error_of_a_receive_at_every_call_is_survived() {
+    let (_, receives, _) = run(|_| {});
+    for fault in FAULTS {
+        for call in 0..receives {
+            run(|calls| {
+                calls.receive_faults.lock().unwrap().insert(call, fault);
+            });
+        }
+    }
+}
+
+#[test]
+fn errors_in_long_rows_are_survived() {
+    for fault in FAULTS {
+        run(|calls| {
+            let rows = (5..9).chain(20..24);
+            calls.send_faults.lock().unwrap().extend(rows.map(|call| (call, fault)));
+            calls.receive_faults.lock().unwrap().extend((3..60).map(|call| (call, fault)));
+        });
+    }
+}
+
+#[test]
+fn an_idle_connection_costs_keepalives_and_nothing_else() {
+    let mut world = World::new();
+    let (a, b) = (world.node(), world.node());
+    let (_near, _far) = open(&mut world, &a, &b);
+    let settle = world.sleep(Duration::from_secs(2));
+    world.run(settle);
+    let before = (a.polls.load(Ordering::Relaxed), b.polls.load(Ordering::Relaxed));
+    let minute = world.sleep(Duration::from_secs(50));
+    world.run(minute);
+    let polls = (a.polls.load(Ordering::Relaxed) - before.0, b.polls.load(Ordering::Relaxed) - before.1);
+    // Ten keepalives, each with an answer and a few timers around it.
+    assert!(polls.0 <= 80 && polls.1 <= 80, "{polls:?} polls while idle");
+    assert!(polls.0 >= 5, "{polls:?}: not even keepalives");
+}
+
+#[test]
+fn an_endpoint_without_sessions_is_never_polled() {
+    let mut world = World::new();
+    let a = world.node();
+    // A fresh driver is polled once; somebody else's time passes.
+    for _ in 0..100 {
+        let pause = world.sleep(Duration::from_secs(1));
+        world.run(pause);
+    }
+    assert_eq!(a.polls.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_bad_datagram_in_a_batch_spoils_none_of_the_others() {
+    for position in [0, 1, 31, 63] {
+        let mut world = World::new();
+        let (a, b) = (world.node(), world.node());
+        let (near, far) = open(&mut world, &a, &b);
+        let before = b.endpoint.stats().datagrams_received;
+        let discarded = b.endpoint.discards().total();
+        // Sixty-four datagrams wait at once: each message makes one.
+        let channel = near.channel(CHANNEL);
+        for number in 0..64_u8 {
+            if number == position {
+                let bytes = pattern(usize::from(number) * 7, 9);
+                world.network.lock().unwrap().put(b.address, Packet { remote: a.address, bytes, ecn: None });
+            }
+            world.run(channel.send(&pattern(100, number))).expect("sends");
+        }
+        let receiver = far.channel(CHANNEL);
+        world.run(async {
+            for number in 0..64_u8 {
+                let mut message = Vec::new();
+                assert_eq!(receiver.recv(&mut message, 1000).await, Ok(Some(100)));
+                assert_eq!(message, pattern(100, number));
+            }
+        });
+        assert!(b.endpoint.stats().datagrams_received > before);
+        assert_eq!(b.endpoint.discards().total() - discarded, 1);
+    }
+}
+
+#[test]
+fn empty_datagrams_and_forged_segment_sizes_are_survived() {
+    for stride in [None, Some(0), Some(1 << 20)] {
+        let mut world = World::new();
+        // Without gluing a stride beyond the length means one datagram, whatever it says.
+        let b = world.node_with(64, 1, |builder| builder.limits(small_limits()));
+        let a = world.node();
+        *b.calls.stride.lock().unwrap() = stride;
+        world.network.lock().unwrap().put(b.address, Packet { remote: a.address, bytes: Vec::new(), ecn: None });
+        let (near, far) = open(&mut world, &a, &b);
+        world.run(join(transfer(&near, &far, 1), transfer(&far, &near, 2)));
+        assert_eq!(b.endpoint.discards().of(DiscardReason::Malformed), 1, "the empty one is counted");
+    }
+}
+
+#[test]
+fn batches_are_used_where_the_socket_has_them() {
+    let mut world = World::new();
+    let (a, b) = (world.node(), world.node());
+    let (near, far) = open(&mut world, &a, &b);
+    world.run(join(transfer(&near, &far, 1), transfer(&far, &near, 2)));
+    assert!(world.network.lock().unwrap().largest_batch >= 4, "no batch was ever sent");
+}
+
+#[test]
+fn a_message_larger_than_every_window_crosses_both_ways() {
+    let mut world = World::new();
+    let (a, b) = (world.node_with(64, 64, |builder| builder), world.node_with(64, 64, |builder| builder));
+    let (near, far) = open(&mut world, &a, &b);
+    let large = pattern(5 << 18, 5);
+    let send = async |session: &Session| {
+        let channel = session.channel(CHANNEL);
+        channel.begin().await.expect("begins");
+        channel.write_all(&mut &large[..]).await.expect("writes");
+        channel.finish().await.expect("finishes");
+        channel.flushed().await.expect("is acknowledged");
+    };
+    let receive = async |session: &Session| {
+        let mut message = Vec::new();
+        assert_eq!(session.channel(CHANNEL).recv(&mut message, large.len()).await, Ok(Some(large.len())));
+        assert!(message == large, "the message was changed on the way");
+    };
+    world.run(join(join(send(&near), receive(&far)), join(send(&far), receive(&near))));
+}

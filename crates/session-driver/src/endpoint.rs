@@ -1,0 +1,239 @@
+//! The handle of an endpoint.
+
+use std::fmt;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use session_core::{
+    Carrier, CloseCode, ConnectOptions, Discards, Instant, Link, MAX_USER_DATA, Peer, PskName, PublicKey, SessionId,
+    StaticKey,
+};
+
+use crate::builder::EndpointBuilder;
+use crate::error::ConnectError;
+use crate::incoming::Incoming;
+use crate::session::{Session, SessionHandle};
+use crate::shared::{Shared, State, Topic};
+use crate::wait::{Step, WaitFor};
+
+/// One UDP socket and all sessions over it. Cheap to clone.
+///
+/// When the last handle is dropped, sessions that are not accepted yet are refused and no new ones come; sessions whose handles live go on.
+#[derive(Clone)]
+pub struct Endpoint {
+    inner: Arc<EndpointHandle>,
+}
+
+struct EndpointHandle {
+    shared: Arc<Shared>,
+}
+
+/// What may be said when asking for a session.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ConnectRequest<'a> {
+    /// A pre-shared key that both ends configured, by name.
+    pub psk: Option<&'a PskName>,
+    /// Up to 512 bytes for the peer's application to decide upon.
+    pub user_data: &'a [u8],
+}
+
+/// What went through an endpoint's socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndpointStats {
+    /// Datagrams handed to the system.
+    pub datagrams_sent: u64,
+    /// Calls that took them.
+    pub send_batches: u64,
+    /// Datagrams the system refused; the core repeats what was in them.
+    pub datagrams_refused: u64,
+    /// Datagrams received.
+    pub datagrams_received: u64,
+    /// Calls that brought them.
+    pub receive_batches: u64,
+    /// Errors of receiving, forged ones included; none ends anything.
+    pub receive_errors: u64,
+    /// The system failed to segment, so that datagrams are sent one by one from then on.
+    pub offload_failed: bool,
+}
+
+impl Endpoint {
+    /// Configures an endpoint that is known by `static_key`.
+    pub fn builder(static_key: StaticKey) -> EndpointBuilder {
+        EndpointBuilder::new(static_key)
+    }
+
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { inner: Arc::new(EndpointHandle { shared }) }
+    }
+
+    /// Opens a session with the node that holds `peer`'s secret key, at `address`.
+    ///
+    /// # Errors
+    /// If the attempt cannot begin, or ends: then with the reason, in the peer's words where it refused.
+    ///
+    /// # Cancel safety
+    /// Dropping the future gives the attempt up, and the peer is told. Calling again begins another.
+    pub async fn connect(&self, peer: PublicKey, address: SocketAddr) -> Result<Session, ConnectError> {
+        self.connect_with(peer, address, ConnectRequest::default()).await
+    }
+
+    /// [`Endpoint::connect`] with a pre-shared key or user data.
+    ///
+    /// # Errors
+    /// As for `connect`.
+    ///
+    /// # Cancel safety
+    /// As for `connect`.
+    pub async fn connect_with(
+        &self,
+        peer: PublicKey,
+        address: SocketAddr,
+        request: ConnectRequest<'_>,
+    ) -> Result<Session, ConnectError> {
+        let shared = &self.inner.shared;
+        let remote = reachable(shared.local, address).ok_or(ConnectError::AddressFamily)?;
+        let id = shared
+            .with(|state, now| begin(state, peer, shared.local, remote, request, now))
+            .map_err(|error| error.map_or(ConnectError::EndpointClosed, ConnectError::NotBegun))?;
+        // From here on the handle gives the attempt up when it is dropped.
+        let session = Session::new(SessionHandle::new(Arc::clone(shared), id));
+        WaitFor::new(shared, |state, _| match state.ended(id) {
+            Some(ended) => Step::Done(Err(ConnectError::Ended(ended.reason))),
+            None if state.sessions.get(&id).is_some_and(|record| record.established) => Step::Done(Ok(())),
+            None => Step::Wait(Topic::Session(id)),
+        })
+        .await?;
+        Ok(session)
+    }
+
+    /// The next session a peer asks for; `None` once the endpoint is closing.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves what has come for the next call.
+    pub async fn accept(&self) -> Option<Incoming> {
+        let shared = &self.inner.shared;
+        let (id, user_data) = WaitFor::new(shared, next_incoming).await?;
+        Some(Incoming::new(SessionHandle::new(Arc::clone(shared), id), user_data))
+    }
+
+    /// Closes all sessions as [`Session::close`] does, waits until they have ended, and then stops the driver and frees the socket.
+    /// Sessions that wait to be accepted are refused.
+    ///
+    /// The closing begins with the call, not with the first poll.
+    ///
+    /// # Cancel safety
+    /// Dropping the future does not stop the closing; calling again waits for it.
+    pub fn close(&self, code: u64, text: &str) -> impl Future<Output = ()> + Send {
+        let shared = &self.inner.shared;
+        shared.with(|state, now| stop(state, code, text, now));
+        WaitFor::new(shared, |state, _| if state.ended { Step::Done(()) } else { Step::Wait(Topic::Ended) })
+    }
+
+    /// The address it is bound to.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.inner.shared.local
+    }
+
+    /// The key by which peers know it.
+    #[must_use]
+    pub fn public_key(&self) -> PublicKey {
+        self.inner.shared.public_key
+    }
+
+    /// What went through its socket.
+    #[must_use]
+    pub fn stats(&self) -> EndpointStats {
+        self.inner.shared.with(|state, _| state.stats)
+    }
+
+    /// How many datagrams were discarded, by reason.
+    #[must_use]
+    pub fn discards(&self) -> Discards {
+        self.inner.shared.with(|state, _| *state.core.discards())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.inner.shared
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Endpoint").field("local", &self.local_addr()).finish_non_exhaustive()
+    }
+}
+
+impl Drop for EndpointHandle {
+    fn drop(&mut self) {
+        self.shared.with(refuse_new);
+    }
+}
+
+/// No reason in the error: the endpoint is closing.
+fn begin(
+    state: &mut State,
+    peer: PublicKey,
+    local: SocketAddr,
+    remote: SocketAddr,
+    request: ConnectRequest<'_>,
+    now: Instant,
+) -> Result<SessionId, Option<session_core::ConnectError>> {
+    if state.stopping {
+        return Err(None);
+    }
+    let peer = Peer::Known { key: peer, psk: request.psk };
+    let options = ConnectOptions { user_data: request.user_data };
+    let link = Link { carrier: Carrier::default(), local: local.into(), remote: remote.into() };
+    let id = state.core.connect(peer, link, options, now)?;
+    state.dial(id, remote);
+    Ok(id)
+}
+
+fn next_incoming(state: &mut State, now: Instant) -> Step<Option<(SessionId, Vec<u8>)>> {
+    while let Some(id) = state.incoming.pop_front() {
+        if state.ended(id).is_some() {
+            state.orphan(id, now);
+            continue;
+        }
+        let mut user_data = vec![0; MAX_USER_DATA];
+        let len = state.core.session(id).map_or(0, |session| session.user_data(&mut user_data));
+        user_data.truncate(len);
+        return Step::Done(Some((id, user_data)));
+    }
+    if state.stopping { Step::Done(None) } else { Step::Wait(Topic::Incoming) }
+}
+
+/// No new sessions, and the driver ends with the last one.
+fn refuse_new(state: &mut State, now: Instant) {
+    state.stopping = true;
+    state.touched = true;
+    while let Some(id) = state.incoming.pop_front() {
+        state.refuse(id, CloseCode::BUSY, "the endpoint is closing", now);
+        state.orphan(id, now);
+    }
+    state.notify(Topic::Incoming);
+}
+
+fn stop(state: &mut State, code: u64, text: &str, now: Instant) {
+    refuse_new(state, now);
+    let State { sessions, core, .. } = state;
+    for (id, record) in sessions.iter_mut().filter(|(_, record)| record.ended.is_none() && !record.closing) {
+        if let Some(mut session) = core.session_mut(*id, now) {
+            session.close(code, text);
+            record.closing = true;
+        }
+    }
+}
+
+/// `remote` as a socket bound to `local` names it.
+fn reachable(local: SocketAddr, remote: SocketAddr) -> Option<SocketAddr> {
+    match (local, remote.ip()) {
+        (SocketAddr::V6(_), IpAddr::V4(ip)) => Some(SocketAddr::new(ip.to_ipv6_mapped().into(), remote.port())),
+        (SocketAddr::V4(_), IpAddr::V6(ip)) => Some(SocketAddr::new(ip.to_ipv4_mapped()?.into(), remote.port())),
+        _ => Some(remote),
+    }
+}

@@ -1,0 +1,74 @@
+//! Datagrams on their way in: batches of the system taken apart.
+
+use std::io::{self, IoSliceMut};
+use std::task::{Context, Poll};
+
+use crate::socket::{AsyncUdpSocket, RecvMeta};
+use crate::udp::RECEIVE_SLOTS;
+
+/// Buffers where the system glues datagrams together: each holds up to 64.
+const GLUED_SLOTS: usize = 8;
+/// The largest buffer a glued receive fills.
+const MAX_GLUED: usize = 65_536;
+/// The smallest buffer: a datagram larger than ours is cut and then discarded by the core.
+const MIN_BUFFER: usize = 2048;
+
+/// Receive buffers and what the last receive put into them.
+pub(crate) struct Inbox {
+    buffer: Box<[u8]>,
+    size: usize,
+    metas: [RecvMeta; RECEIVE_SLOTS],
+    filled: usize,
+}
+
+impl Inbox {
+    pub(crate) fn new(max_datagram: usize, gro_segments: usize) -> Self {
+        let (slots, size) = if gro_segments > 1 {
+            (GLUED_SLOTS, max_datagram.saturating_mul(gro_segments).clamp(MIN_BUFFER, MAX_GLUED))
+        } else {
+            (RECEIVE_SLOTS, max_datagram.max(MIN_BUFFER))
+        };
+        Self {
+            buffer: vec![0; slots * size].into_boxed_slice(),
+            size,
+            metas: [RecvMeta::default(); RECEIVE_SLOTS],
+            filled: 0,
+        }
+    }
+
+    /// Fills the buffers with what has arrived.
+    pub(crate) fn poll_receive<S: AsyncUdpSocket>(
+        &mut self,
+        context: &mut Context<'_>,
+        socket: &mut S,
+    ) -> Poll<io::Result<()>> {
+        self.filled = 0;
+        let slots = self.buffer.len() / self.size;
+        let mut chunks = self.buffer.chunks_exact_mut(self.size);
+        let mut buffers: [IoSliceMut<'_>; RECEIVE_SLOTS] =
+            std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
+        socket.poll_recv(context, &mut buffers[..slots], &mut self.metas[..slots]).map_ok(|filled| {
+            self.filled = filled.min(slots);
+        })
+    }
+
+    /// The buffers of the last receive, each with its description.
+    pub(crate) fn buffers(&mut self) -> impl Iterator<Item = (&mut [u8], RecvMeta)> {
+        self.buffer.chunks_exact_mut(self.size).zip(self.metas).take(self.filled)
+    }
+}
+
+/// Calls `each` with every datagram of a buffer. The description comes from outside and may hold any numbers.
+pub(crate) fn split(buffer: &mut [u8], meta: &RecvMeta, mut each: impl FnMut(&mut [u8])) {
+    let len = meta.len.min(buffer.len());
+    if len == 0 {
+        // An empty datagram is one too: the core counts it.
+        each(&mut []);
+        return;
+    }
+    let stride = if meta.stride == 0 || meta.stride > len { len } else { meta.stride };
+    buffer[..len].chunks_mut(stride).for_each(each);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+//! Async handles for `session-core`, without a runtime.
+//!
+//! `session-tokio` and `session-smol` put a socket, a timer and a task under this crate and re-export its handles: use one of them.
+//! To run on another runtime, implement [`seam::AsyncUdpSocket`] and [`seam::Timer`] and spawn the [`seam::Driver`].
+//!
+//! Handles and the driver's task share one core behind a mutex (`docs/adr/0006-driver-shares-a-locked-endpoint.md`): a command is answered at once, with the core's own back-pressure, and no queue holds a second copy of the data.
+#![forbid(unsafe_code)]
+
+mod builder;
+mod channel;
+mod clock;
+mod driver;
+mod endpoint;
+mod error;
+#[cfg(test)]
+mod fake;
+mod inbox;
+mod incoming;
+mod outbox;
+mod session;
+mod shared;
+mod socket;
+mod udp;
+mod wait;
+
+pub use builder::EndpointBuilder;
+pub use channel::Channel;
+pub use endpoint::{ConnectRequest, Endpoint, EndpointStats};
+pub use error::{AcceptError, BindError, ConnectError, RecvError, SendError};
+pub use incoming::Incoming;
+pub use session::Session;
+
+pub use session_core::{
+    ChannelId, Chunk, CloseCode, CloseReason, CloseSpace, ClosedBy, Discards, Limits, MessageId, PeerId, PskName,
+    PublicKey, RustCrypto, Secret, StaticKey, Stats, Text, Timeouts, Uid,
+};
+
+/// What a runtime's adapter implements and starts. Not for applications: it may change with any release.
+#[doc(hidden)]
+pub mod seam {
+    pub use crate::clock::Clock;
+    pub use crate::driver::Driver;
+    pub use crate::socket::{AsyncUdpSocket, Datagrams, RecvMeta, Timer};
+    pub use crate::udp::{Udp, bind};
+}

@@ -1,0 +1,181 @@
+//! The handle of a session.
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use session_core::{Address, ChannelId, CloseReason, PeerId, PublicKey, SessionId, Stats, Uid};
+
+use crate::channel::Channel;
+use crate::shared::{Shared, Topic};
+use crate::wait::{Step, WaitFor};
+
+/// A secure session with one peer. Cheap to clone.
+///
+/// **Dropping the last handle** of a session (its channels' handles count) without [`Session::close`] **aborts it**: what is not
+/// acknowledged yet may be lost, and the peer is told that the session was aborted.
+#[derive(Clone)]
+pub struct Session {
+    inner: Arc<SessionHandle>,
+}
+
+/// What all handles of a session share; its drop gives the session up.
+pub(crate) struct SessionHandle {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) id: SessionId,
+    pub(crate) facts: Facts,
+}
+
+/// What stays true however the session goes on.
+pub(crate) struct Facts {
+    pub(crate) peer_key: PublicKey,
+    pub(crate) peer_id: PeerId,
+    pub(crate) remote: Option<SocketAddr>,
+}
+
+impl Session {
+    pub(crate) fn new(handle: SessionHandle) -> Self {
+        Self { inner: Arc::new(handle) }
+    }
+
+    /// A channel of the session. An id that is not configured shows with the first operation.
+    #[must_use]
+    pub fn channel(&self, id: ChannelId) -> Channel {
+        Channel::new(Arc::clone(&self.inner), id)
+    }
+
+    /// Delivers what was sent, for at most the release timeout, then ends the session. Both applications learn code and text.
+    /// Says how it ended.
+    ///
+    /// The closing begins with the call, not with the first poll: nothing can be sent from here on.
+    ///
+    /// # Cancel safety
+    /// Dropping the future does not stop the closing; calling again waits for it, with the first code and text.
+    pub fn close(&self, code: u64, text: &str) -> impl Future<Output = CloseReason> + Send {
+        let id = self.inner.id;
+        self.inner.shared.with(|state, now| {
+            if let Some(mut session) = state.core.session_mut(id, now) {
+                session.close(code, text);
+            }
+            if let Some(record) = state.sessions.get_mut(&id) {
+                record.closing = true;
+            }
+            state.touched = true;
+        });
+        self.closed()
+    }
+
+    /// Ends the session at once: what is not delivered yet is lost. Both applications learn code and text.
+    pub fn abort(&self, code: u64, text: &str) {
+        let id = self.inner.id;
+        self.inner.shared.with(|state, now| {
+            if let Some(mut session) = state.core.session_mut(id, now) {
+                session.abort(code, text);
+            }
+            if let Some(record) = state.sessions.get_mut(&id) {
+                record.closing = true;
+            }
+            state.touched = true;
+        });
+    }
+
+    /// Waits until the session has ended, and says why. What it had received stays readable for a while (`Timeouts::forget`).
+    ///
+    /// # Cancel safety
+    /// It changes nothing.
+    pub fn closed(&self) -> impl Future<Output = CloseReason> + Send {
+        let id = self.inner.id;
+        WaitFor::new(&self.inner.shared, move |state, _| match state.ended(id) {
+            Some(ended) => Step::Done(ended.reason),
+            None => Step::Wait(Topic::Session(id)),
+        })
+    }
+
+    /// Counters and estimates; of a session that has ended, the last ones.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let id = self.inner.id;
+        self.inner.shared.with(|state, _| match state.ended(id) {
+            Some(ended) => ended.stats,
+            None => state.core.session(id).map(|session| session.stats()).unwrap_or_default(),
+        })
+    }
+
+    /// The name both ends give the session; `None` once it is forgotten.
+    #[must_use]
+    pub fn uid(&self) -> Option<Uid> {
+        let id = self.inner.id;
+        self.inner.shared.with(|state, _| state.core.session(id).and_then(|session| session.uid()))
+    }
+
+    /// The peer's proved key.
+    #[must_use]
+    pub fn peer_key(&self) -> PublicKey {
+        self.inner.facts.peer_key
+    }
+
+    /// The name made of the peer's key.
+    #[must_use]
+    pub fn peer_id(&self) -> PeerId {
+        self.inner.facts.peer_id
+    }
+
+    /// Where the peer is.
+    #[must_use]
+    pub fn remote_address(&self) -> Option<SocketAddr> {
+        let id = self.inner.id;
+        let now = self.inner.shared.with(|state, _| state.core.session(id).map(|session| session.link()));
+        now.and_then(|link| ip(link.remote)).or(self.inner.facts.remote)
+    }
+
+    /// What the peer's application said with its CONNECT or ACCEPT.
+    #[must_use]
+    pub fn user_data(&self) -> Vec<u8> {
+        let id = self.inner.id;
+        let mut user_data = vec![0; session_core::MAX_USER_DATA];
+        let len = self
+            .inner
+            .shared
+            .with(|state, _| state.core.session(id).map_or(0, |session| session.user_data(&mut user_data)));
+        user_data.truncate(len);
+        user_data
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Session").field("id", &self.inner.id).finish_non_exhaustive()
+    }
+}
+
+impl SessionHandle {
+    /// Must not be called, or dropped, under the lock.
+    pub(crate) fn new(shared: Arc<Shared>, id: SessionId) -> Self {
+        let facts = shared.with(|state, _| {
+            let session = state.core.session(id);
+            Facts {
+                peer_key: session.as_ref().map_or(shared.public_key, |session| session.peer_key()),
+                peer_id: session.as_ref().map_or_else(|| shared.public_key.peer_id(), |session| session.peer_id()),
+                remote: session.and_then(|session| ip(session.link().remote)),
+            }
+        });
+        Self { shared, id, facts }
+    }
+}
+
+impl Drop for SessionHandle {
+    fn drop(&mut self) {
+        self.shared.with(|state, now| state.orphan(self.id, now));
+    }
+}
+
+fn ip(address: Address) -> Option<SocketAddr> {
+    match address {
+        Address::Ip(address) => Some(address),
+        Address::Opaque(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

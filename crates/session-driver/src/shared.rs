@@ -1,0 +1,428 @@
+//! What handles and the driver's task share: the core, who waits for what, and what is known of each session.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use session_core::{
+    ChannelId, CloseCode, CloseReason, CloseSpace, ClosedBy, Event, Instant, PublicKey, RustCrypto, SessionId, Stats,
+    Text,
+};
+
+use crate::clock::Clock;
+use crate::endpoint::EndpointStats;
+
+pub(crate) type Core = session_core::Endpoint<RustCrypto>;
+
+/// One lock for the endpoint. It is held for a command or a bounded batch, never over a system call and never while waking.
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    pub(crate) clock: Clock,
+    pub(crate) local: SocketAddr,
+    pub(crate) public_key: PublicKey,
+}
+
+pub(crate) struct State {
+    pub(crate) core: Core,
+    pub(crate) sessions: HashMap<SessionId, Record>,
+    /// Sessions that wait for `accept`; the core bounds their number.
+    pub(crate) incoming: VecDeque<SessionId>,
+    /// Where our own attempts went, and how many sessions are left of them.
+    dialled: HashMap<SocketAddr, u32>,
+    pub(crate) waiters: Waiters,
+    pub(crate) stats: EndpointStats,
+    /// No new sessions; the driver ends with the last one.
+    pub(crate) stopping: bool,
+    /// The driver is gone: nothing moves any more.
+    pub(crate) ended: bool,
+    /// A command gave the core something to do.
+    pub(crate) touched: bool,
+    /// Set while the driver sleeps.
+    pub(crate) driver: Option<Waker>,
+}
+
+/// What the driver knows of a session that the core does not, or only for a while.
+#[derive(Default)]
+pub(crate) struct Record {
+    pub(crate) established: bool,
+    /// `close`, `abort` or `refuse` was called.
+    pub(crate) closing: bool,
+    /// No handle is left: the slot is given up when the session has ended.
+    pub(crate) orphaned: bool,
+    pub(crate) ended: Option<Ended>,
+    /// The end of the last message sent on each channel, and up to where the peer is known to have them.
+    offsets: Vec<Offsets>,
+    /// Where our attempt went, if it was ours.
+    dialled: Option<SocketAddr>,
+    waiters: Vec<Waiter>,
+}
+
+struct Offsets {
+    channel: ChannelId,
+    sent: u64,
+    acknowledged: u64,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Ended {
+    pub(crate) reason: CloseReason,
+    pub(crate) stats: Stats,
+}
+
+/// What a future waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Topic {
+    /// A session to accept.
+    Incoming,
+    /// Memory for an answer.
+    Room,
+    /// The driver's end.
+    Ended,
+    /// Established or closed.
+    Session(SessionId),
+    Readable(SessionId, ChannelId),
+    Writable(SessionId, ChannelId),
+    Acknowledged(SessionId, ChannelId),
+}
+
+/// Waiters of the endpoint; those of a session stand in its record. One slot for each waiting future.
+#[derive(Default)]
+pub(crate) struct Waiters {
+    endpoint: Vec<Waiter>,
+    last_ticket: u64,
+    /// To be woken once the lock is free.
+    woken: Vec<Waker>,
+}
+
+struct Waiter {
+    ticket: u64,
+    topic: Topic,
+    waker: Waker,
+    /// Not woken since it last registered.
+    armed: bool,
+}
+
+/// A future's place among the waiters.
+#[derive(Clone, Copy)]
+pub(crate) struct Ticket {
+    number: u64,
+    topic: Topic,
+}
+
+impl Shared {
+    pub(crate) fn new(core: Core, clock: Clock, local: SocketAddr) -> Self {
+        let public_key = core.public_key();
+        let state = State {
+            core,
+            sessions: HashMap::new(),
+            incoming: VecDeque::new(),
+            dialled: HashMap::new(),
+            waiters: Waiters::default(),
+            stats: EndpointStats::default(),
+            stopping: false,
+            ended: false,
+            touched: false,
+            driver: None,
+        };
+        Self { state: Mutex::new(state), clock, local, public_key }
+    }
+
+    /// Runs a command and then, the lock free again, wakes who must know.
+    pub(crate) fn with<R>(&self, command: impl FnOnce(&mut State, Instant) -> R) -> R {
+        let mut state = self.lock();
+        let now = self.clock.now();
+        let result = command(&mut state, now);
+        let driver = if std::mem::take(&mut state.touched) { state.driver.take() } else { None };
+        let woken = std::mem::take(&mut state.waiters.woken);
+        drop(state);
+        woken.into_iter().chain(driver).for_each(Waker::wake);
+        result
+    }
+
+    /// The same for the driver, which needs no waking and brings its own list to keep its allocation.
+    pub(crate) fn with_driver<R>(&self, woken: &mut Vec<Waker>, work: impl FnOnce(&mut State, Instant) -> R) -> R {
+        let mut state = self.lock();
+        let now = self.clock.now();
+        let result = work(&mut state, now);
+        state.touched = false;
+        std::mem::swap(woken, &mut state.waiters.woken);
+        drop(state);
+        woken.drain(..).for_each(Waker::wake);
+        result
+    }
+
+    /// A panic elsewhere leaves the core as it was before or after a command: it has no half-done ones.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Why the session ended, as far as anybody knows yet.
+    pub(crate) fn reason(&self, id: SessionId) -> Option<CloseReason> {
+        match self.ended(id) {
+            Some(ended) => Some(ended.reason),
+            None => self.core.session(id).and_then(|session| session.close_reason()),
+        }
+    }
+
+    /// Set once the session has ended for good.
+    pub(crate) fn ended(&self, id: SessionId) -> Option<Ended> {
+        match self.sessions.get(&id) {
+            Some(record) => record.ended,
+            None => Some(Ended { reason: stopped(), stats: Stats::default() }),
+        }
+    }
+
+    /// Files what the core reports.
+    pub(crate) fn apply(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Incoming(id) => self.on_incoming(id, now),
+            Event::Established(id) => {
+                if let Some(record) = self.sessions.get_mut(&id) {
+                    record.established = true;
+                }
+                self.notify(Topic::Session(id));
+            }
+            Event::Readable(id, channel) => self.notify(Topic::Readable(id, channel)),
+            Event::Writable(id, channel) => self.notify(Topic::Writable(id, channel)),
+            Event::Acknowledged(id, channel) => {
+                self.learn_acknowledged(id, channel);
+                self.notify(Topic::Acknowledged(id, channel));
+            }
+            Event::Closed(id) => {
+                let session = self.core.session(id);
+                let reason = session.as_ref().and_then(|session| session.close_reason()).unwrap_or_else(stopped);
+                let stats = session.map(|session| session.stats()).unwrap_or_default();
+                self.on_ended(id, Ended { reason, stats });
+            }
+            _ => {}
+        }
+    }
+
+    /// Keeps what the peer is known to have, beyond the end of the session. An ended session's core counts what it gave up as
+    /// acknowledged, so it is asked only while it lives.
+    pub(crate) fn learn_acknowledged(&mut self, id: SessionId, channel: ChannelId) {
+        let Some(session) = self.core.session(id).filter(|session| session.state() == session_core::State::Established)
+        else {
+            return;
+        };
+        let end = session.acked_offset(channel);
+        if let Some(record) = self.sessions.get_mut(&id) {
+            record.note_acknowledged(channel, end);
+        }
+    }
+
+    /// Files an attempt of ours.
+    pub(crate) fn dial(&mut self, id: SessionId, remote: SocketAddr) {
+        *self.dialled.entry(remote).or_default() += 1;
+        self.sessions.insert(id, Record { dialled: Some(remote), ..Record::default() });
+        self.touched = true;
+    }
+
+    /// Whether sessions with `remote` began here. Their link says "whatever address the system picks", and the peer's answers
+    /// must come over the same link.
+    pub(crate) fn has_dialled(&self, remote: SocketAddr) -> bool {
+        self.dialled.contains_key(&remote)
+    }
+
+    fn on_incoming(&mut self, id: SessionId, now: Instant) {
+        self.sessions.insert(id, Record::default());
+        if self.stopping {
+            self.refuse(id, CloseCode::BUSY, "the endpoint is closing", now);
+            self.orphan(id, now);
+        } else {
+            self.incoming.push_back(id);
+            self.notify(Topic::Incoming);
+        }
+    }
+
+    fn on_ended(&mut self, id: SessionId, ended: Ended) {
+        let Some(record) = self.sessions.get_mut(&id) else {
+            self.core.forget(id);
+            return;
+        };
+        record.ended = Some(ended);
+        let orphaned = record.orphaned;
+        notify(&mut record.waiters, &mut self.waiters.woken, |_| true);
+        if orphaned {
+            self.forget(id);
+        }
+    }
+
+    /// Answers no; nothing happens if the session waits for no answer.
+    pub(crate) fn refuse(&mut self, id: SessionId, code: CloseCode, text: &str, now: Instant) {
+        let Some(record) = self.sessions.get_mut(&id) else { return };
+        let Some(mut session) = self.core.session_mut(id, now) else { return };
+        if session.refuse(code, text, None).is_ok() {
+            record.closing = true;
+        }
+        self.touched = true;
+    }
+
+    /// The last handle is gone: aborts the session unless it is closing, and gives up its slot when it has ended.
+    pub(crate) fn orphan(&mut self, id: SessionId, now: Instant) {
+        let Some(record) = self.sessions.get_mut(&id) else { return };
+        record.orphaned = true;
+        if record.ended.is_some() {
+            self.forget(id);
+            return;
+        }
+        if !record.closing {
+            record.closing = true;
+            if let Some(mut session) = self.core.session_mut(id, now) {
+                session.abort(0, "the last handle was dropped");
+            }
+        }
+        self.touched = true;
+    }
+
+    fn forget(&mut self, id: SessionId) {
+        self.core.forget(id);
+        self.touched = true;
+        let dialled = self.sessions.remove(&id).and_then(|record| record.dialled);
+        let Some(remote) = dialled else { return };
+        if let Some(count) = self.dialled.get_mut(&remote) {
+            *count -= 1;
+            if *count == 0 {
+                self.dialled.remove(&remote);
+            }
+        }
+    }
+
+    /// Whether sessions remain that have not ended.
+    pub(crate) fn has_sessions(&self) -> bool {
+        self.sessions.values().any(|record| record.ended.is_none())
+    }
+
+    /// No driver any more: whatever waits is told.
+    pub(crate) fn end(&mut self) {
+        self.ended = true;
+        self.stopping = true;
+        self.driver = None;
+        for record in self.sessions.values_mut() {
+            record.ended.get_or_insert(Ended { reason: stopped(), stats: Stats::default() });
+            notify(&mut record.waiters, &mut self.waiters.woken, |_| true);
+        }
+        notify(&mut self.waiters.endpoint, &mut self.waiters.woken, |_| true);
+    }
+
+    /// Wakes those who wait for `topic`.
+    pub(crate) fn notify(&mut self, topic: Topic) {
+        let list = match topic.session() {
+            Some(id) => match self.sessions.get_mut(&id) {
+                Some(record) => &mut record.waiters,
+                None => return,
+            },
+            None => &mut self.waiters.endpoint,
+        };
+        notify(list, &mut self.waiters.woken, |waiter| waiter.topic == topic);
+    }
+
+    /// Files a waiting future, at the place it had if it had one.
+    pub(crate) fn wait(&mut self, ticket: &mut Option<Ticket>, topic: Topic, waker: &Waker) {
+        if ticket.is_some_and(|former| former.topic.session() != topic.session()) {
+            self.leave(ticket);
+        }
+        if let Some(waiter) = ticket.and_then(|former| self.find(former)) {
+            waiter.topic = topic;
+            waiter.armed = true;
+            waiter.waker.clone_from(waker);
+            return;
+        }
+        self.waiters.last_ticket += 1;
+        let number = self.waiters.last_ticket;
+        *ticket = Some(Ticket { number, topic });
+        let waiter = Waiter { ticket: number, topic, waker: waker.clone(), armed: true };
+        match topic.session() {
+            Some(id) => match self.sessions.get_mut(&id) {
+                Some(record) => record.waiters.push(waiter),
+                // Nothing left to wait for: the next attempt will say so.
+                None => self.waiters.woken.push(waiter.waker),
+            },
+            None => self.waiters.endpoint.push(waiter),
+        }
+    }
+
+    /// Strikes a future off.
+    pub(crate) fn leave(&mut self, ticket: &mut Option<Ticket>) {
+        let Some(ticket) = ticket.take() else { return };
+        let list = match ticket.topic.session() {
+            Some(id) => self.sessions.get_mut(&id).map(|record| &mut record.waiters),
+            None => Some(&mut self.waiters.endpoint),
+        };
+        if let Some(list) = list {
+            list.retain(|waiter| waiter.ticket != ticket.number);
+        }
+    }
+
+    fn find(&mut self, ticket: Ticket) -> Option<&mut Waiter> {
+        let list = match ticket.topic.session() {
+            Some(id) => &mut self.sessions.get_mut(&id)?.waiters,
+            None => &mut self.waiters.endpoint,
+        };
+        list.iter_mut().find(|waiter| waiter.ticket == ticket.number)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiters.endpoint.len() + self.sessions.values().map(|record| record.waiters.len()).sum::<usize>()
+    }
+}
+
+impl Record {
+    /// Notes that a message ends at `end`.
+    pub(crate) fn note_sent(&mut self, channel: ChannelId, end: u64) {
+        let offsets = self.offsets_mut(channel);
+        offsets.sent = offsets.sent.max(end);
+    }
+
+    /// Notes that the peer has everything below `end`.
+    fn note_acknowledged(&mut self, channel: ChannelId, end: u64) {
+        let offsets = self.offsets_mut(channel);
+        offsets.acknowledged = offsets.acknowledged.max(end);
+    }
+
+    /// The end of the last message sent on `channel`, and up to where the peer is known to have its messages.
+    pub(crate) fn offsets(&self, channel: ChannelId) -> (u64, u64) {
+        let known = self.offsets.iter().find(|offsets| offsets.channel == channel);
+        known.map_or((0, 0), |offsets| (offsets.sent, offsets.acknowledged))
+    }
+
+    fn offsets_mut(&mut self, channel: ChannelId) -> &mut Offsets {
+        let index = self.offsets.iter().position(|offsets| offsets.channel == channel).unwrap_or_else(|| {
+            self.offsets.push(Offsets { channel, sent: 0, acknowledged: 0 });
+            self.offsets.len() - 1
+        });
+        &mut self.offsets[index]
+    }
+}
+
+impl Topic {
+    fn session(self) -> Option<SessionId> {
+        match self {
+            Self::Incoming | Self::Room | Self::Ended => None,
+            Self::Session(id) | Self::Readable(id, _) | Self::Writable(id, _) | Self::Acknowledged(id, _) => Some(id),
+        }
+    }
+}
+
+fn notify(list: &mut [Waiter], woken: &mut Vec<Waker>, whom: impl Fn(&Waiter) -> bool) {
+    for waiter in list.iter_mut().filter(|waiter| waiter.armed && whom(waiter)) {
+        waiter.armed = false;
+        woken.push(waiter.waker.clone());
+    }
+}
+
+/// The reason where the endpoint went away under a session.
+fn stopped() -> CloseReason {
+    CloseReason {
+        by: ClosedBy::Local,
+        space: CloseSpace::Protocol,
+        code: CloseCode::INTERNAL,
+        frame_type: 0,
+        retry_after: None,
+        text: Text::cut("the endpoint has stopped"),
+    }
+}
