@@ -65,7 +65,9 @@ impl<P: Provider> Endpoint<P> {
         let reply = Reply::parse(within_limit(datagram)?)?;
         let slot = self.routes.find(name_of(&reply.destination)).ok_or(DiscardReason::UnknownSession)?;
         let core = self.slots.at(slot).ok_or(DiscardReason::UnknownSession)?;
-        if core.phase() != Phase::SynSent || core.link() != *link {
+        let expected = core.link();
+        // The local end may have been a wildcard when the Hello left: the Reply says which address it is.
+        if core.phase() != Phase::SynSent || (expected.carrier, expected.remote) != (link.carrier, link.remote) {
             return Err(DiscardReason::State);
         }
         let attempt = core.attempt().ok_or(DiscardReason::State)?;
