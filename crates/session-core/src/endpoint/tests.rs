@@ -94,3 +94,10 @@ fn a_message_crosses_and_both_sides_learn_of_the_close() {
     bob.forget(at_bob);
     assert_eq!(bob.session_count(), 0);
 }
+
+/// What an idle session costs beside the pool and the key cache. The aim is 1 KiB; this keeps it from growing meanwhile.
+#[test]
+fn a_slot_stays_within_its_budget() {
+    let bytes = size_of::<SessionCore>();
+    assert!(bytes <= 2816, "{bytes} bytes");
+}
