@@ -17,6 +17,12 @@ pub(crate) struct Shared<P: Provider> {
     pub(crate) key_owners: u64,
 }
 
+/// See [`Shared::checkpoint`].
+pub(crate) struct Checkpoint {
+    generator: Generator,
+    key_owners: u64,
+}
+
 /// What an endpoint was told, and what follows from it.
 pub(crate) struct Settings {
     pub(crate) config: Config,
@@ -36,6 +42,18 @@ impl<P: Provider> Shared<P> {
     pub(crate) fn next_key_owner(&mut self) -> u64 {
         self.key_owners = self.key_owners.wrapping_add(1);
         self.key_owners
+    }
+
+    /// What an attempt that comes to nothing must leave as it was.
+    pub(crate) fn checkpoint(&self) -> Checkpoint {
+        Checkpoint { generator: self.generator.checkpoint(), key_owners: self.key_owners }
+    }
+
+    /// The attempt came to nothing, and nothing it drew has left the endpoint.
+    pub(crate) fn restore(&mut self, checkpoint: Checkpoint) {
+        let Checkpoint { generator, key_owners } = checkpoint;
+        self.generator = generator;
+        self.key_owners = key_owners;
     }
 
     /// Expanded keys follow from what the sessions feed, so the cache is left out.

@@ -73,6 +73,11 @@ impl Generator {
         }
     }
 
+    /// The state to return to if nothing of what is drawn from here on leaves the endpoint.
+    pub(crate) fn checkpoint(&self) -> Self {
+        Self { state: self.state.duplicate(), hedged: self.hedged }
+    }
+
     pub(crate) fn digest_into(&self, hash: &mut StateHash) {
         let Self { state, hedged } = self;
         state.digest_into(hash);

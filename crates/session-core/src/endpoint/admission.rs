@@ -40,14 +40,22 @@ impl<P: Provider> Endpoint<P> {
             return Err(DiscardReason::PeerPending);
         }
 
-        // The Hello is genuine: from here on state may change.
-        let id = self.vacant_slot().ok_or(DiscardReason::SessionsFull)?;
+        // The Hello is genuine. What follows can only fail for want of memory, and then leaves no trace either.
+        let vacancy = self.vacancy().ok_or(DiscardReason::SessionsFull)?;
+        let checkpoint = self.shared.checkpoint();
         let local_id = self.routes.new_id(&mut self.shared.generator);
         let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
-        let answered = write_reply(&mut context, &hello, datagram.len(), verified, local_id, carrier)?;
-        let core = SessionCore::responder(&mut context, id, local_id, *link, answered);
-        self.install(id, core);
-        Ok(())
+        match write_reply(&mut context, &hello, datagram.len(), verified, local_id, carrier) {
+            Ok(answered) => {
+                let core = SessionCore::responder(&mut context, vacancy.id, local_id, *link, answered);
+                self.install(&vacancy, core);
+                Ok(())
+            }
+            Err(reason) => {
+                self.shared.restore(checkpoint);
+                Err(reason)
+            }
+        }
     }
 
     /// A Hello that was answered before gets the same Reply again (P-4.2-5).

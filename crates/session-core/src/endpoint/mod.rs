@@ -1,6 +1,8 @@
 //! Many sessions behind a few carriers: one way in for datagrams, one for time, one way out.
 
 mod admission;
+#[cfg(any(test, fuzzing))]
+mod check;
 mod deadlines;
 mod lend;
 mod route;
@@ -51,6 +53,12 @@ pub struct Endpoint<P: Provider = RustCrypto> {
     /// The largest `now` seen (P-11-3).
     now: Instant,
     discards: Discards,
+}
+
+/// A slot for a new session, and the closed session that goes for it.
+struct Vacancy {
+    id: SessionId,
+    evicts: Option<u32>,
 }
 
 impl<P: Provider> Endpoint<P> {
@@ -196,17 +204,28 @@ impl<P: Provider> Endpoint<P> {
         let Peer::Known { key, psk } = peer;
         let carrier = *self.settings.config.carriers.get(usize::from(link.carrier.0)).ok_or(ConnectError::Carrier)?;
         let user_data = UserData::new(options.user_data).ok_or(ConnectError::UserData)?;
-        let id = self.vacant_slot().ok_or(ConnectError::TooManySessions)?;
+        let vacancy = self.vacancy().ok_or(ConnectError::TooManySessions)?;
+        let checkpoint = self.shared.checkpoint();
         let local_id = self.routes.new_id(&mut self.shared.generator);
         let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
-        let attempt = write_hello(&mut context, &key, psk, local_id, &carrier)?;
-        let mut core = SessionCore::initiator(&mut context, id, local_id, link, attempt);
-        if !core.queue_connect(&mut self.shared.pool, user_data) {
-            core.release(&mut self.shared);
-            return Err(ConnectError::NoMemory);
+        let begun = write_hello(&mut context, &key, psk, local_id, &carrier).and_then(|attempt| {
+            let mut core = SessionCore::initiator(&mut context, vacancy.id, local_id, link, attempt);
+            if core.queue_connect(&mut context.shared.pool, user_data) {
+                return Ok(core);
+            }
+            core.release(context.shared);
+            Err(ConnectError::NoMemory)
+        });
+        match begun {
+            Ok(core) => {
+                self.install(&vacancy, core);
+                Ok(vacancy.id)
+            }
+            Err(error) => {
+                self.shared.restore(checkpoint);
+                Err(error)
+            }
         }
-        self.install(id, core);
-        Ok(id)
     }
 
     /// Lends out a session for commands; `None` if it is gone. `now` is when the commands are given.
@@ -302,14 +321,12 @@ impl<P: Provider> Endpoint<P> {
     fn handle_data(&mut self, datagram: &mut [u8]) -> Result<(), DiscardReason> {
         let (id, number_offset) = data_header::parse_protected(datagram, ID_LENGTH)?;
         let slot = self.routes.find(name_of(&id)).ok_or(DiscardReason::UnknownSession)?;
-        let result = self.with(slot, |core, context| {
-            let result = core.receive(context, datagram, number_offset);
-            if let Err(reason) = result {
-                core.count_discard(reason);
-            }
-            result
-        });
-        result.unwrap_or(Err(DiscardReason::UnknownSession))
+        let core = self.slots.at_mut(slot).ok_or(DiscardReason::UnknownSession)?;
+        let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
+        // What does not open files nothing anew: not even a place in a queue may change.
+        let opened = core.open(context.shared, datagram, number_offset).inspect_err(|reason| core.count_discard(*reason))?;
+        self.with(slot, |core, context| core.receive(context, &opened));
+        Ok(())
     }
 
     /// Runs `operation` on a session and files afterwards what it changed.
@@ -381,22 +398,26 @@ impl<P: Provider> Endpoint<P> {
         }
     }
 
-    /// Whether [`vacant_slot`](Self::vacant_slot) would find one.
+    /// Whether [`vacancy`](Self::vacancy) would find a slot.
     fn has_vacancy(&self) -> bool {
         self.slots.used() < self.settings.limits.sessions || self.slots.first(Queue::Closed).is_some()
     }
 
-    /// A free slot, making one out of a closed session if need be.
-    fn vacant_slot(&mut self) -> Option<SessionId> {
+    /// Where the next session goes; nothing has changed yet.
+    fn vacancy(&mut self) -> Option<Vacancy> {
         if let Some(id) = self.slots.next_id() {
-            return Some(id);
+            return Some(Vacancy { id, evicts: None });
         }
         let oldest = self.slots.first(Queue::Closed)?;
-        self.remove(oldest);
-        self.slots.next_id()
+        let SessionId { slot, generation } = self.slots.at(oldest)?.id();
+        Some(Vacancy { id: SessionId { slot, generation: generation.wrapping_add(1) }, evicts: Some(oldest) })
     }
 
-    fn install(&mut self, id: SessionId, core: SessionCore) {
+    fn install(&mut self, vacancy: &Vacancy, core: SessionCore) {
+        if let Some(closed) = vacancy.evicts {
+            self.remove(closed);
+        }
+        let id = vacancy.id;
         self.routes.insert(name_of(&core.local_id()), id.slot);
         if let Some(mac1) = core.mac1_of_hello() {
             self.pending += 1;

@@ -23,41 +23,36 @@ use crate::wire::{
 };
 
 /// A packet that is authentic and new.
-struct Opened<'b> {
+pub(crate) struct Opened<'b> {
     number: u64,
+    /// Bytes of the datagram.
+    length: u64,
     plaintext: &'b [u8],
 }
 
 impl SessionCore {
-    /// Takes one datagram that names this session. On a discard nothing has changed.
-    pub(crate) fn receive<P: Provider>(
-        &mut self,
-        context: &mut Context<'_, P>,
-        datagram: &mut [u8],
-        number_offset: usize,
-    ) -> Result<(), DiscardReason> {
-        let length = datagram.len() as u64;
-        let opened = self.open(context.shared, datagram, number_offset)?;
-
+    /// Applies a packet that was opened.
+    pub(crate) fn receive<P: Provider>(&mut self, context: &mut Context<'_, P>, opened: &Opened<'_>) {
         self.packets.replay.insert(opened.number);
         self.clocks.received_at = context.now;
         self.counters.packets_received = self.counters.packets_received.saturating_add(1);
-        self.counters.bytes_received = self.counters.bytes_received.saturating_add(length);
+        self.counters.bytes_received = self.counters.bytes_received.saturating_add(opened.length);
         if self.follow(Trigger::KeyConfirmed) {
             self.on_key_confirmed(context);
         }
-        if let Err(fault) = self.apply(context, &opened) {
+        if let Err(fault) = self.apply(context, opened) {
             self.end_at_once(context, fault.reason());
         }
-        Ok(())
     }
 
-    fn open<'b, P: Provider>(
+    /// Opens one datagram that names this session. On a discard nothing has changed.
+    pub(crate) fn open<'b, P: Provider>(
         &mut self,
         shared: &mut Shared<P>,
         datagram: &'b mut [u8],
         number_offset: usize,
     ) -> Result<Opened<'b>, DiscardReason> {
+        let length = datagram.len() as u64;
         let secrets = self.keys.secrets.as_ref().ok_or(DiscardReason::State)?;
         let Shared { provider, keys, .. } = shared;
         let role = self.role;
@@ -75,7 +70,7 @@ impl SessionCore {
         let (plaintext, tag) = sealed.split_last_chunk_mut::<16>().ok_or(DiscardReason::Malformed)?;
         keys.open(provider, number, clear, plaintext, tag).map_err(|_| DiscardReason::Authentication)?;
         match self.packets.replay.check(number) {
-            Verdict::Fresh => Ok(Opened { number, plaintext }),
+            Verdict::Fresh => Ok(Opened { number, length, plaintext }),
             Verdict::Seen | Verdict::TooOld => Err(DiscardReason::Replayed),
         }
     }

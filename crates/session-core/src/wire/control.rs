@@ -22,7 +22,7 @@ const REFUSE_RETRY_AFTER: u64 = 0x06;
 pub(crate) struct UserData<'a>(&'a [u8]);
 
 impl<'a> UserData<'a> {
-    //= docs/protocol.md P-7-3
+    // P-7-3
     pub(crate) const MAX_LENGTH: usize = 512;
 
     /// `None` where `bytes` is too long.

@@ -6,7 +6,7 @@ use super::packet_number::{NumberLength, truncate};
 use super::reader::Reader;
 use super::writer::{WriteError, Writer};
 
-//= docs/protocol.md P-5-3
+// P-5-3
 /// Bytes of the shortest data packet: with the longest receiver id the sample ends here.
 pub(crate) const MIN_LENGTH: usize = 29;
 /// Bytes from the packet number's start to the sample's.

@@ -321,7 +321,7 @@ impl DataPrefix {
             .saturating_add(varint::length(self.length))
     }
 
-    //= docs/protocol.md P-9-6
+    // P-9-6
     fn is_valid(&self) -> bool {
         let covers_a_position = self.length > 0 || self.end;
         covers_a_position && self.offset.checked_add(self.length).is_some_and(|end| end <= varint::MAX)

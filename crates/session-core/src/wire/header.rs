@@ -141,7 +141,7 @@ impl Pattern {
 pub(crate) struct PskId<'a>(&'a [u8]);
 
 impl<'a> PskId<'a> {
-    //= docs/protocol.md P-4.1-4
+    // P-4.1-4
     pub(crate) const MAX_LENGTH: usize = 16;
 
     /// `None` where `id` is not 1–16 bytes long.

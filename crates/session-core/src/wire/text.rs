@@ -5,7 +5,7 @@
 pub(crate) struct Text<'a>(&'a str);
 
 impl<'a> Text<'a> {
-    //= docs/protocol.md P-6-5
+    // P-6-5
     pub(crate) const MAX_LENGTH: usize = 128;
 
     /// `None` where `bytes` is too long or not UTF-8.

@@ -7,7 +7,7 @@ use super::super::varint;
 use super::super::writer::{WriteError, Writer};
 use super::{ACK, ACK_ECN, FrameErrorKind};
 
-//= docs/protocol.md P-6-6
+// P-6-6
 /// Ranges of one acknowledgement.
 pub(crate) const MAX_RANGES: usize = 32;
 /// Microseconds of one unit of the delay.

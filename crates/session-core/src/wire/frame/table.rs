@@ -76,7 +76,7 @@ const fn reserved(frame_type: u8, name: &'static str) -> FrameRule {
     refused(frame_type, frame_type, name, true, Treatment::Reserved)
 }
 
-//= docs/protocol.md#6-frames
+// docs/protocol.md §6
 /// Ascending by type.
 pub(crate) const FRAMES: &[FrameRule] = &[
     served(0x00, 0x00, "PADDING", false),
