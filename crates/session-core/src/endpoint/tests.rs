@@ -10,7 +10,14 @@ use crate::crypto::{Secret, StaticKey};
 use crate::ids::ChannelId;
 use crate::reason::CloseCode;
 
+mod forged;
+
 const CHANNEL: ChannelId = ChannelId(16);
+
+/// Few of everything: a digest over it is quick, and bounds are reached.
+fn small_limits() -> Limits {
+    Limits { sessions: 4, pending: 2, pool_blocks: 128, block_size: 256, hot_keys: 2, session_window: 4096, channel_window: 4096, send_blocks: 16, record_blocks: 8 }
+}
 
 fn endpoint(number: u8, limits: Limits) -> Endpoint {
     let key = StaticKey::new(&RustCrypto, Secret::new([number; 32]));

@@ -1,0 +1,297 @@
+//! Forged input at every step of a session's life: a run with it is, byte for byte, the run without it.
+
+use core::ops::Range;
+use std::collections::{BTreeMap, BTreeSet};
+use std::format;
+
+use super::*;
+use crate::crypto::marks;
+
+/// Bytes of mac1 and mac2.
+const MARKS: usize = 32;
+
+/// Carriers that do not pad keep the Hello short enough to flip each of its bits.
+fn node(number: u8) -> Endpoint {
+    let key = StaticKey::new(&RustCrypto, Secret::new([number; 32]));
+    let mut config = Config::new(key, "test");
+    config.carriers[0].padding = false;
+    Endpoint::new(config, small_limits(), RustCrypto, Seed::new([number; 32])).unwrap()
+}
+
+/// A genuine packet and the end it goes to.
+type Genuine = (usize, Vec<u8>);
+
+/// The life of one session between two endpoints, with a stop at every phase.
+struct Life {
+    ends: [Endpoint; 2],
+    ids: [Option<SessionId>; 2],
+    now: Instant,
+    /// All that came out of the two ends.
+    trace: Vec<(usize, Vec<u8>)>,
+    delivered: Vec<Genuine>,
+    /// What is forged from; nothing in the run that is compared with.
+    genuine: Vec<Genuine>,
+    phases: BTreeSet<(usize, std::string::String)>,
+    reasons: BTreeMap<DiscardReason, u64>,
+}
+
+impl Life {
+    fn live(genuine: Vec<Genuine>) -> Self {
+        let mut life = Self {
+            ends: [node(1), node(2)],
+            ids: [None; 2],
+            now: Instant::from_micros(1),
+            trace: Vec::new(),
+            delivered: Vec::new(),
+            genuine,
+            phases: BTreeSet::new(),
+            reasons: BTreeMap::new(),
+        };
+        life.run();
+        life
+    }
+
+    fn run(&mut self) {
+        let peer = Peer::Known { key: self.ends[1].public_key(), psk: None };
+        self.stop();
+        self.ids[0] =
+            Some(self.ends[0].connect(peer, link(1, 2), ConnectOptions { user_data: b"hello" }, self.now).unwrap());
+        self.stop();
+        let hello = self.take(0);
+        self.stop();
+        self.deliver(1, hello);
+        self.ids[1] = self.ends[1].sessions().next();
+        self.stop();
+        let reply = self.take(1);
+        self.deliver(0, reply);
+        self.stop();
+        self.settle();
+        self.stop();
+        let at_bob = self.ids[1].unwrap();
+        self.ends[1].session_mut(at_bob, self.now).unwrap().accept(b"welcome").unwrap();
+        self.settle();
+        self.send(0, b"one");
+        self.send(1, b"another");
+        self.settle();
+        self.stop();
+        self.send(0, b"last words");
+        self.ends[0].session_mut(self.ids[0].unwrap(), self.now).unwrap().close(7, "enough");
+        self.stop();
+        let last = self.take(0);
+        self.deliver(1, last);
+        let acknowledgement = self.due(1);
+        self.deliver(0, acknowledgement);
+        self.stop();
+        let close = self.take(0);
+        self.deliver(1, close);
+        self.stop();
+        self.take(1);
+        for _ in 0..8 {
+            self.due(0);
+            self.due(1);
+            self.stop();
+        }
+    }
+
+    fn send(&mut self, side: usize, message: &[u8]) {
+        let id = self.ids[side].unwrap();
+        self.ends[side].session_mut(id, self.now).unwrap().send(message, CHANNEL).unwrap();
+    }
+
+    fn deliver(&mut self, to: usize, packets: Vec<Vec<u8>>) {
+        for packet in packets {
+            let received = self.ends[to].handle_datagram(&mut packet.clone(), arrival(to), self.now);
+            assert_eq!(received, Received::Consumed);
+            self.delivered.push((to, packet));
+        }
+    }
+
+    fn take(&mut self, side: usize) -> Vec<Vec<u8>> {
+        let mut out = vec![0; 2000];
+        let mut packets = Vec::new();
+        loop {
+            match self.ends[side].poll_action(&mut out, self.now) {
+                Action::Transmit(transmit) => {
+                    self.trace.push((side, out[..transmit.len].to_vec()));
+                    packets.push(out[..transmit.len].to_vec());
+                }
+                action @ Action::Event(_) => self.trace.push((side, format!("{action:?}").into_bytes())),
+                action => {
+                    self.trace.push((side, format!("{action:?}").into_bytes()));
+                    return packets;
+                }
+            }
+        }
+    }
+
+    /// Lets the next deadline of one end pass.
+    fn due(&mut self, side: usize) -> Vec<Vec<u8>> {
+        if let Some(deadline) = self.ends[side].next_deadline() {
+            self.now = self.now.max(deadline.at);
+            self.ends[side].handle_timeout(self.now);
+        }
+        self.take(side)
+    }
+
+    /// Carries packets to and fro until only keepalive is left to wait for.
+    fn settle(&mut self) {
+        for _ in 0..10 {
+            for side in [0, 1] {
+                let packets = self.take(side);
+                self.deliver(1 - side, packets);
+            }
+            let soon = self.now.saturating_add(Duration::from_millis(30));
+            for side in [0, 1] {
+                if self.ends[side].next_deadline().is_some_and(|deadline| deadline.at <= soon) {
+                    let packets = self.due(side);
+                    self.deliver(1 - side, packets);
+                }
+            }
+        }
+    }
+
+    /// Forges everything there is to forge, to both ends.
+    fn stop(&mut self) {
+        for side in [0, 1] {
+            let phase = self.ids[side].and_then(|id| self.ends[side].phase_of(id));
+            self.phases.insert((side, format!("{phase:?}")));
+        }
+        let before = [self.ends[0].digest(), self.ends[1].digest()];
+        let responder = self.ends[1].public_key();
+        for (to, packet) in self.genuine.clone() {
+            for forged in forgeries(&packet, &responder) {
+                self.inject(to, &forged, &before);
+            }
+            for address in [3, 4] {
+                let strange = Arrival { link: link(3 + to as u8, address), ecn: None };
+                if is_reply(&packet) {
+                    self.inject_over(to, &packet, strange, &before);
+                }
+            }
+        }
+        if self.genuine.is_empty() {
+            return;
+        }
+        for (to, packet) in self.delivered.clone() {
+            // A repeated Hello is answered; a test of its own shows how.
+            for _ in 0..if is_hello(&packet) { 0 } else { 3 } {
+                self.inject(to, &packet, &before);
+            }
+        }
+    }
+
+    fn inject(&mut self, to: usize, forged: &[u8], before: &[[u8; 32]; 2]) {
+        self.inject_over(to, forged, arrival(to), before);
+    }
+
+    fn inject_over(&mut self, to: usize, forged: &[u8], arrival: Arrival, before: &[[u8; 32]; 2]) {
+        let received = self.ends[to].handle_datagram(&mut forged.to_vec(), arrival, self.now);
+        let Received::Discarded(reason) = received else {
+            panic!("{forged:02x?} was taken by {to} in {:?}; of {:02x?}", self.phases.last(), self.genuine.first())
+        };
+        assert_eq!(self.ends[to].digest(), before[to], "{reason:?} changed something: {forged:02x?}");
+        *self.reasons.entry(reason).or_default() += 1;
+    }
+}
+
+fn arrival(to: usize) -> Arrival {
+    Arrival { link: if to == 0 { link(1, 2) } else { link(2, 1) }, ecn: None }
+}
+
+fn is_hello(packet: &[u8]) -> bool {
+    packet[0] == 0x80
+}
+
+fn is_reply(packet: &[u8]) -> bool {
+    packet[0] == 0x90
+}
+
+fn flipped(packet: &[u8], bits: Range<usize>) -> impl Iterator<Item = Vec<u8>> + '_ {
+    bits.map(|bit| {
+        let mut packet = packet.to_vec();
+        packet[bit / 8] ^= 1 << (bit % 8);
+        packet
+    })
+}
+
+/// Everything somebody may make of a packet who saw it but holds no key.
+fn forgeries(packet: &[u8], responder: &PublicKey) -> Vec<Vec<u8>> {
+    let mut forged: Vec<Vec<u8>> = flipped(packet, 0..packet.len() * 8).collect();
+    forged.extend((0..packet.len()).map(|length| packet[..length].to_vec()));
+    forged.extend([1, 16, 300].map(|more| [packet, &vec![0; more][..]].concat()));
+    forged.extend((0..=255).filter(|first| *first != packet[0]).map(|first| [&[first], &packet[1..]].concat()));
+    let body = packet.len() - 16;
+    forged.push([&packet[..body], &[0xFF; 16]].concat());
+    forged.push([&packet[..1], &[0xAB; 8], &packet[9..]].concat());
+    // Lost tag, doubled tag, tag alone.
+    forged.push(packet[body..].to_vec());
+    forged.push([packet, &packet[body..]].concat());
+    if packet[0] & 0x80 != 0 {
+        // Who knows the responder's key can make mac1 right: the header's fields, then a few bits of the rest.
+        let clear = 16 * 8;
+        let rest = (clear..(packet.len() - MARKS) * 8).step_by(61).flat_map(|bit| bit..bit + 1);
+        let again = (0..clear).chain(rest).flat_map(|bit| flipped(packet, bit..bit + 1));
+        forged.extend(again.map(|packet| marked(packet, responder)));
+    } else {
+        // Another packet number and key phase under any mask, without a tag that fits.
+        forged.extend((0..32).map(|low| [&[packet[0] & 0xE0 | low][..], &packet[1..9], &[low; 40]].concat()));
+    }
+    forged
+}
+
+fn marked(mut packet: Vec<u8>, responder: &PublicKey) -> Vec<u8> {
+    let body = packet.len() - MARKS;
+    let mac1 = marks::mac1(&marks::mac1_key(Some(responder)), &packet[..body]);
+    packet[body..body + 16].copy_from_slice(&mac1);
+    packet
+}
+
+//= docs/protocol.md P-3-4 P-4.1-6 P-4.2-3 P-4.2-6 P-5-5 P-5-7 P-5-8
+#[test]
+fn d1_d2_d4_d5_d25_h2_forged_input_leaves_no_trace_in_any_phase() {
+    let quiet = Life::live(Vec::new());
+    let all = &quiet.delivered;
+    assert!(all.len() >= 8, "{} packets", all.len());
+    // One of each size and direction, first and last of the data packets among them.
+    let mut genuine: Vec<Genuine> = Vec::new();
+    for (to, packet) in all {
+        let same = |(other_to, other): &&Genuine| {
+            (other_to, other.len(), other[0] & 0x80) == (to, packet.len(), packet[0] & 0x80)
+        };
+        if genuine.iter().filter(same).count() == 0 {
+            genuine.push((*to, packet.clone()));
+        }
+    }
+    let forged = Life::live(genuine);
+    assert_eq!(forged.trace, quiet.trace, "output differs");
+    assert_eq!([forged.ends[0].digest(), forged.ends[1].digest()], [quiet.ends[0].digest(), quiet.ends[1].digest()]);
+    for phase in ["Connecting", "SynSent", "Handshaking", "Established", "Flushing", "Closing", "Closed"] {
+        assert!(
+            forged.phases.contains(&(0, format!("Some({phase})"))),
+            "{phase} was not met at the initiator: {:?}",
+            forged.phases
+        );
+    }
+    for phase in ["Tentative", "Handshaking", "Established", "Draining", "Closed"] {
+        assert!(
+            forged.phases.contains(&(1, format!("Some({phase})"))),
+            "{phase} was not met at the responder: {:?}",
+            forged.phases
+        );
+    }
+    use DiscardReason as Reason;
+    for reason in [
+        Reason::Malformed,
+        Reason::Version,
+        Reason::Unserved,
+        Reason::Mark,
+        Reason::UnknownSession,
+        Reason::Handshake,
+        Reason::Authentication,
+        Reason::Replayed,
+        Reason::KeyPhase,
+        Reason::State,
+    ] {
+        assert!(forged.reasons.contains_key(&reason), "{reason:?} was not met: {:?}", forged.reasons);
+    }
+}
