@@ -324,7 +324,8 @@ impl<P: Provider> Endpoint<P> {
         let core = self.slots.at_mut(slot).ok_or(DiscardReason::UnknownSession)?;
         let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
         // What does not open files nothing anew: not even a place in a queue may change.
-        let opened = core.open(context.shared, datagram, number_offset).inspect_err(|reason| core.count_discard(*reason))?;
+        let opened =
+            core.open(context.shared, datagram, number_offset).inspect_err(|reason| core.count_discard(*reason))?;
         self.with(slot, |core, context| core.receive(context, &opened));
         Ok(())
     }

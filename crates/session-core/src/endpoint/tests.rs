@@ -16,7 +16,17 @@ const CHANNEL: ChannelId = ChannelId(16);
 
 /// Few of everything: a digest over it is quick, and bounds are reached.
 fn small_limits() -> Limits {
-    Limits { sessions: 4, pending: 2, pool_blocks: 128, block_size: 256, hot_keys: 2, session_window: 4096, channel_window: 4096, send_blocks: 16, record_blocks: 8 }
+    Limits {
+        sessions: 4,
+        pending: 2,
+        pool_blocks: 128,
+        block_size: 256,
+        hot_keys: 2,
+        session_window: 4096,
+        channel_window: 4096,
+        send_blocks: 16,
+        record_blocks: 8,
+    }
 }
 
 fn endpoint(number: u8, limits: Limits) -> Endpoint {
@@ -107,4 +117,21 @@ fn a_message_crosses_and_both_sides_learn_of_the_close() {
 fn a_slot_stays_within_its_budget() {
     let bytes = size_of::<SessionCore>();
     assert!(bytes <= 2816, "{bytes} bytes");
+}
+
+#[test]
+fn after_an_abort_nobody_claims_that_everything_arrived() {
+    let (mut alice, mut bob) = (endpoint(1, Limits::default()), endpoint(2, Limits::default()));
+    let now = Instant::from_micros(1);
+    let peer = Peer::Known { key: bob.public_key(), psk: None };
+    let id = alice.connect(peer, link(1, 2), ConnectOptions::default(), now).unwrap();
+    let [_, events] = settle(&mut alice, &mut bob, now);
+    let [Event::Incoming(at_bob)] = events[..] else { panic!("{events:?}") };
+    bob.session_mut(at_bob, now).unwrap().accept(b"").unwrap();
+    let _ = settle(&mut alice, &mut bob, now);
+    let sent = alice.session_mut(id, now).unwrap().send(b"lost", CHANNEL).unwrap();
+    alice.session_mut(id, now).unwrap().abort(1, "now");
+    let session = alice.session(id).unwrap();
+    assert!(!session.is_all_acked(CHANNEL));
+    assert!(session.acked_offset(CHANNEL) < sent.end_offset);
 }

@@ -18,6 +18,8 @@ pub(crate) struct Channel {
     send_maximum: u64,
     /// We take positions below this.
     receive_maximum: u64,
+    /// What the peer's stack held when sending ended.
+    final_acked: Option<u64>,
     /// The application was told `Blocked` and waits for `Writable`.
     pub(crate) blocked: bool,
     /// MAX_CHANNEL_DATA is due.
@@ -90,6 +92,7 @@ impl Channels {
                 inbox: Assembler::new(),
                 send_maximum: 0,
                 receive_maximum: window_at(index),
+                final_acked: None,
                 blocked: false,
                 announce: false,
             }),
@@ -269,6 +272,7 @@ impl Channels {
     /// Frees what waits to be sent.
     pub(crate) fn release_outboxes(&mut self, pool: &mut Pool) {
         for channel in &mut self.entries {
+            channel.final_acked.get_or_insert(channel.outbox.acked_to());
             channel.outbox.release(pool);
         }
     }
@@ -303,13 +307,24 @@ impl Channels {
 }
 
 impl Channel {
+    /// The peer's stack holds every position below; stays true after sending has ended.
+    pub(crate) fn acked_to(&self) -> u64 {
+        self.final_acked.unwrap_or_else(|| self.outbox.acked_to())
+    }
+
+    /// Whether that is everything that was sent.
+    pub(crate) fn is_all_acked(&self) -> bool {
+        self.acked_to() == self.outbox.write_offset()
+    }
+
     fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
-        let Self { id, outbox, inbox, send_maximum, receive_maximum, blocked, announce } = self;
+        let Self { id, outbox, inbox, send_maximum, receive_maximum, final_acked, blocked, announce } = self;
         hash.u64(id.0);
         outbox.digest_into(pool, hash);
         inbox.digest_into(pool, hash);
         hash.u64(*send_maximum);
         hash.u64(*receive_maximum);
+        hash.option(*final_acked);
         hash.flag(*blocked);
         hash.flag(*announce);
     }

@@ -170,14 +170,11 @@ impl SessionCore {
     }
 
     pub(crate) fn acked_offset(&self, id: ChannelId) -> u64 {
-        self.channels.find(id).and_then(|index| self.channels.get(index)).map_or(0, |channel| channel.outbox.acked_to())
+        self.channels.find(id).and_then(|index| self.channels.get(index)).map_or(0, |channel| channel.acked_to())
     }
 
     pub(crate) fn is_all_acked(&self, id: ChannelId) -> bool {
-        self.channels
-            .find(id)
-            .and_then(|index| self.channels.get(index))
-            .is_none_or(|channel| channel.outbox.is_all_acked())
+        self.channels.find(id).and_then(|index| self.channels.get(index)).is_none_or(|channel| channel.is_all_acked())
     }
 
     pub(crate) fn message_length(&self, id: ChannelId) -> Option<u64> {
