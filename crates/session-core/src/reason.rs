@@ -68,21 +68,21 @@ impl DiscardReason {
     ];
 }
 
-/// One counter for each [`DiscardReason`].
+/// One counter for each [`DiscardReason`]; a counter stays at 2³² − 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Discards([u64; DiscardReason::ALL.len()]);
+pub struct Discards([u32; DiscardReason::ALL.len()]);
 
 impl Discards {
     /// Datagrams discarded for `reason`.
     #[must_use]
     pub fn of(&self, reason: DiscardReason) -> u64 {
-        self.0[reason as usize]
+        u64::from(self.0[reason as usize])
     }
 
     /// Datagrams discarded for any reason.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.0.iter().sum()
+        self.0.iter().copied().map(u64::from).sum()
     }
 
     pub(crate) fn count(&mut self, reason: DiscardReason) {
