@@ -57,8 +57,6 @@ pub(crate) enum NoiseError {
     NoRoom,
     /// A pre-shared key was given for one message of a handshake and not for the other.
     PskMismatch,
-    /// A retry differs from the message first sent: it would seal a second text under the same key and nonce.
-    NotARetry,
 }
 
 impl fmt::Display for NoiseError {
@@ -70,7 +68,6 @@ impl fmt::Display for NoiseError {
             Self::BadTag => "the handshake message does not authenticate",
             Self::NoRoom => "the output buffer is too small",
             Self::PskMismatch => "the pre-shared key is missing or one too many",
-            Self::NotARetry => "the retry differs from the message first sent",
         })
     }
 }

@@ -7,7 +7,6 @@ use super::symmetric::SymmetricState;
 use super::{
     HandshakeOutput, Local, MESSAGE_1_OVERHEAD, MESSAGE_2_OVERHEAD, NoiseError, message_length, payload_length,
 };
-use crate::state_hash::StateHash;
 
 /// A handshake whose first message has been read and verified.
 #[derive(Debug)]
@@ -90,14 +89,5 @@ impl Responder {
     /// Who sent message 1: the owner of this static key.
     pub(crate) fn initiator(&self) -> &PublicKey {
         &self.initiator
-    }
-
-    pub(crate) fn digest_into(&self, hash: &mut StateHash) {
-        let Self { with_psk, initiator, initiator_ephemeral, chaining_key, hash: transcript } = self;
-        hash.flag(*with_psk);
-        hash.bytes(initiator.as_bytes());
-        hash.bytes(initiator_ephemeral.as_bytes());
-        chaining_key.digest_into(hash);
-        hash.bytes(transcript);
     }
 }
