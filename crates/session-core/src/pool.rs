@@ -155,16 +155,19 @@ impl Pool {
         self.block_size
     }
 
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn capacity(&self) -> u32 {
         self.next.len() as u32
     }
 
     /// Blocks in nobody's hands, promised or not.
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn free(&self) -> u32 {
         self.free
     }
 
     /// Blocks promised to reservations and not taken yet.
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn promised(&self) -> u32 {
         self.promised
     }

@@ -133,20 +133,6 @@ impl Assembler {
         }
     }
 
-    /// Whether a fragment with `data_len` bytes is consistent with everything received and not read.
-    pub(crate) fn check(&self, pool: &Pool, fragment: &Fragment, data_len: usize) -> Result<(), Violation> {
-        let claim = self.claim(fragment, data_len)?;
-        self.examine(pool, self.origin(pool, &claim), &claim)
-    }
-
-    /// Blocks that inserting the fragment would take.
-    pub(crate) fn blocks_needed(&self, pool: &Pool, fragment: &Fragment) -> u32 {
-        match self.claim(fragment, fragment.length) {
-            Ok(claim) => self.missing(pool, self.origin(pool, &claim), &claim),
-            Err(_) => 0,
-        }
-    }
-
     /// Stores a fragment, or changes nothing. Of positions received before, the first bytes stay.
     pub(crate) fn insert(
         &mut self,

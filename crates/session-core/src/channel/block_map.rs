@@ -18,15 +18,6 @@ pub(crate) const fn positions_per_block(block_size: usize) -> u64 {
     if positions < 8 { 8 } else { positions as u64 }
 }
 
-/// Blocks that positions `from..to` touch.
-pub(crate) fn blocks_spanned(block_size: usize, from: u64, to: u64) -> u64 {
-    if from >= to {
-        return 0;
-    }
-    let per_block = positions_per_block(block_size);
-    (to - 1) / per_block - from / per_block + 1
-}
-
 /// One block, taken apart.
 pub(super) struct Block<'a> {
     pub(super) data: &'a [u8],

@@ -257,6 +257,7 @@ impl Outbox {
         self.streaming
     }
 
+    #[cfg(test)]
     pub(crate) fn blocks_held(&self) -> u32 {
         self.blocks
     }

@@ -54,7 +54,7 @@ impl Link {
             receiver,
             reservation,
             // A window may begin anywhere in its first block.
-            window: u64::from(blocks - 1) * block_map::positions_per_block(block_size),
+            window: u64::from(blocks - 1) * positions_per_block(block_size),
             flying: Vec::new(),
             messages: messages.iter().cloned().collect(),
             streamed: None,
@@ -176,7 +176,7 @@ proptest! {
     ) {
         let block_size = if large { 1024 } else { 256 };
         // Messages larger than the window are streamed sooner or later; not much larger, to keep the run short.
-        let room = (u64::from(blocks - 1) * block_map::positions_per_block(block_size)) as usize - 1;
+        let room = (u64::from(blocks - 1) * positions_per_block(block_size)) as usize - 1;
         let mut messages = messages;
         messages.iter_mut().for_each(|message| message.truncate(8 * room));
         Link::new(seed, block_size, blocks, &messages).run(&messages);

@@ -23,22 +23,30 @@ pub(crate) enum Label {
     /// A header protection key.
     Hp,
     /// The root after a Diffie-Hellman rekey.
+    #[cfg_attr(not(test), expect(dead_code, reason = "laid out now, served by later work"))]
     Dhr,
     /// The root after a post-quantum step.
+    #[cfg_attr(not(test), expect(dead_code, reason = "laid out now, served by later work"))]
     Pq,
     /// The secret that proves the right to resume.
+    #[cfg_attr(not(test), expect(dead_code, reason = "laid out now, served by later work"))]
     Res,
     /// The secret of exporters.
+    #[cfg_attr(not(test), expect(dead_code, reason = "laid out now, served by later work"))]
     Exp,
     /// The name of the session, equal at both ends.
     Uid,
     /// The tokens of stateless resets.
+    #[cfg_attr(not(test), expect(dead_code, reason = "laid out now, served by later work"))]
     Reset,
     /// The keyed check inside a connection id.
+    #[cfg_attr(not(test), expect(dead_code, reason = "laid out now, served by later work"))]
     Id,
     /// The first mark of a handshake packet.
+    #[cfg_attr(not(test), expect(dead_code, reason = "laid out now, served by later work"))]
     Mac1,
     /// The seal of cookies.
+    #[cfg_attr(not(test), expect(dead_code, reason = "laid out now, served by later work"))]
     Cookie,
     /// The generator and everything drawn from it.
     Drbg,

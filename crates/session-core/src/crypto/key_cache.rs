@@ -75,12 +75,6 @@ impl<P: Provider> KeyCache<P> {
         }
     }
 
-    /// Wipes all keys.
-    pub(crate) fn clear(&mut self) {
-        self.passing = None;
-        self.entries.iter_mut().for_each(|entry| entry.keys = None);
-    }
-
     fn holds(&self, owner: u64, hint: u32) -> bool {
         self.entries.get(hint as usize).is_some_and(|entry| entry.owner == owner && entry.keys.is_some())
     }

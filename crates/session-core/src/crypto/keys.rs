@@ -45,26 +45,6 @@ impl SessionSecrets {
         expand_label(&self.root, Label::Uid, &self.hash)
     }
 
-    /// The secret applications derive their own keys from.
-    pub(crate) fn exporter_secret(&self) -> Secret {
-        expand_secret(&self.root, Label::Exp, &self.hash)
-    }
-
-    /// The secret that proves the right to resume.
-    pub(crate) fn resume_secret(&self) -> Secret {
-        expand_secret(&self.root, Label::Res, &self.hash)
-    }
-
-    /// The secret that the tokens of stateless resets are made from.
-    pub(crate) fn reset_secret(&self) -> Secret {
-        expand_secret(&self.root, Label::Reset, &self.hash)
-    }
-
-    /// The hash of the handshake these secrets come from.
-    pub(crate) fn handshake_hash(&self) -> &[u8; 32] {
-        &self.hash
-    }
-
     pub(crate) fn digest_into(&self, state: &mut StateHash) {
         let Self { hash, root, initiator, responder } = self;
         state.bytes(hash);

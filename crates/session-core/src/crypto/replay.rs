@@ -1,4 +1,4 @@
-//! Which packet numbers have been seen: against replays, and for what is acknowledged.
+//! Which packet numbers have been seen: against replays.
 
 use crate::state_hash::StateHash;
 
@@ -44,18 +44,6 @@ impl PacketWindow {
         self.largest.map_or(0, |largest| largest.saturating_sub(WINDOW.saturating_sub(1)))
     }
 
-    /// Runs of numbers in the set as `(low, high)`, the largest first, at most `max_ranges`.
-    pub(crate) fn iter_ranges_descending(&self, max_ranges: usize) -> impl Iterator<Item = (u64, u64)> + '_ {
-        let mut from = self.largest;
-        core::iter::from_fn(move || {
-            let high = self.last_at_or_below(from?, true)?;
-            let gap = self.last_at_or_below(high, false);
-            from = gap;
-            Some((gap.map_or(self.floor(), |gap| gap.saturating_add(1)), high))
-        })
-        .take(max_ranges)
-    }
-
     pub(crate) fn digest_into(&self, hash: &mut StateHash) {
         let Self { largest, words } = self;
         hash.option(*largest);
@@ -83,23 +71,6 @@ impl PacketWindow {
             let Some(following) = end.checked_add(1) else { return };
             next = following;
         }
-    }
-
-    /// The largest number not above `from`, and not below the floor, that is (or is not) in the set.
-    fn last_at_or_below(&self, from: u64, present: bool) -> Option<u64> {
-        let floor = self.floor();
-        let mut top = from;
-        while top >= floor {
-            let word = if present { self.word(top) } else { !self.word(top) };
-            let candidates = word & bits_up_to(top);
-            let base = top & !63;
-            if candidates != 0 {
-                let found = base | u64::from(candidates.ilog2());
-                return (found >= floor).then_some(found);
-            }
-            top = base.checked_sub(1)?;
-        }
-        None
     }
 
     fn word(&self, packet_number: u64) -> u64 {

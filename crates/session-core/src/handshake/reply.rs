@@ -10,6 +10,7 @@ use crate::wire::parameters::PayloadOf;
 use crate::wire::{Pattern, ReceiverId, Reply, TransportParameters};
 
 /// What a genuine Reply brings.
+#[expect(clippy::large_enum_variant, reason = "lives on the stack for one call; boxing would allocate")]
 pub(crate) enum VerifiedReply {
     /// Keys and the peer's parameters.
     Agreed { secrets: SessionSecrets, parameters: TransportParameters, remote_id: ReceiverId },

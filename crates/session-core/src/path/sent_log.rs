@@ -239,6 +239,7 @@ impl SentLog {
     }
 
     /// When the oldest outstanding packet was sent.
+    #[cfg(test)]
     pub(crate) fn oldest_sent_at(&self, pool: &Pool) -> Option<Instant> {
         let logged = self.find(pool, &mut self.cursor_at(self.head), 0, |_| Verdict::Take);
         let reserved = self.reserve.iter().filter_map(|bytes| entry::read_head(bytes, 0));
@@ -256,11 +257,13 @@ impl SentLog {
     }
 
     /// Outstanding packets.
+    #[cfg(test)]
     pub(crate) fn len_packets(&self) -> u32 {
         self.packets
     }
 
     /// Pool blocks in use.
+    #[cfg(test)]
     pub(crate) fn blocks_held(&self) -> u16 {
         self.blocks
     }

@@ -1,4 +1,4 @@
-//! When a packet counts as lost and when losses count as persistent congestion (RFC 9002 §6.1 and §7.6).
+//! When a packet counts as lost (RFC 9002 §6.1).
 
 use core::time::Duration;
 
@@ -9,8 +9,6 @@ use crate::time::{Instant, micros};
 pub(crate) const PACKET_THRESHOLD: u64 = 3;
 /// Part of a round trip a packet may lag behind: kTimeThreshold = 9/8, RFC 9002 §6.1.2.
 const TIME_THRESHOLD: (u64, u64) = (9, 8);
-/// Probe timeouts without any acknowledgement: kPersistentCongestionThreshold, RFC 9002 §7.6.1.
-const PERSISTENT_CONGESTION_THRESHOLD: u32 = 3;
 
 /// The verdict on outstanding packets after one acknowledgement or one loss timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,11 +45,6 @@ pub(crate) fn loss_delay(rtt: &RttEstimator) -> Duration {
     let (numerator, denominator) = TIME_THRESHOLD;
     let round_trip = micros(rtt.smoothed().max(rtt.latest()));
     Duration::from_micros(round_trip.saturating_mul(numerator) / denominator).max(GRANULARITY)
-}
-
-/// Time between two lost packets, with nothing acknowledged in between, from which congestion is persistent.
-pub(crate) fn persistent_congestion_duration(rtt: &RttEstimator, max_ack_delay: Duration) -> Duration {
-    rtt.probe_base(max_ack_delay).saturating_mul(PERSISTENT_CONGESTION_THRESHOLD)
 }
 
 #[cfg(test)]

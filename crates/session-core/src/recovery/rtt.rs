@@ -48,11 +48,6 @@ impl RttEstimator {
         self.smoothed = weighted(self.smoothed, adjusted, 8);
     }
 
-    /// Restarts the minimum at the newest sample, as after persistent congestion (RFC 9002 §5.2).
-    pub(crate) fn reset_minimum(&mut self) {
-        self.minimum = self.latest;
-    }
-
     /// Time until a probe is sent after the last ack-eliciting packet, doubled `count` times.
     ///
     /// Never below [`GRANULARITY`], never above [`MAX_PROBE_TIMEOUT`], never falling as `count` grows.
@@ -63,7 +58,7 @@ impl RttEstimator {
     }
 
     /// The probe timeout before backoff and cap: smoothed + max(4 · variance, granularity) + max_ack_delay.
-    pub(super) fn probe_base(&self, max_ack_delay: Duration) -> Duration {
+    fn probe_base(&self, max_ack_delay: Duration) -> Duration {
         let spread = (4 * u64::from(self.variance)).max(micros(GRANULARITY));
         let base = u64::from(self.smoothed).saturating_add(spread).saturating_add(micros(max_ack_delay));
         Duration::from_micros(base)
@@ -83,11 +78,6 @@ impl RttEstimator {
 
     pub(crate) fn minimum(&self) -> Duration {
         Duration::from_micros(u64::from(self.minimum))
-    }
-
-    /// Whether the numbers come from at least one sample and not from [`INITIAL_RTT`].
-    pub(crate) fn is_sampled(&self) -> bool {
-        self.sampled
     }
 
     pub(crate) fn digest_into(&self, hash: &mut StateHash) {

@@ -32,8 +32,8 @@ impl Rig {
     /// Inserts and checks what holds for every insertion.
     fn insert(&mut self, fragment: Fragment, data: &[u8]) -> Result<Inserted, InsertError> {
         let before = self.digest();
-        let checked = self.assembler.check(&self.pool, &fragment, data.len());
-        let needed = self.assembler.blocks_needed(&self.pool, &fragment);
+        let checked = self.check(&fragment, data.len());
+        let needed = self.blocks_needed(&fragment);
         let (held, left) = (self.assembler.blocks_held(), self.reservation.remaining());
         let result = self.assembler.insert(&mut self.pool, &mut self.reservation, &fragment, data);
         match result {
@@ -50,6 +50,19 @@ impl Rig {
         }
         assert_eq!(self.reservation.remaining() + self.assembler.blocks_held(), self.granted);
         result
+    }
+
+    /// Whether the fragment is consistent with everything received and not read.
+    fn check(&self, fragment: &Fragment, data_len: usize) -> Result<(), Violation> {
+        let claim = self.assembler.claim(fragment, data_len)?;
+        self.assembler.examine(&self.pool, self.assembler.origin(&self.pool, &claim), &claim)
+    }
+
+    /// Blocks that inserting the fragment takes.
+    fn blocks_needed(&self, fragment: &Fragment) -> u32 {
+        self.assembler
+            .claim(fragment, fragment.length)
+            .map_or(0, |claim| self.assembler.missing(&self.pool, self.assembler.origin(&self.pool, &claim), &claim))
     }
 
     fn read(&mut self, room: usize) -> Option<(Chunk, Vec<u8>)> {
@@ -357,9 +370,9 @@ fn a_far_fragment_takes_its_own_blocks_only() {
     assert_eq!(rig.insert(part(far, 100, false, true), &[1; 100]), OVERFLOW);
     for offset in [MAX_OFFSET, MAX_OFFSET + 1, u64::MAX] {
         assert_eq!(rig.insert(part(offset, 1, true, false), &[1]), OVERFLOW);
-        assert_eq!(rig.assembler.blocks_needed(&rig.pool, &part(offset, 1, true, true)), 0);
+        assert_eq!(rig.blocks_needed(&part(offset, 1, true, true)), 0);
     }
-    assert_eq!(rig.assembler.blocks_needed(&rig.pool, &part(0, 1 << 50, true, true)), u32::MAX);
+    assert_eq!(rig.blocks_needed(&part(0, 1 << 50, true, true)), u32::MAX);
     assert_eq!(rig.insert(part(0, usize::MAX, true, true), &[]), OVERFLOW);
     rig.insert(part(0, 5, true, false), b"hello").unwrap();
     assert_eq!(rig.read(9).unwrap().1, b"hello");

@@ -24,14 +24,8 @@ fn digest(secrets: &SessionSecrets) -> [u8; 32] {
 
 /// What is expected here and below was computed by an independent HKDF and AES-GCM.
 #[test]
-fn what_the_root_gives_is_pinned() {
-    let secrets = secrets();
-    assert_eq!(secrets.uid(), hex_array("c9484f4b768214ca0af54b44b405e8e2"));
-    let expect = |secret: Secret, expected| assert_eq!(secret.expose(), &hex_array(expected));
-    expect(secrets.exporter_secret(), "0d830c89c1bf01733d4215ae1b50e341b5fac17cdfe1462dcfc36bc43c7286ca");
-    expect(secrets.resume_secret(), "2b217861cd1fb2674478c332ad6218a71fa68d91679b0a8e9133fb4154c36680");
-    expect(secrets.reset_secret(), "f9d8f01d88ea817e9ba1d86057e24271bc6dd938ba5b3a717de3a61dffa5d46c");
-    assert_eq!(secrets.handshake_hash(), &counting(32));
+fn the_name_of_a_session_is_pinned() {
+    assert_eq!(secrets().uid(), hex_array("c9484f4b768214ca0af54b44b405e8e2"));
 }
 
 #[test]

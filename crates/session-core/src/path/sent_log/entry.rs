@@ -27,22 +27,12 @@ const ACKS: u8 = 8;
 pub(crate) struct PacketFlags(u16);
 
 impl PacketFlags {
-    pub(crate) const NONE: Self = Self(0);
-
     pub(crate) const fn from_bits(bits: u16) -> Self {
         Self(bits)
     }
 
     pub(crate) const fn bits(self) -> u16 {
         self.0
-    }
-
-    pub(crate) const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    pub(crate) const fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
     }
 }
 

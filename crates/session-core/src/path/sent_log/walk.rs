@@ -74,6 +74,7 @@ impl SentLog {
         cursor.frees = self.frees;
     }
 
+    #[cfg(test)]
     pub(super) fn cursor_at(&self, block: Option<BlockId>) -> Cursor {
         let mut cursor = Cursor::default();
         self.enter(&mut cursor, block);

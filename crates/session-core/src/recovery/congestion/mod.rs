@@ -20,11 +20,6 @@ pub(crate) trait CongestionController {
     /// Packets were lost, the newest of them sent at `sent_at`; `persistent` as RFC 9002 §7.6 says.
     fn on_congestion(&mut self, sent_at: Instant, now: Instant, persistent: bool);
 
-    /// The peer reported more congestion marks; `sent_at` is when the largest packet it acknowledged was sent.
-    fn on_ecn_marks(&mut self, sent_at: Instant, now: Instant) {
-        self.on_congestion(sent_at, now, false);
-    }
-
     /// Datagrams may now have `bytes`.
     fn set_max_datagram(&mut self, bytes: u16);
 
@@ -63,12 +58,6 @@ impl CongestionController for Congestion {
     fn on_congestion(&mut self, sent_at: Instant, now: Instant, persistent: bool) {
         match self {
             Self::NewReno(controller) => controller.on_congestion(sent_at, now, persistent),
-        }
-    }
-
-    fn on_ecn_marks(&mut self, sent_at: Instant, now: Instant) {
-        match self {
-            Self::NewReno(controller) => controller.on_ecn_marks(sent_at, now),
         }
     }
 

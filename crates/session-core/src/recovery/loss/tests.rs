@@ -47,15 +47,6 @@ fn an_early_clock_loses_nothing() {
     assert!(!LossThresholds::new(10, at(1), &sampled(100)).is_lost(9, at(0)));
 }
 
-#[test]
-fn persistent_congestion_is_three_uncapped_probe_timeouts() {
-    let rtt = sampled(100);
-    let duration = persistent_congestion_duration(&rtt, Duration::from_millis(25));
-    assert_eq!(duration, Duration::from_millis(3 * (100 + 200 + 25)));
-    let slow = sampled(70_000);
-    assert!(persistent_congestion_duration(&slow, Duration::ZERO) > Duration::from_secs(200));
-}
-
 proptest! {
     #[test]
     fn any_numbers_are_judged_and_age_only_loses(largest: u64, number: u64, sent_at: u64, now: u64, later: u64, rtt: u32) {

@@ -38,11 +38,11 @@ fn one_recovery_period_halves_once() {
     reno.on_congestion(at(5), at(10), false);
     assert_eq!(reno.window(), 6_000);
     reno.on_congestion(at(9), at(12), false);
-    reno.on_ecn_marks(at(10), at(13));
+    reno.on_congestion(at(10), at(13), false);
     assert_eq!(reno.window(), 6_000, "sent before the reduction");
     reno.on_acked(MSS, at(10), at(14), false);
     assert_eq!(reno.window(), 6_000, "acknowledgements of the period do not grow the window");
-    reno.on_ecn_marks(at(11), at(20));
+    reno.on_congestion(at(11), at(20), false);
     assert_eq!(reno.window(), 3_000, "sent after it");
 }
 
@@ -100,7 +100,7 @@ fn a_new_datagram_size_moves_the_initial_window_and_the_floor() {
 proptest! {
     #[test]
     fn no_input_breaks_the_floor_or_panics(
-        steps in prop::collection::vec((0..5u8, any::<u64>(), any::<u64>(), any::<u64>(), any::<bool>()), 0..200),
+        steps in prop::collection::vec((0..4u8, any::<u64>(), any::<u64>(), any::<u64>(), any::<bool>()), 0..200),
     ) {
         let mut reno = NewReno::new(DATAGRAM);
         for (kind, bytes, sent_at, now, flag) in steps {
@@ -115,8 +115,7 @@ proptest! {
                     reno.on_congestion(sent_at, now, flag);
                     prop_assert!(reno.window() <= before);
                 }
-                2 => reno.on_ecn_marks(sent_at, now),
-                3 => reno.set_max_datagram(bytes as u16),
+                2 => reno.set_max_datagram(bytes as u16),
                 _ => reno.on_sent(bytes, now),
             }
             prop_assert!(reno.window() >= reno.minimum_window());
