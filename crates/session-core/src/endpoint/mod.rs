@@ -322,7 +322,7 @@ impl<P: Provider> Endpoint<P> {
         let (id, number_offset) = data_header::parse_protected(datagram, ID_LENGTH)?;
         let slot = self.routes.find(name_of(&id)).ok_or(DiscardReason::UnknownSession)?;
         let core = self.slots.at_mut(slot).ok_or(DiscardReason::UnknownSession)?;
-        let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
+        let context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
         // What does not open files nothing anew: not even a place in a queue may change.
         let opened =
             core.open(context.shared, datagram, number_offset).inspect_err(|reason| core.count_discard(*reason))?;

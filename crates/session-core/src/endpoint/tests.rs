@@ -49,7 +49,7 @@ fn settle(one: &mut Endpoint, other: &mut Endpoint, mut now: Instant) -> [Vec<Ev
     let mut out = vec![0; 2000];
     loop {
         let mut quiet = true;
-        for side in 0..2 {
+        for (side, events) in events.iter_mut().enumerate() {
             let (from, to) = if side == 0 { (&mut *one, &mut *other) } else { (&mut *other, &mut *one) };
             loop {
                 match from.poll_action(&mut out, now) {
@@ -59,7 +59,7 @@ fn settle(one: &mut Endpoint, other: &mut Endpoint, mut now: Instant) -> [Vec<Ev
                         let received = to.handle_datagram(&mut out[..transmit.len], Arrival { link, ecn: None }, now);
                         assert_eq!(received, Received::Consumed);
                     }
-                    Action::Event(event) => events[side].push(event),
+                    Action::Event(event) => events.push(event),
                     Action::Wait(_) => break,
                     Action::NeedsRoom(bytes) => panic!("{bytes} bytes"),
                 }

@@ -65,6 +65,7 @@ pub(crate) enum Trigger {
 }
 
 impl Phase {
+    #[cfg(test)]
     pub(crate) const ALL: [Self; 9] = [
         Self::Connecting,
         Self::SynSent,
@@ -106,6 +107,7 @@ impl Phase {
 }
 
 impl Trigger {
+    #[cfg(test)]
     pub(crate) const ALL: [Self; 9] = [
         Self::HelloSent,
         Self::ReplyVerified,

@@ -3,7 +3,9 @@
 use core::time::Duration;
 
 use super::text::Text;
-use super::tlv::{self, Tlv, TlvReader, TlvWriter};
+#[cfg(test)]
+use super::tlv;
+use super::tlv::{Tlv, TlvReader, TlvWriter};
 use super::varint;
 use super::writer::{WriteError, Writer};
 
@@ -95,6 +97,7 @@ impl<'a> ControlMessage<'a> {
     }
 
     /// The bytes [`Self::encode`] writes.
+    #[cfg(test)]
     pub(crate) fn encoded_len(&self) -> usize {
         let values = match *self {
             Self::Connect { user_data: UserData(data) } | Self::Accept { user_data: UserData(data) } => {
@@ -198,6 +201,7 @@ fn write_unless_empty(list: &mut TlvWriter<'_, '_>, id: u64, value: &[u8]) -> Re
     if value.is_empty() { Ok(()) } else { list.bytes(id, value) }
 }
 
+#[cfg(test)]
 fn len_unless_empty(id: u64, value: &[u8]) -> usize {
     if value.is_empty() { 0 } else { tlv::encoded_len(id, value.len()) }
 }

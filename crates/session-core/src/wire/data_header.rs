@@ -48,6 +48,7 @@ impl DataHeader {
         })
     }
 
+    #[cfg(test)]
     pub(crate) fn encoded_len(&self) -> usize {
         1_usize.saturating_add(self.receiver_id.length()).saturating_add(self.number_length.bytes())
     }

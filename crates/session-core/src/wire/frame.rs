@@ -75,6 +75,7 @@ impl<'a> Frame<'a> {
     }
 
     /// The bytes [`Self::encode`] writes.
+    #[cfg(test)]
     pub(crate) fn encoded_len(&self) -> usize {
         match self {
             Self::Padding(count) => *count,
@@ -241,6 +242,7 @@ impl<'a> CloseFrame<'a> {
         writer.bytes(self.text.as_bytes())
     }
 
+    #[cfg(test)]
     fn encoded_len(&self) -> usize {
         // type, space and length of the text take a byte each
         3_usize
@@ -278,6 +280,7 @@ impl<'a> DataFrame<'a> {
         writer.bytes(self.data)
     }
 
+    #[cfg(test)]
     fn encoded_len(&self) -> usize {
         self.prefix().encoded_len().saturating_add(self.data.len())
     }
@@ -314,6 +317,7 @@ impl DataPrefix {
     }
 
     /// The bytes [`Self::encode`] writes.
+    #[cfg(test)]
     pub(crate) fn encoded_len(&self) -> usize {
         1_usize
             .saturating_add(varint::length(self.channel))

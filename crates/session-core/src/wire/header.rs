@@ -275,6 +275,7 @@ impl ReplyHeader {
     }
 
     /// Bytes of the packet that are not the Noise message.
+    #[cfg(test)]
     pub(crate) fn overhead(&self) -> usize {
         // byte 0, version, pattern, id length, length field
         7_usize.saturating_add(self.destination.length()).saturating_add(MARKS_LENGTH)

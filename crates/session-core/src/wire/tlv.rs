@@ -1,6 +1,7 @@
 //! Type-length-values in strictly ascending order: `id varint │ length varint │ value`.
 
 use super::reader::{ReadError, Reader};
+#[cfg(test)]
 use super::varint;
 use super::writer::{WriteError, Writer};
 
@@ -117,6 +118,7 @@ impl<'w, 'a> TlvWriter<'w, 'a> {
 }
 
 /// Bytes a value of `length` bytes takes.
+#[cfg(test)]
 pub(crate) fn encoded_len(id: u64, length: usize) -> usize {
     varint::length(id).saturating_add(varint::length(length as u64)).saturating_add(length)
 }

@@ -22,7 +22,7 @@ fn queues_keep_order_and_take_a_slot_once() {
     slots.push(Queue::Events, 1);
     slots.unlink(Queue::Ready, 4);
     slots.unlink(Queue::Ready, 4);
-    let mut order = std::vec::Vec::new();
+    let mut order = Vec::new();
     while let Some(first) = slots.first(Queue::Ready) {
         order.push(first);
         slots.unlink(Queue::Ready, first);
