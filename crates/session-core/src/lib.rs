@@ -87,6 +87,8 @@ mod channel;
 mod config;
 mod crypto;
 mod endpoint;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod handshake;
 mod ids;
 mod limits;

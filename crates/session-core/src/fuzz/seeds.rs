@@ -1,0 +1,209 @@
+//! What the committed corpora are made of: valid packets of every kind, and one input for every refusal.
+
+use std::format;
+use std::string::String;
+use std::vec;
+use std::vec::Vec;
+
+use super::frames::{ACCEPT, KEY_PHASE, REPEAT_NUMBER, SKIP_NUMBERS, Stage, USE, WAIT, WRONG_ID, WRONG_TAG};
+use super::hello::{NOW, REAL, Scene, begin, mark, peer, prepare};
+use super::null::Null;
+use super::{ALICE, BOB, Report, drain, endpoint, feed, limits, link};
+use crate::crypto::{Provider, RustCrypto};
+use crate::ids::Role;
+
+/// Where the Noise message of a Hello, and the payload in it, start: the receiver id has 8 bytes.
+const HELLO_NOISE: usize = 16;
+const HELLO_PAYLOAD: usize = HELLO_NOISE + 32 + 48;
+/// The same of a Reply.
+const REPLY_PAYLOAD: usize = 15 + 32;
+
+/// An input of a target, by name.
+pub(super) type Seed = (String, Vec<u8>);
+
+/// A record of `frames_after_open`.
+type Record<'a> = (u8, &'a [u8]);
+
+/// Every frame that is served, one packet each: applied in this order they are valid in an Established session.
+const VALID: &[(&str, &[u8])] = &[
+    ("padding", &[0, 0, 0]),
+    ("ping", &[0x01]),
+    ("ack", &[0x02, 0, 0, 0, 0]),
+    ("ack-ecn", &[0x03, 0, 0, 0, 0, 1, 0, 0]),
+    ("data-begin", &[0x09, 16, 0, 1, b'a']),
+    ("data", &[0x08, 16, 1, 2, b'b', b'c']),
+    ("data-end", &[0x0A, 16, 3, 1, b'd']),
+    ("data-whole", &[0x0B, 16, 5, 3, b'e', b'f', b'g']),
+    ("max-data", &[0x10, 0x7F, 0xFF]),
+    ("max-channel-data", &[0x11, 16, 0x7F, 0xFF]),
+    ("extension", &[0x80, 2, 1, 2]),
+    ("close", &[0x04, 1, 5, 0, 3, b'b', b'y', b'e']),
+];
+
+/// One packet for each way to break a rule.
+const FAULTS: &[(&str, &[u8])] = &[
+    ("empty", &[]),
+    ("cut-short", &[0x02]),
+    ("long-varint", &[0x10, 0x40, 0x01]),
+    ("reserved", &[0x12, 16, 1]),
+    ("control-as-frame", &[0x3D]),
+    ("unassigned", &[0x05]),
+    ("critical", &[0xC0, 0]),
+    ("over-credit", &[0x0B, 16, 0x53, 0x88, 1, b'x']),
+    ("unknown-channel", &[0x0B, 17, 0, 1, b'x']),
+    ("credit-unknown-channel", &[0x11, 17, 1]),
+    ("no-position", &[0x08, 16, 0, 0]),
+    ("ack-of-unsent", &[0x02, 0x3F, 0, 0, 0]),
+    ("close-text", &[0x04, 0, 0, 0, 1, 0xFF]),
+    ("control-type", &[0x0B, 0, 8, 1, 0x20]),
+];
+
+pub(super) fn header() -> Vec<Seed> {
+    let alice = &mut endpoint(ALICE, Null, limits());
+    let hello = begin(alice, &peer(&Null, BOB));
+    let reply = reply(Null);
+    let mut seeds = vec![
+        ("empty".into(), vec![]),
+        ("hello".into(), hello.clone()),
+        ("reply".into(), reply),
+        ("data".into(), [&[0x43; 9][..], &[0, 0, 0, 7], &[0x01; 12], &[0x5A; 16]].concat()),
+        ("data-reserved".into(), vec![0x63; 40]),
+        ("data-short".into(), vec![0x43; 28]),
+        ("garbage".into(), vec![0x17; 40]),
+    ];
+    for kind in 2..8_u8 {
+        let mut other = hello.clone();
+        other[0] = 0x80 | kind << 4;
+        other.truncate(64);
+        seeds.push((format!("type-{kind}"), other));
+    }
+    let all: Vec<u8> = VALID.iter().flat_map(|(_, frame)| frame.iter().copied()).collect();
+    seeds.push(("frames".into(), all));
+    seeds
+}
+
+pub(super) fn hello() -> Vec<Seed> {
+    let null = begin(&mut endpoint(ALICE, Null, limits()), &peer(&Null, BOB));
+    let real = begin(&mut endpoint(ALICE, RustCrypto, limits()), &peer(&RustCrypto, BOB));
+    let mut seeds = Vec::new();
+    for scene in Scene::ALL {
+        let packet = if matches!(scene, Scene::SynSent | Scene::Answered) { reply(Null) } else { null.clone() };
+        seeds.push((format!("{scene:?}").to_lowercase(), met(scene, packet)));
+    }
+    seeds.push(("real-hello".into(), [vec![REAL | Scene::Empty as u8], real].concat()));
+    seeds.push(("real-reply".into(), [vec![REAL | Scene::SynSent as u8], reply(RustCrypto)].concat()));
+    let mut changed = |name: &str, scene: Scene, packet: &[u8], change: &dyn Fn(&mut Vec<u8>)| {
+        let mut packet = packet.to_vec();
+        change(&mut packet);
+        mark(&mut packet, &peer(&Null, BOB));
+        seeds.push((name.into(), met(scene, packet)));
+    };
+    changed("version", Scene::Empty, &null, &|packet| packet[2] = 2);
+    changed("pattern-xx", Scene::Empty, &null, &|packet| packet[3] = 2);
+    changed("unknown-psk", Scene::Empty, &null, &|packet| {
+        packet[3] = 1;
+        let length = u16::from_be_bytes([packet[14], packet[15]]) - 2;
+        packet.splice(14..18, [1, b'k'].into_iter().chain(length.to_be_bytes()));
+    });
+    changed("mac2", Scene::Empty, &null, &|packet| *packet.last_mut().unwrap() = 1);
+    changed("cut-short", Scene::Empty, &null, &|packet| packet.truncate(300));
+    changed("too-long", Scene::Empty, &null, &|packet| packet.resize(1501, 0));
+    changed("undersized", Scene::Empty, &null, &|packet| {
+        packet.truncate(600);
+        let length = (600 - HELLO_NOISE - 32) as u16;
+        packet[14..16].copy_from_slice(&length.to_be_bytes());
+    });
+    changed("noise-tag", Scene::Empty, &null, &|packet| packet[HELLO_NOISE + 32 + 40] ^= 1);
+    changed("parameters", Scene::Empty, &null, &|packet| packet[HELLO_PAYLOAD] = 0xFF);
+    changed("application", Scene::Empty, &null, &|packet| rename(packet));
+    let answer = reply(Null);
+    changed("reply-parameters", Scene::SynSent, &answer, &|packet| packet[REPLY_PAYLOAD] = 0xFF);
+    changed("reply-application", Scene::SynSent, &answer, &|packet| rename(packet));
+    changed("reply-tag", Scene::SynSent, &answer, &|packet| packet[REPLY_PAYLOAD - 1 + 17] ^= 1);
+    changed("reply-unknown", Scene::SynSent, &answer, &|packet| packet[8] ^= 1);
+    let mut wrong = null;
+    let mark = wrong.len() - 32;
+    wrong[mark] ^= 1;
+    // The target sets it right in a second run.
+    seeds.push(("wrong-mark".into(), met(Scene::Empty, wrong)));
+    seeds
+}
+
+pub(super) fn frames_after_open() -> Vec<Seed> {
+    let mut seeds = Vec::new();
+    for role in [Role::Initiator, Role::Responder] {
+        let side = if role == Role::Initiator { "i" } else { "r" };
+        let mut push = |name: &str, stage: Stage, records: &[Record<'_>]| {
+            seeds.push((format!("{side}-{name}"), input(role, stage, records)))
+        };
+        let valid: Vec<Record<'_>> = VALID.iter().map(|(_, frame)| (USE, *frame)).collect();
+        for stage in Stage::ALL {
+            push(&format!("all-{stage:?}").to_lowercase(), stage, &valid);
+        }
+        for (name, packet) in FAULTS {
+            push(name, Stage::Established, &[(0, packet), (SKIP_NUMBERS, &[0x01])]);
+        }
+        push("contradiction", Stage::Established, &[(0, &[0x09, 16, 0, 2, 1, 2]), (0, &[0x0A, 16, 0, 1, 1])]);
+        push("wrong-tag", Stage::Established, &[(WRONG_TAG, &[0x01]), (0, &[0x01])]);
+        push("wrong-id", Stage::Established, &[(WRONG_ID, &[0x01])]);
+        push("key-phase", Stage::Established, &[(KEY_PHASE, &[0x01])]);
+        push("replay", Stage::Established, &[(0, &[0x01]), (REPEAT_NUMBER, &[0x01])]);
+        push("waits", Stage::Established, &[(USE, &[0x01]), (WAIT, &[0x01]), (WAIT | SKIP_NUMBERS, &[0x01])]);
+        push("gap", Stage::Established, &[(0, &[0x0A, 16, 0x44, 0, 1, 9]), (USE, &[0x09, 16, 0, 1, 8])]);
+    }
+    let connect: &[u8] = &[0x0B, 0, 0, 6, 0x3D, 4, 3, b'w', b'h', b'o'];
+    let data: &[u8] = &[0x0B, 16, 0, 1, b'x'];
+    let mut push = |name: &str, role: Role, stage: Stage, records: &[Record<'_>]| {
+        seeds.push((name.into(), input(role, stage, records)))
+    };
+    push("connect", Role::Responder, Stage::Unconfirmed, &[(0, data), (ACCEPT, connect), (USE, &[0x01])]);
+    push("connect-twice", Role::Responder, Stage::Unconfirmed, &[(0, connect), (0, &[0x0B, 0, 7, 1, 0x3D])]);
+    push("connect-to-initiator", Role::Initiator, Stage::Handshaking, &[(0, connect)]);
+    push("accept", Role::Initiator, Stage::Handshaking, &[(0, data), (USE, &[0x0B, 0, 0, 1, 0x3E])]);
+    push(
+        "pending-accept",
+        Role::Initiator,
+        Stage::Handshaking,
+        &[(0, &[0x0B, 0, 0, 1, 0x40]), (0, &[0x0B, 0, 2, 1, 0x3E])],
+    );
+    push(
+        "refuse",
+        Role::Initiator,
+        Stage::Handshaking,
+        &[(0, &[0x0B, 0, 0, 10, 0x3F, 2, 1, 0x0A, 4, 1, b'n', 6, 1, 9])],
+    );
+    push("accept-malformed", Role::Initiator, Stage::Handshaking, &[(0, &[0x0B, 0, 0, 2, 0x3E, 4])]);
+    let mut first = vec![0x09, 0, 0, 0x40, 200, 0x3D, 4, 0x41, 0x2C];
+    first.resize(5 + 200, 7);
+    let mut second = vec![0x0A, 0, 0x40, 200, 0x40, 104];
+    second.resize(6 + 104, 7);
+    push("connect-no-memory", Role::Responder, Stage::NoMemory, &[(0, &first), (0, &second)]);
+    seeds
+}
+
+fn input(role: Role, stage: Stage, records: &[Record<'_>]) -> Vec<u8> {
+    let mut input = vec![stage.code(role)];
+    for (control, plaintext) in records {
+        input.extend([*control, plaintext.len() as u8]);
+        input.extend(*plaintext);
+    }
+    input
+}
+
+fn met(scene: Scene, packet: Vec<u8>) -> Vec<u8> {
+    [vec![scene as u8], packet].concat()
+}
+
+/// Bob's Reply to the attempt of [`Scene::SynSent`].
+fn reply<P: Provider + Clone>(provider: P) -> Vec<u8> {
+    let hello = begin(&mut endpoint(ALICE, provider.clone(), limits()), &peer(&provider, BOB));
+    let (mut bob, _) = prepare(provider, Scene::Empty);
+    let _ = feed(&mut bob, &hello, link(BOB, ALICE), NOW, &mut Report::default());
+    drain(&mut bob, NOW, &mut Report::default()).pop().unwrap()
+}
+
+/// Another application protocol of the same length.
+fn rename(packet: &mut [u8]) {
+    let at = packet.windows(4).position(|window| window == b"fuzz").unwrap();
+    packet[at] = b'b';
+}

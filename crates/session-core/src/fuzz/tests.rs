@@ -1,0 +1,96 @@
+//! Replays the committed corpora, and keeps them what the generator makes.
+//!
+//! `UPDATE_CORPUS=1 cargo test -p session-core --lib fuzz::` writes the files of `seeds` anew; others, which a fuzzer found, stay.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use super::*;
+use crate::wire::rule;
+
+type Body = fn(&[u8]) -> Report;
+
+const TARGETS: [(&str, Body, fn() -> Vec<seeds::Seed>); 3] = [
+    ("header", header, seeds::header),
+    ("hello", hello, seeds::hello),
+    ("frames_after_open", frames_after_open, seeds::frames_after_open),
+];
+
+/// What no datagram can cause: commands and deadlines do.
+const NOT_BY_RECEIVING: [(CloseCode, &str); 8] = [
+    (CloseCode::NO_ERROR, "an orderly close is the application's"),
+    (CloseCode::INTERNAL, "nothing of ours fails without a code of its own"),
+    (CloseCode::UNAUTHORIZED, "the application refuses with it"),
+    (CloseCode::KEY_LIMIT, "sending reaches it"),
+    (CloseCode::IDLE, "a deadline"),
+    (CloseCode::PEER_LOST, "a deadline"),
+    (CloseCode::ABORTED, "the application's"),
+    (CloseCode::NO_ANSWER, "a deadline"),
+];
+
+fn corpus(target: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "..", "..", "fuzz", "corpus", target].iter().collect()
+}
+
+#[test]
+fn corpora_hold_what_the_generator_makes() {
+    let update = std::env::var_os("UPDATE_CORPUS").is_some();
+    for (target, _, seeds) in TARGETS {
+        for (name, bytes) in seeds() {
+            let path = corpus(target).join(&name);
+            if update {
+                fs::create_dir_all(corpus(target)).unwrap();
+                fs::write(&path, &bytes).unwrap();
+            }
+            assert!(
+                fs::read(&path).ok().as_ref() == Some(&bytes),
+                "{target}/{name} is out of date: UPDATE_CORPUS=1 writes it"
+            );
+        }
+    }
+}
+
+#[test]
+fn corpora_reach_every_frame_control_message_discard_and_close() {
+    let mut total = Report::default();
+    for (target, body, _) in TARGETS {
+        let mut files: Vec<PathBuf> =
+            fs::read_dir(corpus(target)).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        assert!(files.len() >= 10, "{target}: {} files", files.len());
+        for file in files {
+            let input = fs::read(&file).unwrap();
+            let report = body(&input);
+            assert_eq!(report, body(&input), "{file:?} does not give the same twice");
+            let Report { discards, events, frame_types, control_types, closes } = report;
+            total.discards.extend(discards);
+            total.events.extend(events);
+            total.frame_types.extend(frame_types);
+            total.control_types.extend(control_types);
+            total.closes.extend(closes);
+        }
+    }
+    let reached: BTreeSet<_> = total.discards.iter().collect();
+    let missing: Vec<_> = DiscardReason::ALL.iter().filter(|reason| !reached.contains(reason)).collect();
+    assert!(missing.is_empty(), "no input is discarded as {missing:?}");
+    let served: Vec<u8> =
+        (0..=0xBF).filter(|frame_type| rule(*frame_type).is_some_and(|rule| rule.allowed.initiator)).collect();
+    assert!(served.len() > 12);
+    let missing: Vec<_> =
+        served.into_iter().filter(|served| *served <= 0x80 && !total.frame_types.contains(served)).collect();
+    assert!(missing.is_empty(), "no input holds frames {missing:x?}");
+    for control in [0x3D, 0x3E, 0x3F, 0x40] {
+        assert!(total.control_types.contains(&control), "no input holds control message {control:x}");
+    }
+    for code in (0..=0x12).map(CloseCode) {
+        let expected = !NOT_BY_RECEIVING.iter().any(|(other, _)| *other == code);
+        let seen = total.closes.contains(&code);
+        assert!(seen || !expected, "no input closes with {code:?}");
+    }
+    let has = |wanted: fn(&Event) -> bool| total.events.iter().any(wanted);
+    assert!(has(|event| matches!(event, Event::Incoming(_))));
+    assert!(has(|event| matches!(event, Event::Established(_))));
+    assert!(has(|event| matches!(event, Event::Readable(..))));
+    assert!(has(|event| matches!(event, Event::Acknowledged(..))));
+}
