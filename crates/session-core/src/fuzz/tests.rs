@@ -18,10 +18,11 @@ const TARGETS: [(&str, Body, fn() -> Vec<seeds::Seed>); 3] = [
 ];
 
 /// What no datagram can cause: commands and deadlines do.
-const NOT_BY_RECEIVING: [(CloseCode, &str); 8] = [
+const NOT_BY_RECEIVING: [(CloseCode, &str); 9] = [
     (CloseCode::NO_ERROR, "an orderly close is the application's"),
     (CloseCode::INTERNAL, "nothing of ours fails without a code of its own"),
     (CloseCode::UNAUTHORIZED, "the application refuses with it"),
+    (CloseCode::BUSY, "the application never heard of a session whose CONNECT found no memory; the peer is told"),
     (CloseCode::KEY_LIMIT, "sending reaches it"),
     (CloseCode::IDLE, "a deadline"),
     (CloseCode::PEER_LOST, "a deadline"),
