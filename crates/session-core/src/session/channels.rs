@@ -175,23 +175,22 @@ impl Channels {
         let backing = if index == CONTROL { &mut self.control } else { &mut self.data };
         let channel = self.entries.get_mut(index)?;
         let chunk = channel.inbox.read(pool, &mut backing.reservation, out)?;
-        let window = if index == CONTROL { CONTROL_WINDOW } else { limits.channel_window };
-        if channel.inbox.read_offset().saturating_add(window).saturating_sub(channel.receive_maximum) >= window / 2 {
-            channel.receive_maximum = channel.inbox.read_offset().saturating_add(window);
-            channel.announce = true;
-        }
-        self.renew_session_credit(limits);
+        self.renew_credit(limits, index);
         self.unsecure_if_empty(pool);
         Some(chunk)
     }
 
-    fn renew_session_credit(&mut self, limits: &Limits) {
-        let consumed: u64 = self.iter().skip(1).map(|channel| channel.inbox.read_offset()).sum();
-        let maximum = consumed.saturating_add(limits.session_window);
-        if maximum.saturating_sub(self.receive_maximum) >= limits.session_window / 2 {
-            self.receive_maximum = maximum;
-            self.announce = true;
+    /// Gives the peer the credit that reading has freed: where it is half a window, and where the peer has used up what it has.
+    /// A message as long as the window could not be completed otherwise, and its reader may wait for it whole.
+    pub(crate) fn renew_credit(&mut self, limits: &Limits, index: usize) {
+        let window = if index == CONTROL { CONTROL_WINDOW } else { limits.channel_window };
+        if let Some(channel) = self.entries.get_mut(index) {
+            let (read, received) = (channel.inbox.read_offset(), channel.inbox.highest());
+            channel.announce |= renew(&mut channel.receive_maximum, window, read, received);
         }
+        let read = self.iter().skip(1).map(|channel| channel.inbox.read_offset()).sum();
+        let received = self.received();
+        self.announce |= renew(&mut self.receive_maximum, limits.session_window, read, received);
     }
 
     /// Gives memory back that backs credit nobody draws on: credit of an idle session is not secured.
@@ -349,6 +348,17 @@ impl Backing {
         hash.u64(u64::from(*blocks));
         hash.flag(*secured);
     }
+}
+
+/// Raises `maximum` to a window above `read` if it is worth an announcement.
+fn renew(maximum: &mut u64, window: u64, read: u64, received: u64) -> bool {
+    let target = read.saturating_add(window);
+    let gain = target.saturating_sub(*maximum);
+    let worth_it = gain >= window.div_ceil(2) || (gain > 0 && received >= *maximum);
+    if worth_it {
+        *maximum = target;
+    }
+    worth_it
 }
 
 /// Blocks that hold `session_window` positions however they are spread over `channels` channels: each channel may begin

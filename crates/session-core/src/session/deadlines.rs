@@ -102,6 +102,8 @@ impl SessionCore {
             TimerKind::Keepalive => {
                 self.clocks.keepalive_at = now;
                 self.packets.ping_due = true;
+                // A peer that is out of memory acknowledges nothing; a full window must not keep the question back.
+                self.path.probes_due = self.path.probes_due.max(1);
             }
             TimerKind::PeerLost => self.lose_peer(context, at),
             TimerKind::Idle => self.end_at_once(context, deadline_reason(CloseCode::IDLE, "no user data for too long")),

@@ -121,6 +121,8 @@ impl SessionCore {
             self.packets.acks.on_packet(opened.number, ack_eliciting, context.now);
         } else {
             self.counters.no_memory = self.counters.no_memory.saturating_add(1);
+            // The packet stays unacknowledged, but its sender must not take this side for lost while it waits for memory.
+            self.packets.ack_forced = true;
         }
         self.channels.unsecure_if_empty(&mut context.shared.pool);
         self.serve_control(context)?;
@@ -179,6 +181,7 @@ impl SessionCore {
         let fragment = Fragment { offset: frame.offset, length: frame.data.len(), begin: frame.begin, end: frame.end };
         match self.channels.store(pool, channel, &fragment, frame.data) {
             Ok(stored) => {
+                self.channels.renew_credit(&context.settings.limits, stored.index);
                 self.on_stored(context.now, stored.index, stored.advanced);
                 Ok(true)
             }

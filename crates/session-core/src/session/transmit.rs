@@ -267,10 +267,10 @@ impl SessionCore {
         if !acks.has_unreported() && !self.packets.ack_forced {
             return None;
         }
+        self.packets.ack_forced = false;
         let largest = acks.ranges().next()?.1;
         wire::encode_ack(writer, acks.ack_delay(now), None, acks.ranges()).ok()?;
         acks.on_ack_sent();
-        self.packets.ack_forced = false;
         Some(largest)
     }
 
