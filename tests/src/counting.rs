@@ -1,0 +1,79 @@
+//! An allocator that counts what is allocated inside the core.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+thread_local! {
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+    static OPERATIONS: Cell<Operations> = const { Cell::new(Operations { allocated: 0, reallocated: 0, freed: 0 }) };
+}
+
+/// What one thread asked of the allocator inside [`inside`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Operations {
+    /// Blocks allocated.
+    pub allocated: u64,
+    /// Blocks that changed their size.
+    pub reallocated: u64,
+    /// Blocks freed.
+    pub freed: u64,
+}
+
+/// The system's allocator, with a count. Has to be made the `#[global_allocator]` of a test binary.
+#[derive(Debug)]
+pub struct Counting;
+
+/// Runs `operation` with counting switched on.
+pub fn inside<T>(operation: impl FnOnce() -> T) -> T {
+    let outer = INSIDE.replace(true);
+    let result = operation();
+    INSIDE.set(outer);
+    result
+}
+
+/// What was counted on this thread since the last call; starts again from zero.
+pub fn take() -> Operations {
+    OPERATIONS.replace(Operations::default())
+}
+
+/// # Panics
+/// If anything was counted on this thread since the last [`take`].
+pub fn assert_none() {
+    assert_eq!(take(), Operations::default(), "the core used the allocator");
+}
+
+fn count(change: impl FnOnce(&mut Operations)) {
+    if INSIDE.get() {
+        let mut operations = OPERATIONS.get();
+        change(&mut operations);
+        OPERATIONS.set(operations);
+    }
+}
+
+// SAFETY: every call is passed on to the system's allocator unchanged; counting touches constant-initialised cells only, which neither
+// allocate nor unwind.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(|operations| operations.allocated += 1);
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(|operations| operations.allocated += 1);
+        // SAFETY: the caller keeps the contract of `alloc_zeroed`.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(|operations| operations.reallocated += 1);
+        // SAFETY: the caller keeps the contract of `realloc`; `block` comes from the system's allocator.
+        unsafe { System.realloc(block, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        count(|operations| operations.freed += 1);
+        // SAFETY: the caller keeps the contract of `dealloc`; `block` comes from the system's allocator.
+        unsafe { System.dealloc(block, layout) }
+    }
+}

@@ -1,0 +1,12 @@
+//! What the tests of the whole share: nodes and links in virtual time, applications that check what they get, and recorders.
+
+pub mod campaign;
+pub mod counting;
+pub mod flow;
+pub mod recording;
+pub mod world;
+
+pub use campaign::Campaign;
+pub use flow::{Flow, Flows, Message};
+pub use recording::Recording;
+pub use world::{Setup, World};

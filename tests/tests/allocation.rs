@@ -1,0 +1,119 @@
+//! After its constructors the core neither allocates nor frees: counted inside its methods, over everything it does.
+
+use std::time::Duration;
+
+use session_core::{ChannelId, Event, Limits, RustCrypto};
+use session_sim::{LinkConfig, Probability, Reordering};
+use session_tests::counting::{self, Counting};
+use session_tests::{Flow, Flows, Message, Setup, World};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const CHANNEL: ChannelId = ChannelId(16);
+const SESSIONS: usize = 100;
+
+#[test]
+#[should_panic(expected = "the core used the allocator")]
+fn a_planted_allocation_is_noticed() {
+    counting::take();
+    counting::inside(|| drop(vec![1_u8]));
+    counting::assert_none();
+}
+
+#[test]
+#[should_panic(expected = "the core used the allocator")]
+fn a_planted_growth_is_noticed() {
+    let mut bytes = Vec::with_capacity(1);
+    bytes.push(1_u8);
+    counting::take();
+    counting::inside(|| bytes.extend([2; 100]));
+    counting::assert_none();
+}
+
+#[test]
+fn what_is_outside_the_core_is_not_counted() {
+    counting::take();
+    drop(vec![1_u8]);
+    counting::inside(|| ());
+    counting::assert_none();
+}
+
+/// Loss, reordering, 64 KiB messages and back-pressure over a hundred sessions of one endpoint, then the end of all of them.
+#[test]
+fn a_hundred_sessions_live_and_end_without_the_allocator() {
+    let packets: u64 = if std::env::var_os("CASES").is_some() { 1_000_000 } else { 100_000 };
+    let limits = Limits {
+        sessions: 128,
+        pending: 128,
+        pool_blocks: 32_768,
+        hot_keys: 32,
+        session_window: 66 * 1024,
+        channel_window: 66 * 1024,
+        send_blocks: 100,
+        record_blocks: 32,
+        ..Limits::default()
+    };
+    let setup = Setup { limits, channels: vec![CHANNEL], ..Setup::default() };
+    let mut world = World::new(7);
+    let (alice, bob) = (world.add(&setup, RustCrypto), world.add(&setup, RustCrypto));
+    let sessions: Vec<_> = (0..SESSIONS).map(|_| world.establish(alice, bob)).collect();
+    let link = LinkConfig {
+        loss: Probability::from_percent(3),
+        duplication: Probability::from_percent(1),
+        reordering: Reordering::new(Probability::from_percent(3), 32, Duration::from_millis(20)),
+        delay: Duration::from_millis(10),
+        ..LinkConfig::default()
+    };
+    world.set_link(alice, bob, link);
+
+    counting::take();
+    let before = world.packets();
+    let mut blocked = 0;
+    let mut round = 0;
+    while world.packets() - before < packets {
+        let mut flows = Flows::default();
+        for (number, (at_alice, at_bob)) in sessions.iter().enumerate() {
+            let ends = [(alice, *at_alice), (bob, *at_bob)];
+            let [from, to] = if number % 2 == 0 { ends } else { [ends[1], ends[0]] };
+            let sizes = [65_536, 10_000, 0, 65_536];
+            flows.flows.push(Flow::new(
+                from,
+                to,
+                CHANNEL,
+                round * 1000 + number as u64,
+                sizes.map(Message::whole).to_vec(),
+            ));
+        }
+        assert!(flows.run(&mut world, Duration::from_secs(120)), "round {round}");
+        blocked += flows.flows.iter().map(Flow::blocked).sum::<u64>();
+        round += 1;
+        // Until all is acknowledged, so that the next round does not begin blocked.
+        world.run_for(Duration::from_secs(3));
+        world.take_events(alice);
+        world.take_events(bob);
+    }
+    assert!(blocked > 0, "nobody met back-pressure");
+    assert!(world.faults().lost > 0 && world.faults().reordered > 0 && world.faults().duplicated > 0);
+    counting::assert_none();
+
+    for (number, (at_alice, at_bob)) in sessions.iter().enumerate() {
+        match number % 3 {
+            0 => world.command(alice, *at_alice, |session| session.close(1, "enough")),
+            1 => world.command(bob, *at_bob, |session| session.abort(2, "at once")),
+            _ => world.command(alice, *at_alice, |session| session.abort(3, "at once")),
+        }
+    }
+    // A CLOSE that is lost comes again when the other side asks, at the latest one keepalive interval later.
+    world.run_for(Duration::from_secs(20));
+    for node in [alice, bob] {
+        let events = world.take_events(node);
+        let closed: Vec<_> =
+            events.iter().filter_map(|event| if let Event::Closed(id) = event { Some(*id) } else { None }).collect();
+        assert_eq!(closed.len(), SESSIONS);
+        closed.into_iter().for_each(|id| world.forget(node, id));
+    }
+    world.run_for(Duration::from_secs(30));
+    assert_eq!((world.endpoint(alice).session_count(), world.endpoint(bob).session_count()), (0, 0));
+    counting::assert_none();
+}
