@@ -176,3 +176,25 @@ fn a_pool_serves_one_session_after_another() {
         assert_eq!((world.endpoint(alice).session_count(), world.endpoint(bob).session_count()), (0, 0));
     }
 }
+
+/// Sessions of one endpoint share its memory for sending; one that finds it taken is told when to try again.
+#[test]
+fn senders_that_share_a_pool_all_finish() {
+    let mut setup = Setup { channels: vec![CHANNEL], ..Setup::default() };
+    setup.limits = Limits { sessions: 16, pending: 16, ..setup.limits };
+    setup.limits.session_window = setup.limits.channel_window;
+    let receiver = Setup { limits: Limits { pool_blocks: 8192, ..setup.limits.clone() }, ..setup.clone() };
+    setup.limits = with_smallest_pool(setup.limits, &setup.channels);
+    let mut world = World::new(4);
+    let (alice, bob) = (world.add(&setup, RustCrypto), world.add(&receiver, RustCrypto));
+    let mut flows = Flows::default();
+    let ids: Vec<_> = (0..10).map(|_| world.establish(alice, bob)).collect();
+    for (number, (at_alice, at_bob)) in ids.into_iter().enumerate() {
+        let messages = (0..8).map(|_| Message::whole(20_000)).collect();
+        flows.flows.push(Flow::new((alice, at_alice), (bob, at_bob), CHANNEL, number as u64, messages));
+    }
+    let done = flows.run(&mut world, seconds(50));
+    let received: Vec<_> = flows.flows.iter().map(Flow::received).collect();
+    assert!(done, "{received:?} of 8 each");
+    assert!(flows.flows.iter().any(|flow| flow.blocked() > 0));
+}

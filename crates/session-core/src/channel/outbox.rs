@@ -302,6 +302,12 @@ impl Outbox {
         }
     }
 
+    /// Blocks that `positions` more take while nothing is held.
+    pub(crate) fn blocks_for(&self, per_block: u64, positions: u64) -> u32 {
+        let blocks = (self.write % per_block).saturating_add(positions).div_ceil(per_block);
+        u32::try_from(blocks).unwrap_or(u32::MAX)
+    }
+
     /// Positions that can be appended now.
     fn room(&self, pool: &Pool, block_budget: u32) -> u64 {
         let per_block = per_block(pool);

@@ -138,6 +138,7 @@ impl<P: Provider> Endpoint<P> {
     /// A buffer of [`max_datagram`](Self::max_datagram) bytes is always enough; a shorter one may give [`Action::NeedsRoom`], which changes nothing.
     pub fn poll_action(&mut self, out: &mut [u8], now: Instant) -> Action {
         self.advance(now);
+        self.feed_starved();
         if let Some(slot) = self.slots.first(Queue::Events)
             && let Some(event) = self.take_event(slot)
         {
@@ -304,7 +305,7 @@ impl<P: Provider> Endpoint<P> {
             hash.u64(u64::from(slot));
             core.digest_into(&shared.pool, &mut hash);
         }
-        for queue in [Queue::Ready, Queue::Events, Queue::Closed] {
+        for queue in [Queue::Ready, Queue::Events, Queue::Closed, Queue::Starved] {
             hash.option(slots.first(queue).map(u64::from));
         }
         hash.option(deadlines.first().map(|(at, _)| at.as_micros()));
@@ -357,6 +358,7 @@ impl<P: Provider> Endpoint<P> {
             return;
         }
         let (has_events, may_transmit, evictable) = (core.has_events(), core.may_transmit(), core.is_evictable());
+        let starved = core.starved().is_some();
         if has_events {
             self.slots.push(Queue::Events, slot);
         }
@@ -366,7 +368,26 @@ impl<P: Provider> Endpoint<P> {
         if evictable {
             self.slots.push(Queue::Closed, slot);
         }
+        if starved {
+            self.slots.push(Queue::Starved, slot);
+        }
         self.file(slot);
+    }
+
+    /// Tells sessions that wait for memory that there is some, longest waiting first.
+    fn feed_starved(&mut self) {
+        while let Some(slot) = self.slots.first(Queue::Starved) {
+            let available = self.shared.pool.open_available();
+            let starved = self.slots.at_mut(slot).and_then(|core| core.starved().map(|wanted| (core, wanted)));
+            if let Some((core, wanted)) = starved {
+                if wanted > available {
+                    return;
+                }
+                core.feed();
+            }
+            self.slots.unlink(Queue::Starved, slot);
+            self.refile(slot);
+        }
     }
 
     fn file(&mut self, slot: u32) {

@@ -18,9 +18,11 @@ pub(super) enum Queue {
     Events = 1,
     /// Is closed, and told: the first to go when a slot is needed.
     Closed = 2,
+    /// Waits for memory to send, and no acknowledgement of its own will bring it.
+    Starved = 3,
 }
 
-const QUEUES: usize = 3;
+const QUEUES: usize = 4;
 
 #[derive(Clone, Copy)]
 struct Links {
@@ -96,7 +98,7 @@ impl Slots {
 
     /// Takes a session out; its id finds nothing from now on.
     pub(super) fn remove(&mut self, index: u32) -> Option<SessionCore> {
-        for queue in [Queue::Ready, Queue::Events, Queue::Closed] {
+        for queue in [Queue::Ready, Queue::Events, Queue::Closed, Queue::Starved] {
             self.unlink(queue, index);
         }
         let free = self.free;

@@ -77,7 +77,13 @@ fn link(from: u8, to: u8) -> Link {
 }
 
 /// Hands `endpoint` a datagram and checks what must hold whatever it was.
-fn feed<P: Provider>(endpoint: &mut Endpoint<P>, datagram: &[u8], link: Link, now: Instant, report: &mut Report) -> Received {
+fn feed<P: Provider>(
+    endpoint: &mut Endpoint<P>,
+    datagram: &[u8],
+    link: Link,
+    now: Instant,
+    report: &mut Report,
+) -> Received {
     let before = endpoint.digest();
     let received = endpoint.handle_datagram(&mut datagram.to_vec(), Arrival { link, ecn: None }, now);
     endpoint.assert_invariants();
@@ -100,7 +106,9 @@ fn drain<P: Provider>(endpoint: &mut Endpoint<P>, now: Instant, report: &mut Rep
             }
             Action::Event(event) => {
                 if let Event::Closed(id) = event {
-                    report.closes.extend(endpoint.session(id).and_then(|session| session.close_reason()).map(|reason| reason.code));
+                    report.closes.extend(
+                        endpoint.session(id).and_then(|session| session.close_reason()).map(|reason| reason.code),
+                    );
                 }
                 report.events.push(event);
             }

@@ -22,6 +22,8 @@ pub(crate) struct Channel {
     final_acked: Option<u64>,
     /// The application was told `Blocked` and waits for `Writable`.
     pub(crate) blocked: bool,
+    /// Blocks it asked for then.
+    pub(crate) wanted: u32,
     /// MAX_CHANNEL_DATA is due.
     pub(crate) announce: bool,
 }
@@ -94,6 +96,7 @@ impl Channels {
                 receive_maximum: window_at(index),
                 final_acked: None,
                 blocked: false,
+                wanted: 0,
                 announce: false,
             }),
             count: (application + 1) as u8,
@@ -219,6 +222,11 @@ impl Channels {
 
     // --- sending ---
 
+    /// Blocks that would let the most modest of the channels go on that were blocked and wait for no acknowledgement.
+    pub(crate) fn starved(&self) -> Option<u32> {
+        self.iter().filter(|channel| channel.is_starved()).map(|channel| channel.wanted).min()
+    }
+
     pub(crate) fn on_max_data(&mut self, maximum: u64) {
         self.send_maximum = self.send_maximum.max(maximum);
     }
@@ -306,6 +314,11 @@ impl Channels {
 }
 
 impl Channel {
+    /// The memory it was refused is held by others: nothing of its own is left to be acknowledged.
+    pub(crate) fn is_starved(&self) -> bool {
+        self.blocked && self.outbox.is_all_acked()
+    }
+
     /// The peer's stack holds every position below; stays true after sending has ended.
     pub(crate) fn acked_to(&self) -> u64 {
         self.final_acked.unwrap_or_else(|| self.outbox.acked_to())
@@ -317,7 +330,7 @@ impl Channel {
     }
 
     fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
-        let Self { id, outbox, inbox, send_maximum, receive_maximum, final_acked, blocked, announce } = self;
+        let Self { id, outbox, inbox, send_maximum, receive_maximum, final_acked, blocked, wanted, announce } = self;
         hash.u64(id.0);
         outbox.digest_into(pool, hash);
         inbox.digest_into(pool, hash);
@@ -325,6 +338,7 @@ impl Channel {
         hash.u64(*receive_maximum);
         hash.option(*final_acked);
         hash.flag(*blocked);
+        hash.u64(u64::from(*wanted));
         hash.flag(*announce);
     }
 }

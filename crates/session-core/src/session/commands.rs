@@ -23,7 +23,7 @@ impl SessionCore {
         if message.len() as u64 >= self.largest_whole(context.settings) {
             return Err(SendError::TooLarge);
         }
-        self.with_outbox(index, |channel| {
+        self.with_outbox(context.settings, index, message.len(), |channel| {
             channel.outbox.send(&mut context.shared.pool, message, context.settings.limits.send_blocks)
         })
         .map(|end_offset| MessageId { channel: id, end_offset })
@@ -32,7 +32,8 @@ impl SessionCore {
     /// Opens a message to be written piece by piece.
     pub(crate) fn begin(&mut self, id: ChannelId) -> Result<(), SendError> {
         let index = self.channel_to_send(id)?;
-        self.with_outbox(index, |channel| channel.outbox.begin())
+        let channel = self.channels.get_mut(index).ok_or(SendError::UnknownChannel)?;
+        channel.outbox.begin().map_err(|_| SendError::Streaming)
     }
 
     /// Appends to the open message; returns how many bytes were taken, at least one unless `bytes` is empty.
@@ -43,7 +44,7 @@ impl SessionCore {
         id: ChannelId,
     ) -> Result<usize, SendError> {
         let index = self.channel_to_send(id)?;
-        self.with_outbox(index, |channel| {
+        self.with_outbox(context.settings, index, 0, |channel| {
             if !channel.outbox.is_streaming() {
                 return Err(OutboxError::NotStreaming);
             }
@@ -61,7 +62,7 @@ impl SessionCore {
         id: ChannelId,
     ) -> Result<MessageId, SendError> {
         let index = self.channel_to_send(id)?;
-        self.with_outbox(index, |channel| {
+        self.with_outbox(context.settings, index, 0, |channel| {
             channel.outbox.finish(&mut context.shared.pool, context.settings.limits.send_blocks)
         })
         .map(|end_offset| MessageId { channel: id, end_offset })
@@ -126,16 +127,20 @@ impl SessionCore {
         if self.phase.takes_data() { Ok(index) } else { Err(SendError::Closed) }
     }
 
-    /// Runs `operation`, and remembers to tell `Writable` where it was blocked.
+    /// Runs `operation`, and remembers to tell `Writable` where room for `length` bytes and a terminator was missing.
     fn with_outbox<T>(
         &mut self,
+        settings: &Settings,
         index: usize,
+        length: usize,
         operation: impl FnOnce(&mut super::channels::Channel) -> Result<T, OutboxError>,
     ) -> Result<T, SendError> {
         let channel = self.channels.get_mut(index).ok_or(SendError::UnknownChannel)?;
         operation(channel).map_err(|error| match error {
             OutboxError::Blocked => {
+                let per_block = positions_per_block(settings.limits.block_size as usize);
                 channel.blocked = true;
+                channel.wanted = channel.outbox.blocks_for(per_block, length as u64 + 1);
                 SendError::Blocked
             }
             OutboxError::Streaming | OutboxError::NotStreaming => SendError::Streaming,

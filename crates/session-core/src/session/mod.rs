@@ -26,7 +26,7 @@ use core::time::Duration;
 use channels::Channels;
 use close::Closing;
 use control::Control;
-use events::Events;
+use events::{ChannelEvent, Events};
 use stats::Counters;
 
 use crate::action::{Event, Link};
@@ -297,6 +297,21 @@ impl SessionCore {
 
     pub(crate) fn has_events(&self) -> bool {
         !self.events.is_empty()
+    }
+
+    /// Blocks of memory it waits for, if it waits for nothing else.
+    pub(crate) fn starved(&self) -> Option<u32> {
+        self.channels.starved().filter(|_| self.phase.takes_data())
+    }
+
+    /// There is memory again.
+    pub(crate) fn feed(&mut self) {
+        for (index, channel) in self.channels.iter_mut().enumerate() {
+            if channel.is_starved() {
+                channel.blocked = false;
+                self.events.raise_on(index, ChannelEvent::Writable);
+            }
+        }
     }
 
     pub(crate) fn count_discard(&mut self, reason: crate::reason::DiscardReason) {
