@@ -59,7 +59,7 @@ fn run_case(seed: u64) -> (Faults, Duration) {
     let began = world.now();
 
     let ends = [(alice, at_alice), (bob, at_bob)];
-    let streamed = if seed % 8 == 0 { 1 << 20 } else { random.below(200_000) as usize };
+    let streamed = if seed.is_multiple_of(8) { 1 << 20 } else { random.below(200_000) as usize };
     let mut flows = Flows { flows: draw_flows(&mut random, ends, 10, streamed) };
     flows.flows.extend(draw_flows(&mut random, [ends[1], ends[0]], 20, streamed / 4));
     let done = flows.run(&mut world, TIME);

@@ -142,8 +142,7 @@ fn a_tentative_slot_ends_after_five_seconds() {
     assert_eq!(world.endpoint(BOB).session_count(), 1);
     let began = world.now();
     let gone = world.run_until(began.saturating_add(seconds(30)), |world| {
-        let closed = world.endpoint(BOB).sessions().all(|id| world.session(BOB, id).state() == State::Closed);
-        closed
+        world.endpoint(BOB).sessions().all(|id| world.session(BOB, id).state() == State::Closed)
     });
     assert!(gone && world.now().saturating_since(began) <= millis(100), "{:?}", world.now().saturating_since(began));
     // Nobody has to forget it, for nobody was told of it.
