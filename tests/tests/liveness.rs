@@ -516,3 +516,69 @@ fn mended_links_carry_on() {
     let mut buffer = [0; 10];
     assert_eq!(world.command(BOB, at_bob, |session| session.recv(&mut buffer, CHANNEL)), Ok(Some(8)));
 }
+
+// --- beginnings ---
+
+//= docs/protocol.md P-7-4
+#[test]
+fn data_sent_before_the_answer_waits_for_it() {
+    let mut world = world_of(&Setup { accepts: false, ..Setup::default() });
+    let at_alice = world.connect(ALICE, BOB).unwrap();
+    world.command(ALICE, at_alice, |session| session.send(b"early", CHANNEL)).unwrap();
+    world.run_for(seconds(1));
+    let events = world.take_events(BOB);
+    let [Event::Incoming(at_bob)] = events[..] else { panic!("{events:?}") };
+    let mut buffer = [0; 10];
+    assert_eq!(world.command(BOB, at_bob, |session| session.recv(&mut buffer, CHANNEL)), Ok(None));
+    assert_eq!(world.session(ALICE, at_alice).state(), State::Handshaking);
+    // The peer's stack holds it, and may say so.
+    let events = world.take_events(ALICE);
+    assert!(events.iter().all(|event| matches!(event, Event::Acknowledged(..))), "{events:?}");
+    world.command(BOB, at_bob, |session| session.accept(b"")).unwrap();
+    world.run_for(seconds(1));
+    assert_eq!(world.take_events(BOB)[..2], [Event::Established(at_bob), Event::Readable(at_bob, CHANNEL)]);
+    assert_eq!(world.take_events(ALICE)[0], Event::Established(at_alice));
+    assert_eq!(world.command(BOB, at_bob, |session| session.recv(&mut buffer, CHANNEL)), Ok(Some(5)));
+}
+
+//= docs/protocol.md P-8-1
+#[test]
+fn both_ends_name_the_session_alike_and_no_other_so() {
+    let mut world = world();
+    let uids = [(), ()].map(|()| {
+        let (at_alice, at_bob) = world.establish(ALICE, BOB);
+        let uid = world.session(ALICE, at_alice).uid();
+        assert!(uid.is_some());
+        assert_eq!(uid, world.session(BOB, at_bob).uid());
+        uid
+    });
+    assert_ne!(uids[0], uids[1]);
+}
+
+//= docs/protocol.md P-11-3
+#[test]
+fn a_clock_that_goes_back_stands_still() {
+    use session_core::{
+        Action, Address, Carrier, Config, ConnectOptions, Endpoint, Limits, Link, Peer, Secret, Seed, StaticKey,
+    };
+    let config = |number: u8| Config::new(StaticKey::new(&RustCrypto, Secret::new([number; 32])), "");
+    let peer = Peer::Known { key: *config(2).static_key.public(), psk: None };
+    let limits = Limits { pool_blocks: 4096, ..Limits::default() };
+    let mut endpoint = Endpoint::new(config(1), limits, RustCrypto, Seed::new([1; 32])).unwrap();
+    let link = Link { carrier: Carrier(0), local: Address::Opaque([1; 16]), remote: Address::Opaque([2; 16]) };
+    let now = Instant::from_micros(100_000_000);
+    endpoint.connect(peer, link, ConnectOptions::default(), now).unwrap();
+    let mut buffer = vec![0; endpoint.max_datagram()];
+    // The Hello leaves at the latest time seen, so it is repeated half a second after that.
+    assert!(matches!(endpoint.poll_action(&mut buffer, Instant::EPOCH), Action::Transmit(_)));
+    let Action::Wait(Some(deadline)) = endpoint.poll_action(&mut buffer, Instant::EPOCH) else {
+        panic!("nothing to wait for")
+    };
+    assert_eq!(deadline.at, now.saturating_add(millis(500)));
+    let before = endpoint.digest();
+    endpoint.handle_timeout(Instant::EPOCH);
+    assert_eq!(endpoint.poll_action(&mut buffer, Instant::from_micros(1)), Action::Wait(Some(deadline)));
+    assert_eq!(endpoint.digest(), before);
+    endpoint.handle_timeout(deadline.at);
+    assert!(matches!(endpoint.poll_action(&mut buffer, now), Action::Transmit(_)));
+}
