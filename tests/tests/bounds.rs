@@ -19,18 +19,58 @@ fn table() -> String {
         record_blocks,
     } = Limits::default();
     let rows: [(&str, u64, &str, &str); 12] = [
-        ("sessions", sessions.into(), "sessions in any state", "`connect` says `TooManySessions`; a Hello is discarded: `SessionsFull`"),
-        ("pending", pending.into(), "responder slots that have not proved themselves", "a Hello is discarded: `PendingFull`"),
-        ("pool_blocks", pool_blocks.into(), "blocks for payload, records and handshakes", "`send` says `Blocked`; received data is not acknowledged"),
+        (
+            "sessions",
+            sessions.into(),
+            "sessions in any state",
+            "`connect` says `TooManySessions`; a Hello is discarded: `SessionsFull`",
+        ),
+        (
+            "pending",
+            pending.into(),
+            "responder slots that have not proved themselves",
+            "a Hello is discarded: `PendingFull`",
+        ),
+        (
+            "pool_blocks",
+            pool_blocks.into(),
+            "blocks for payload, records and handshakes",
+            "`send` says `Blocked`; received data is not acknowledged",
+        ),
         ("block_size", block_size.into(), "bytes of a block, 256 or 1024", "–"),
-        ("hot_keys", hot_keys.into(), "sessions whose expanded keys are kept", "the coldest are expanded again when needed"),
-        ("session_window", session_window, "received, unread positions of a session", "the peer's credit ends; more closes the session: `FLOW_CONTROL`"),
+        (
+            "hot_keys",
+            hot_keys.into(),
+            "sessions whose expanded keys are kept",
+            "the coldest are expanded again when needed",
+        ),
+        (
+            "session_window",
+            session_window,
+            "received, unread positions of a session",
+            "the peer's credit ends; more closes the session: `FLOW_CONTROL`",
+        ),
         ("channel_window", channel_window, "received, unread positions of a channel", "the same"),
         ("send_blocks", send_blocks.into(), "blocks of unacknowledged data of a channel", "`send` says `Blocked`"),
-        ("record_blocks", record_blocks.into(), "blocks of records of packets on their way", "no more data until an acknowledgement"),
-        ("MAX_USER_DATA", MAX_USER_DATA as u64, "bytes of user data in CONNECT and ACCEPT", "`UserData`; from a peer: `FRAME_ENCODING`"),
+        (
+            "record_blocks",
+            record_blocks.into(),
+            "blocks of records of packets on their way",
+            "no more data until an acknowledgement",
+        ),
+        (
+            "MAX_USER_DATA",
+            MAX_USER_DATA as u64,
+            "bytes of user data in CONNECT and ACCEPT",
+            "`UserData`; from a peer: `FRAME_ENCODING`",
+        ),
         ("MAX_TEXT", MAX_TEXT as u64, "bytes of text in CLOSE and REFUSE", "cut; from a peer: `FRAME_ENCODING`"),
-        ("MIN_UDP_DATAGRAM", MIN_UDP_DATAGRAM.into(), "bytes of the first datagram over UDP, at least", "discarded: `Undersized`"),
+        (
+            "MIN_UDP_DATAGRAM",
+            MIN_UDP_DATAGRAM.into(),
+            "bytes of the first datagram over UDP, at least",
+            "discarded: `Undersized`",
+        ),
     ];
     let mut table = String::from(
         "# Bounds\n\nMade from `Limits::default()` by `just bounds`; `cargo test` fails when it is out of date.\n\n\

@@ -37,7 +37,7 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     /// [`AnswerError`]; nothing has changed then.
     pub fn accept(&mut self, user_data: &[u8]) -> Result<(), AnswerError> {
         self.endpoint
-            .with(self.id.slot, |core, context| core.answer_accept(context, user_data))
+            .command(self.id.slot, |core, context| core.answer_accept(context, user_data))
             .unwrap_or(Err(AnswerError::NotAsked))
     }
 
@@ -47,7 +47,7 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     /// [`AnswerError`]; nothing has changed then.
     pub fn refuse(&mut self, code: CloseCode, text: &str, retry_after: Option<Duration>) -> Result<(), AnswerError> {
         self.endpoint
-            .with(self.id.slot, |core, context| core.answer_refuse(context, code, text, retry_after))
+            .command(self.id.slot, |core, context| core.answer_refuse(context, code, text, retry_after))
             .unwrap_or(Err(AnswerError::NotAsked))
     }
 
@@ -57,7 +57,7 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     /// [`SendError`]; nothing has changed then. After `Blocked`, [`Event::Writable`](crate::Event::Writable) tells when to try again.
     pub fn send(&mut self, message: &[u8], channel: ChannelId) -> Result<MessageId, SendError> {
         self.endpoint
-            .with(self.id.slot, |core, context| core.send(context, message, channel))
+            .command(self.id.slot, |core, context| core.send(context, message, channel))
             .unwrap_or(Err(SendError::Closed))
     }
 
@@ -66,7 +66,7 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     /// # Errors
     /// [`SendError`]; nothing has changed then.
     pub fn begin(&mut self, channel: ChannelId) -> Result<(), SendError> {
-        self.endpoint.with(self.id.slot, |core, _| core.begin(channel)).unwrap_or(Err(SendError::Closed))
+        self.endpoint.command(self.id.slot, |core, _| core.begin(channel)).unwrap_or(Err(SendError::Closed))
     }
 
     /// Appends to the open message; returns how many bytes were taken, which may be fewer than given.
@@ -75,7 +75,7 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     /// [`SendError`]; nothing has changed then.
     pub fn write(&mut self, bytes: &[u8], channel: ChannelId) -> Result<usize, SendError> {
         self.endpoint
-            .with(self.id.slot, |core, context| core.write(context, bytes, channel))
+            .command(self.id.slot, |core, context| core.write(context, bytes, channel))
             .unwrap_or(Err(SendError::Closed))
     }
 
@@ -85,7 +85,7 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     /// [`SendError`]; nothing has changed then.
     pub fn finish(&mut self, channel: ChannelId) -> Result<MessageId, SendError> {
         self.endpoint
-            .with(self.id.slot, |core, context| core.finish(context, channel))
+            .command(self.id.slot, |core, context| core.finish(context, channel))
             .unwrap_or(Err(SendError::Closed))
     }
 
@@ -95,7 +95,7 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     /// [`RecvError::Closed`] once the session has ended and all it delivered has been read.
     pub fn read(&mut self, out: &mut [u8], channel: ChannelId) -> Result<Option<Chunk>, RecvError> {
         self.endpoint
-            .with(self.id.slot, |core, context| core.read(context, out, channel))
+            .command(self.id.slot, |core, context| core.read(context, out, channel))
             .unwrap_or(Err(RecvError::Closed))
     }
 
@@ -106,7 +106,7 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     /// [`RecvError::TooSmall`] keeps the message: its length is [`SessionRef::message_length`].
     pub fn recv(&mut self, out: &mut [u8], channel: ChannelId) -> Result<Option<usize>, RecvError> {
         self.endpoint
-            .with(self.id.slot, |core, context| core.recv(context, out, channel))
+            .command(self.id.slot, |core, context| core.recv(context, out, channel))
             .unwrap_or(Err(RecvError::Closed))
     }
 

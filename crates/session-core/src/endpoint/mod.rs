@@ -333,11 +333,32 @@ impl<P: Provider> Endpoint<P> {
 
     /// Runs `operation` on a session and files afterwards what it changed.
     fn with<T>(&mut self, slot: u32, operation: impl FnOnce(&mut SessionCore, &mut Context<'_, P>) -> T) -> Option<T> {
+        self.with_if(slot, operation, |_| true)
+    }
+
+    /// The same for a command: where it is refused it has changed nothing, and nothing is filed anew.
+    fn command<T, E>(
+        &mut self,
+        slot: u32,
+        operation: impl FnOnce(&mut SessionCore, &mut Context<'_, P>) -> Result<T, E>,
+    ) -> Option<Result<T, E>> {
+        self.with_if(slot, operation, Result::is_ok)
+    }
+
+    fn with_if<T>(
+        &mut self,
+        slot: u32,
+        operation: impl FnOnce(&mut SessionCore, &mut Context<'_, P>) -> T,
+        has_changed: impl FnOnce(&T) -> bool,
+    ) -> Option<T> {
         let core = self.slots.at_mut(slot)?;
         let before = core.phase();
         let tentative = core.mac1_of_hello().map(|mac1| (name_of_hello(&mac1), name_of_peer(core.peer())));
         let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
         let result = operation(core, &mut context);
+        if !has_changed(&result) {
+            return Some(result);
+        }
         let after = core.phase();
         if before == Phase::Tentative && after != Phase::Tentative {
             self.pending -= 1;

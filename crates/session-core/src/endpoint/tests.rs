@@ -10,6 +10,7 @@ use crate::crypto::{Secret, StaticKey};
 use crate::ids::ChannelId;
 use crate::reason::CloseCode;
 
+mod any_order;
 mod forged;
 
 const CHANNEL: ChannelId = ChannelId(16);
