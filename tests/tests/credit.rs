@@ -124,7 +124,7 @@ fn a_slow_reader_stops_the_sender_and_loses_nothing() {
 }
 
 /// THREATS D22: the announcement of new credit is lost.
-//= docs/protocol.md P-9-5 P-9-8
+//= docs/protocol.md P-9-8
 #[test]
 fn d22_a_lost_window_update_is_sent_again() {
     let (mut world, [from, to]) = two(&Setup::default());

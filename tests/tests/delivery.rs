@@ -96,7 +96,7 @@ fn close_and_check(world: &mut World<Recording>, ends: [(usize, SessionId); 2], 
 }
 
 //= docs/protocol.md P-9-1 P-5-1 P-3-5
-//= docs/protocol.md P-9-8 P-11-1 P-10-2 P-10-3 P-5-6
+//= docs/protocol.md P-9-8 P-11-1
 #[test]
 fn everything_arrives_once_in_order_and_whole() {
     let campaign = Campaign::new(CASES);

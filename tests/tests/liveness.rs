@@ -582,3 +582,17 @@ fn a_clock_that_goes_back_stands_still() {
     endpoint.handle_timeout(deadline.at);
     assert!(matches!(endpoint.poll_action(&mut buffer, now), Action::Transmit(_)));
 }
+
+//= docs/protocol.md P-10-3
+#[test]
+fn unanswered_probes_come_at_doubling_distances() {
+    let (mut world, at_alice, _) = established(&without_idle());
+    cut(&mut world);
+    world.command(ALICE, at_alice, |session| session.send(b"anybody?", CHANNEL)).unwrap();
+    world.run_for(millis(3000));
+    let mut times: Vec<_> = departures_of(&world, ALICE).iter().map(|departure| departure.at).collect();
+    times.dedup();
+    let gaps: Vec<_> = times.windows(2).map(|pair| pair[1].saturating_since(pair[0])).collect();
+    assert!(gaps.len() >= 4, "{gaps:?}");
+    assert!(gaps.windows(2).all(|pair| pair[1] == pair[0] * 2), "{gaps:?}");
+}
