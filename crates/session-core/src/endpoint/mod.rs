@@ -190,7 +190,7 @@ impl<P: Provider> Endpoint<P> {
 
     /// Begins a session with `peer` over `link`. [`Event::Established`](crate::Event::Established) or [`Event::Closed`](crate::Event::Closed) tells how it went.
     ///
-    /// Messages may be sent at once; they leave when the peer has accepted.
+    /// Messages may be sent at once; they leave behind CONNECT, within the peer's credit, and are held there until it accepts.
     ///
     /// # Errors
     /// [`ConnectError`]; nothing has changed then.
@@ -432,6 +432,8 @@ impl<P: Provider> Endpoint<P> {
 
     /// Deficit round-robin: a session keeps its turn until its quantum is spent, so runs of datagrams stay together.
     fn charge(&mut self, slot: u32, bytes: usize) {
+        // What has left has deadlines of its own.
+        self.file(slot);
         let Some(deficit) = self.slots.deficit_mut(slot) else { return };
         *deficit = deficit.saturating_add(bytes as u32);
         if *deficit >= QUANTUM {

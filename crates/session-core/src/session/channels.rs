@@ -38,7 +38,7 @@ pub(crate) struct Channels {
     control: Backing,
     /// The peer takes this many positions over all application channels.
     send_maximum: u64,
-    /// The peer's whole window of one channel.
+    /// The peer's window of one channel, or its share of the session's.
     peer_window: u64,
     /// We take this many.
     receive_maximum: u64,
@@ -113,7 +113,8 @@ impl Channels {
     /// Takes the peer's initial credit out of its transport parameters.
     pub(crate) fn set_initial_credit(&mut self, session: u64, channel: u64, control: u64) {
         self.send_maximum = session;
-        self.peer_window = channel.min(session);
+        // Messages of that size on all channels at once fit the session's credit: none waits for another's rest.
+        self.peer_window = channel.min(session / u64::from(self.count.max(2) - 1));
         for (index, entry) in self.iter_mut().enumerate() {
             entry.send_maximum = if index == CONTROL { control } else { channel };
         }
