@@ -12,6 +12,7 @@ use crate::reason::CloseCode;
 
 mod any_order;
 mod forged;
+mod handshake;
 
 const CHANNEL: ChannelId = ChannelId(16);
 
@@ -79,6 +80,7 @@ fn settle(one: &mut Endpoint, other: &mut Endpoint, mut now: Instant) -> [Vec<Ev
     }
 }
 
+//= docs/protocol.md P-8-1 P-12-1
 #[test]
 fn a_message_crosses_and_both_sides_learn_of_the_close() {
     let (mut alice, mut bob) = (endpoint(1, Limits::default()), endpoint(2, Limits::default()));

@@ -3,6 +3,7 @@
 //! `UPDATE_CORPUS=1 cargo test -p session-core --lib fuzz::` writes the files of `seeds` anew; others, which a fuzzer found, stay.
 
 use std::collections::BTreeSet;
+use std::format;
 use std::fs;
 use std::path::PathBuf;
 
@@ -94,4 +95,78 @@ fn corpora_reach_every_frame_control_message_discard_and_close() {
     assert!(has(|event| matches!(event, Event::Established(_))));
     assert!(has(|event| matches!(event, Event::Readable(..))));
     assert!(has(|event| matches!(event, Event::Acknowledged(..))));
+}
+
+/// What an input of the generator reached.
+fn reached(target: usize, name: &str) -> Report {
+    let (_, body, seeds) = TARGETS[target];
+    let (_, input) = seeds().into_iter().find(|(other, _)| other == name).unwrap();
+    body(&input)
+}
+
+//= docs/protocol.md P-5-9 P-6-1 P-6-2 P-6-3 P-6-6 P-7-2 P-7-3 P-9-2 P-9-3 P-9-4 P-9-6
+#[test]
+fn each_fault_closes_either_side_with_its_code() {
+    for (name, code) in [
+        ("empty", CloseCode::PROTOCOL),
+        ("cut-short", CloseCode::FRAME_ENCODING),
+        ("long-varint", CloseCode::FRAME_ENCODING),
+        ("reserved", CloseCode::FRAME_NOT_ALLOWED),
+        ("control-as-frame", CloseCode::FRAME_NOT_ALLOWED),
+        ("unassigned", CloseCode::FRAME_NOT_ALLOWED),
+        ("critical", CloseCode::UNKNOWN_CRITICAL),
+        ("over-credit", CloseCode::FLOW_CONTROL),
+        ("unknown-channel", CloseCode::CHANNEL_UNKNOWN),
+        ("credit-unknown-channel", CloseCode::CHANNEL_UNKNOWN),
+        ("no-position", CloseCode::FRAME_ENCODING),
+        ("ack-of-unsent", CloseCode::ACK_OF_UNSENT),
+        ("close-text", CloseCode::FRAME_ENCODING),
+        ("contradiction", CloseCode::PROTOCOL),
+    ] {
+        for side in ["i", "r"] {
+            let report = reached(2, &format!("{side}-{name}"));
+            assert_eq!(report.closes, [code], "{side}-{name}");
+        }
+    }
+    assert_eq!(reached(2, "connect-twice").closes, [CloseCode::FRAME_NOT_ALLOWED]);
+    assert_eq!(reached(2, "connect-to-initiator").closes, [CloseCode::FRAME_NOT_ALLOWED]);
+    assert_eq!(reached(2, "accept-malformed").closes, [CloseCode::FRAME_ENCODING]);
+}
+
+//= docs/protocol.md P-4.3-3 P-4.3-4
+#[test]
+fn refused_parameters_discard_a_hello_and_end_an_attempt() {
+    for name in ["parameters", "application"] {
+        let report = reached(1, name);
+        assert!(report.discards.contains(&DiscardReason::Parameters), "{name}: {:?}", report.discards);
+        assert!(report.closes.is_empty(), "{name}: {:?}", report.closes);
+    }
+    assert!(reached(1, "reply-parameters").closes.contains(&CloseCode::TRANSPORT_PARAMETERS));
+    assert!(reached(1, "reply-application").closes.contains(&CloseCode::APPLICATION_PROTOCOL));
+}
+
+//= docs/protocol.md P-7-4
+#[test]
+fn data_that_comes_before_the_answer_is_held_until_it() {
+    let readable = |event: &Event| matches!(event, Event::Readable(..));
+    let established = |event: &Event| matches!(event, Event::Established(_));
+    for name in ["accept", "connect"] {
+        let events = reached(2, name).events;
+        let [first_data, answer] = [events.iter().position(readable), events.iter().position(established)];
+        assert!(answer.is_some() && first_data > answer, "{name}: {events:?}");
+    }
+}
+
+//= docs/protocol.md P-4.1-8 P-4.1-10 P-4.2-8
+#[test]
+fn h12_a_hello_too_short_too_long_or_too_many_is_discarded() {
+    for (name, reason) in [
+        ("undersized", DiscardReason::Undersized),
+        ("too-long", DiscardReason::Malformed),
+        ("peerpending", DiscardReason::PeerPending),
+    ] {
+        let Report { discards, events, .. } = reached(1, name);
+        assert!(discards.contains(&reason), "{name}: {discards:?}");
+        assert!(!events.iter().any(|event| matches!(event, Event::Incoming(_))), "{name}: {events:?}");
+    }
 }

@@ -292,6 +292,7 @@ proptest! {
     }
 }
 
+//= docs/protocol.md P-9-2
 #[test]
 fn contradictions_are_refused_whatever_came_first() {
     let begun = part(0, 10, true, false);
@@ -353,6 +354,7 @@ fn boundaries_are_remembered_after_their_block_is_gone() {
     rig.assert_empty();
 }
 
+//= docs/protocol.md P-9-2
 #[test]
 fn the_first_bytes_of_a_position_stay() {
     let mut rig = Rig::new(256, 4);

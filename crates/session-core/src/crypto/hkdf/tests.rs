@@ -30,6 +30,7 @@ fn every_label_has_its_pinned_output() {
     assert_eq!(iv, hex_array("0770e618f1e14f5623fd92be"), "the length is part of the derivation");
 }
 
+//= docs/protocol.md P-8-2
 #[test]
 fn no_encoded_label_begins_with_another() {
     let encoded = LABELS.map(|(label, ..)| [&[label.text().len() as u8], label.text()].concat());

@@ -24,6 +24,7 @@ pub(in crate::crypto) fn with_top_bit(mut value: [u8; 32]) -> [u8; 32] {
     value
 }
 
+//= docs/protocol.md P-4.2-2
 #[test]
 fn low_order_is_refused() {
     for value in low_order() {

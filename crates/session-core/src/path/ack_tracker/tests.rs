@@ -32,6 +32,7 @@ fn nothing_received_is_nothing_to_say() {
     assert_eq!(tracker.deadline(), None);
 }
 
+//= docs/protocol.md P-10-1
 #[test]
 fn the_second_ack_eliciting_packet_is_answered_at_once() {
     let mut tracker = AckTracker::new();
@@ -49,6 +50,7 @@ fn the_second_ack_eliciting_packet_is_answered_at_once() {
     assert_eq!(ranges(&tracker), [(0, 1)], "still reported until the peer knows");
 }
 
+//= docs/protocol.md P-10-5
 #[test]
 fn packets_that_elicit_nothing_wait_for_company() {
     let mut tracker = AckTracker::new();
@@ -60,6 +62,7 @@ fn packets_that_elicit_nothing_wait_for_company() {
     assert_eq!(ranges(&tracker), [(0, 9)]);
 }
 
+//= docs/protocol.md P-10-1
 #[test]
 fn a_gap_is_reported_at_once() {
     let mut tracker = reported([0]);

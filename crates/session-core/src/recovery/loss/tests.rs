@@ -12,6 +12,7 @@ fn at(millis: u64) -> Instant {
     Instant::from_micros(millis * 1000)
 }
 
+//= docs/protocol.md P-10-2
 #[test]
 fn three_later_packets_make_a_loss() {
     let thresholds = LossThresholds::new(10, at(0), &sampled(100));
@@ -20,6 +21,7 @@ fn three_later_packets_make_a_loss() {
     assert!(!thresholds.is_lost(11, at(0)), "nothing above the largest acknowledged is lost");
 }
 
+//= docs/protocol.md P-10-2
 #[test]
 fn nine_eighths_of_a_round_trip_make_a_loss() {
     let rtt = sampled(80);
