@@ -76,13 +76,11 @@ fuzz target seconds="60": fuzz-build
 
 # Real transfers between real processes, release build.
 e2e:
-    cargo build --release --locked -p session-cli
-    cargo test --release --locked -p session-tests --test e2e -- --nocapture
+    cargo test --release --locked -p session-cli --test e2e
 
 # Long real transfers, by hand: 1 GiB in each of four directions, 50 senders at once.
 soak:
-    cargo build --release --locked -p session-cli
-    cargo test --release --locked -p session-tests --test soak -- --ignored --nocapture
+    SESSION_E2E_MIB=1024 SESSION_E2E_SENDERS=50 cargo test --release --locked -p session-cli --test e2e heavy -- --nocapture --test-threads 1
 
 # The README's first command: a file crosses a bad link between two processes.
 demo:

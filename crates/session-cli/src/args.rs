@@ -1,10 +1,13 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::exit::Exit;
+use crate::keys::PeerAddress;
+use crate::runtime::Runtime;
 use crate::text::is_deceptive;
 
 /// One long-lived, secure session between two machines.
@@ -23,6 +26,10 @@ pub enum Command {
     Keygen(Keygen),
     /// Print the public key that belongs to a secret key
     Pubkey(Pubkey),
+    /// Receive files from authorized peers into a folder
+    Listen(Listen),
+    /// Send a file to a peer
+    Send(Send),
 }
 
 /// Arguments of `session keygen`.
@@ -48,6 +55,60 @@ pub struct Pubkey {
     /// Text to put behind the key, such as whose it is
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, value_parser = comment)]
     pub comment: String,
+}
+
+/// Arguments of `session listen`.
+#[derive(Clone, Debug, Args)]
+#[command(long_about = "Receive files from authorized peers into a folder, many at a time, until Ctrl-C.\n\n\
+    A file appears under its name when all of it is there and its SHA-256 is proved, else not at all.")]
+pub struct Listen {
+    /// Who this node is, and how it runs.
+    #[command(flatten)]
+    pub node: NodeOptions,
+    /// The address to listen on; port 0 lets the system choose
+    #[arg(long, value_name = "ADDR")]
+    pub bind: SocketAddr,
+    /// The folder that takes the files
+    #[arg(long, value_name = "INBOX")]
+    pub dir: PathBuf,
+    /// The public keys that may send, one a line; read once, at the start
+    #[arg(long, value_name = "FILE")]
+    pub authorized: PathBuf,
+    /// Replace files that exist; without it they are kept and the sender is refused
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Arguments of `session send`.
+#[derive(Clone, Debug, Args)]
+#[command(long_about = "Send a file to a peer and wait until it stands there under its name, its SHA-256 proved.")]
+pub struct Send {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Whom to send it to, and where: a public key or a name in known_peers, '@', address and port
+    #[arg(long, value_name = "PEER@ADDR")]
+    pub to: PeerAddress,
+    /// Who this node is, and how it runs.
+    #[command(flatten)]
+    pub node: NodeOptions,
+}
+
+/// What every command that opens sessions takes.
+#[derive(Clone, Debug, Args)]
+pub struct NodeOptions {
+    /// The file with this node's secret key, made by 'session keygen'
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// What runs the tasks
+    #[arg(long, value_enum, default_value_t)]
+    pub runtime: Runtime,
+    /// How long a peer may take to answer, milliseconds. For tests.
+    #[arg(long, hide = true, value_name = "MS", default_value_t = 10_000)]
+    pub connect_timeout_ms: u64,
+    /// Time between two signs of life; three without one mean that the peer is lost, milliseconds. For tests.
+    #[arg(long, hide = true, value_name = "MS", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(50..))]
+    pub keepalive_ms: u64,
 }
 
 fn comment(text: &str) -> Result<String, String> {

@@ -1,7 +1,10 @@
 //! What the commands do.
 
 mod keygen;
+mod listen;
+mod node;
 mod pubkey;
+mod send;
 
 use crate::args::{Arguments, Command};
 use crate::exit::Failure;
@@ -14,5 +17,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Keygen(arguments) => keygen::run(&arguments),
         Command::Pubkey(arguments) => pubkey::run(&arguments),
+        Command::Listen(arguments) => listen::run(&arguments),
+        Command::Send(arguments) => send::run(&arguments),
     }
 }

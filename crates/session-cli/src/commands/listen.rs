@@ -1,0 +1,113 @@
+//! `session listen`
+
+use std::io::{self, Write as _};
+use std::sync::Arc;
+
+use session_tokio::{CloseCode, Endpoint, Incoming, Session};
+use smol::channel::{self, Sender};
+
+use super::node::{FAREWELL, builder, load_key, not_bound};
+use crate::args::Listen;
+use crate::clock::now;
+use crate::exit::{Exit, Failure};
+use crate::inbox::{Inbox, IncomingFile};
+use crate::interrupt::Interrupt;
+use crate::keys::{AuthorizedPeers, PublicKey};
+use crate::place::Existing;
+use crate::progress::Bytes;
+use crate::runtime::Runtime;
+use crate::text::Printable;
+use crate::transfer::{self, Delivery, NotReceived, close_code};
+
+pub(super) fn run(arguments: &Listen) -> Result<(), Failure> {
+    let key = load_key(&arguments.node.key)?;
+    let authorized = AuthorizedPeers::load(&arguments.authorized)?;
+    let existing = if arguments.force { Existing::Replace } else { Existing::Keep };
+    let inbox = Inbox::open(&arguments.dir, existing).map_err(|error| error.in_folder(&arguments.dir))?;
+    let runtime = arguments.node.runtime;
+    runtime.run(async {
+        let interrupt = Interrupt::catch()?;
+        let bound = runtime.bind(builder(&key, &arguments.node), arguments.bind).await;
+        let endpoint = bound.map_err(|error| not_bound(&error, arguments.bind))?;
+        say(&format!("listening on {}, key {}", endpoint.local_addr(), key.public_key().to_base64()));
+        let (running, ended) = channel::bounded::<()>(1);
+        let listener = Listener { authorized, inbox: Arc::new(inbox), runtime };
+        let interrupted = async { interrupt.raised().await };
+        smol::future::or(listener.serve(&endpoint, &running), interrupted).await;
+
+        let farewell = endpoint.close(close_code::INTERRUPTED, "the listener was stopped by its user");
+        let _ = runtime.within(FAREWELL, farewell).await;
+        // Each transfer deletes its temporary file when it hears of the end, and then drops its half of the channel.
+        drop(running);
+        let _ = runtime.within(FAREWELL, ended.recv()).await;
+        Err(Failure::new(Exit::Interrupted, "interrupted, and all peers are told", "run it again to go on listening"))
+    })
+}
+
+struct Listener {
+    authorized: AuthorizedPeers,
+    inbox: Arc<Inbox>,
+    runtime: Runtime,
+}
+
+impl Listener {
+    /// Gives each session a task of its own. Nothing that a peer does ends this.
+    async fn serve(&self, endpoint: &Endpoint, running: &Sender<()>) {
+        while let Some(incoming) = endpoint.accept().await {
+            let key = PublicKey::from_bytes(*incoming.peer_key().as_bytes());
+            let address = incoming.remote_address().map(|address| address.to_string()).unwrap_or_default();
+            let Some(peer) = self.authorized.find(&key) else {
+                incoming.refuse(CloseCode::UNAUTHORIZED, "it is not in the list of authorized peers");
+                say(&format!("{address}: refused, key {} is not authorized", key.to_base64()));
+                continue;
+            };
+            let peer = if peer.comment.is_empty() { address } else { format!("{} at {address}", peer.comment) };
+            let (inbox, running, runtime) = (Arc::clone(&self.inbox), running.clone(), self.runtime);
+            runtime.spawn(async move {
+                serve_peer(incoming, &peer, &inbox, runtime).await;
+                drop(running);
+            });
+        }
+    }
+}
+
+async fn serve_peer(incoming: Incoming, peer: &str, inbox: &Inbox, runtime: Runtime) {
+    let session = match incoming.accept().await {
+        Ok(session) => session,
+        Err(error) => return say(&format!("{peer}: gone before it was answered ({error})")),
+    };
+    let started = now();
+    let start = |file: &IncomingFile| {
+        say(&format!("{peer}: receiving {}, {}", file.name(), Bytes(file.length())));
+    };
+    match transfer::receive(&session, inbox, start).await {
+        Ok(Delivery { name, length, digest }) => {
+            let seconds = now().saturating_since(started).as_secs_f64();
+            let digest = transfer::hex(&digest);
+            say(&format!("{peer}: received {name}, {} in {seconds:.1} s, SHA-256 {digest}", Bytes(length)));
+        }
+        Err(error) => say(&format!("{peer}: {}", failed(&error, inbox))),
+    }
+    await_close(&session, runtime).await;
+}
+
+/// The sender closes once it has read the answer; one that does not is not waited for.
+async fn await_close(session: &Session, runtime: Runtime) {
+    if runtime.within(FAREWELL, session.closed()).await.is_none() {
+        session.abort(close_code::DONE, "");
+    }
+}
+
+fn failed(error: &NotReceived, inbox: &Inbox) -> String {
+    match error {
+        NotReceived::Refused(error) => format!("refused, {}", error.in_folder(inbox.path())),
+        NotReceived::Failed(error) => format!("failed, {}", error.in_folder(inbox.path())),
+        NotReceived::Closed(reason) => format!("failed, {}", transfer::why_ended(reason)),
+        NotReceived::Unexpected => "failed, the sender does not keep to session-file/1".to_owned(),
+    }
+}
+
+/// A line of the listener's log. That nobody reads it is no reason to stop.
+fn say(line: &str) {
+    let _ = writeln!(io::stdout(), "{}", Printable(line));
+}

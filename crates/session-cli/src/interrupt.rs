@@ -1,0 +1,36 @@
+//! Ctrl-C, told to whoever waits.
+
+use std::io;
+use std::pin::pin;
+
+use async_signal::{Signal, Signals};
+use smol::stream::StreamExt as _;
+
+use crate::exit::{Exit, Failure, reason};
+
+/// Turns SIGINT and SIGTERM from the end of the process into something to wait for. It works on every runtime.
+pub struct Interrupt {
+    signals: Signals,
+}
+
+impl Interrupt {
+    /// From here on the signals no longer end the process.
+    ///
+    /// # Errors
+    /// A sentence, where the system has no handle left.
+    pub fn catch() -> Result<Self, Failure> {
+        let signals = Signals::new([Signal::Int, Signal::Term]).map_err(|error: io::Error| {
+            let problem = format!("signals cannot be caught ({})", reason(&error));
+            Failure::new(Exit::Internal, problem, "free file descriptors")
+        })?;
+        Ok(Self { signals })
+    }
+
+    /// Waits for the next signal.
+    pub async fn raised(&self) {
+        let mut signals = pin!(&self.signals);
+        if signals.next().await.is_none() {
+            smol::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Files between real processes of the `session` command. The heavy transfers run in release builds only (`just e2e`, `just soak`).
+
+mod bad_input;
+mod heavy;
+mod support;
+mod transfer;
