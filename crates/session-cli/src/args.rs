@@ -22,6 +22,8 @@ pub struct Arguments {
 /// What to do.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Show a file crossing a bad link between two processes, in seconds
+    Demo,
     /// Make a secret key
     Keygen(Keygen),
     /// Print the public key that belongs to a secret key

@@ -1,5 +1,6 @@
 //! What the commands do.
 
+mod demo;
 mod keygen;
 mod listen;
 mod node;
@@ -18,6 +19,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Keygen(arguments) => keygen::run(&arguments),
         Command::Pubkey(arguments) => pubkey::run(&arguments),
         Command::Listen(arguments) => listen::run(&arguments),
+        Command::Demo => demo::run(),
         Command::Send(arguments) => send::run(&arguments),
     }
 }
