@@ -28,6 +28,7 @@ fn the_name_of_a_session_is_pinned() {
     assert_eq!(secrets().uid(), hex_array("c9484f4b768214ca0af54b44b405e8e2"));
 }
 
+//= docs/protocol.md P-8-1
 #[test]
 fn packets_are_pinned_at_both_ends_of_the_number_space() {
     let cases = [

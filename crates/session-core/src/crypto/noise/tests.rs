@@ -362,6 +362,7 @@ fn unusable_keys() -> Vec<[u8; 32]> {
     keys
 }
 
+//= docs/protocol.md P-4.2-2
 #[test]
 fn unusable_keys_in_message_1_are_refused() {
     for with_psk in [false, true] {
@@ -394,6 +395,7 @@ fn unusable_keys_in_message_1_are_refused() {
     }
 }
 
+//= docs/protocol.md P-4.2-2
 #[test]
 fn unusable_keys_in_message_2_are_refused() {
     for with_psk in [false, true] {

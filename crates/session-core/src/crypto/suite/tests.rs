@@ -123,6 +123,7 @@ fn both_ends_of_a_diffie_hellman_agree() {
     assert_eq!(RustCrypto.dh(&ours, &base_point).unwrap().expose(), &our_public);
 }
 
+//= docs/protocol.md P-4.2-2
 #[test]
 fn an_all_zero_result_is_refused() {
     for public in crate::crypto::public_key::tests::low_order() {
