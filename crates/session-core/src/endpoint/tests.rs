@@ -13,6 +13,8 @@ use crate::reason::CloseCode;
 mod any_order;
 mod forged;
 mod handshake;
+mod pair;
+mod stranger;
 
 const CHANNEL: ChannelId = ChannelId(16);
 
@@ -42,6 +44,11 @@ fn address(number: u8) -> Address {
 
 fn link(from: u8, to: u8) -> Link {
     Link { carrier: Carrier(0), local: address(from), remote: address(to) }
+}
+
+/// How a datagram from the other end comes to end `to`, 0 or 1.
+fn arrival(to: usize) -> Arrival {
+    Arrival { link: if to == 0 { link(1, 2) } else { link(2, 1) }, ecn: None }
 }
 
 /// Carries datagrams and serves deadlines for a second; returns the events of each side.

@@ -4,6 +4,8 @@
 //! own many of them beside one pool. Applications see [`SessionMut`] and [`SessionRef`], which the endpoint lends out.
 
 mod channels;
+#[cfg(test)]
+mod check;
 mod close;
 mod commands;
 mod control;

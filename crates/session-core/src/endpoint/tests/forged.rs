@@ -194,10 +194,6 @@ impl Life {
     }
 }
 
-fn arrival(to: usize) -> Arrival {
-    Arrival { link: if to == 0 { link(1, 2) } else { link(2, 1) }, ecn: None }
-}
-
 fn is_hello(packet: &[u8]) -> bool {
     packet[0] == 0x80
 }

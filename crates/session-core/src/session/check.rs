@@ -1,0 +1,35 @@
+//! What tests need of a session and nobody else may have.
+
+use super::SessionCore;
+use crate::crypto::Provider;
+use crate::crypto::keys::PacketKeys;
+use crate::wire::ReceiverId;
+
+impl SessionCore {
+    /// The expanded keys, to open what the peer sent and to seal what an honest side never would.
+    pub(crate) fn packet_keys<P: Provider>(&self, provider: &P) -> Option<PacketKeys<P>> {
+        Some(PacketKeys::new(provider, self.keys.secrets.as_ref()?, self.role))
+    }
+
+    pub(crate) fn remote_id(&self) -> Option<ReceiverId> {
+        self.remote_id
+    }
+
+    pub(crate) fn largest_received(&self) -> Option<u64> {
+        self.packets.replay.largest()
+    }
+
+    pub(crate) fn next_number(&self) -> u64 {
+        self.packets.next_number
+    }
+
+    /// Goes on as if all lower numbers had been used.
+    pub(crate) fn continue_at(&mut self, number: u64) {
+        self.packets.next_number = number;
+    }
+
+    /// Chooses the next number to leave out.
+    pub(crate) fn leave_out(&mut self, number: u64) {
+        self.packets.skip = number;
+    }
+}
