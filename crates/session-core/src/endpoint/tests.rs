@@ -11,6 +11,7 @@ use crate::ids::ChannelId;
 use crate::reason::CloseCode;
 
 mod any_order;
+mod control;
 mod forged;
 mod handshake;
 mod pair;
