@@ -15,6 +15,7 @@ mod control;
 mod forged;
 mod handshake;
 mod pair;
+mod recovery;
 mod stranger;
 
 const CHANNEL: ChannelId = ChannelId(16);

@@ -1,0 +1,258 @@
+//! The rules of protocol §10, as two endpoints keep them.
+
+use super::pair::{Pair, TRIP};
+use super::*;
+use crate::action::TimerKind;
+use crate::wire::{CloseFrame, Frame, Frames, WireText, Writer, encode_ack};
+
+const ACK_DELAY: Duration = Duration::from_millis(25);
+
+fn established() -> Pair {
+    Pair::established(&Limits::default())
+}
+
+/// `count` packets of one message each, not delivered.
+fn send(pair: &mut Pair, from: usize, count: usize) -> Vec<Vec<u8>> {
+    let mut packets = Vec::new();
+    for _ in 0..count {
+        pair.session(from).send(b"message", CHANNEL).unwrap();
+        let sent = pair.take(from);
+        assert_eq!(sent.len(), 1);
+        packets.extend(sent);
+    }
+    packets
+}
+
+fn is_ack(pair: &mut Pair, to: usize, packet: &[u8]) -> bool {
+    let (_, plaintext) = pair.open(to, packet);
+    Frames::new(&plaintext).any(|frame| matches!(frame, Ok(Frame::Ack(_))))
+}
+
+/// An acknowledgement of the numbers from `low` to `high`.
+fn ack(pair: &mut Pair, from: usize, low: u64, high: u64) -> Vec<u8> {
+    let mut plaintext = [0; 64];
+    let mut writer = Writer::new(&mut plaintext);
+    encode_ack(&mut writer, Duration::ZERO, None, [(low, high)]).unwrap();
+    let length = writer.position();
+    pair.seal(from, &plaintext[..length])
+}
+
+//= docs/protocol.md P-10-1
+#[test]
+fn one_packet_is_acknowledged_in_25_ms_and_the_second_at_once() {
+    let mut pair = established();
+    let packets = send(&mut pair, 0, 1);
+    pair.pass(TRIP);
+    pair.deliver(1, &packets);
+    assert_eq!(pair.take(1), Vec::<Vec<u8>>::new(), "held back");
+    let due = pair.now.saturating_add(ACK_DELAY);
+    assert_eq!(pair.deadline(1), (TimerKind::Acknowledge, due));
+    pair.serve(1, due);
+    let acks = pair.take(1);
+    assert_eq!(acks.len(), 1);
+    assert!(is_ack(&mut pair, 0, &acks[0]));
+    pair.deliver(0, &acks);
+    assert!(pair.look(0).is_all_acked(CHANNEL));
+
+    let packets = send(&mut pair, 0, 2);
+    pair.deliver(1, &packets[..1]);
+    assert_eq!(pair.take(1), Vec::<Vec<u8>>::new());
+    pair.deliver(1, &packets[1..]);
+    let acks = pair.take(1);
+    assert_eq!(acks.len(), 1, "the second at once");
+    assert!(is_ack(&mut pair, 0, &acks[0]));
+    pair.deliver(0, &acks);
+    assert!(pair.look(0).is_all_acked(CHANNEL));
+
+    let packets = send(&mut pair, 0, 2);
+    pair.deliver(1, &packets[1..]);
+    assert_eq!(pair.take(1).len(), 1, "out of order");
+    pair.deliver(1, &packets[..1]);
+    assert_eq!(pair.take(1).len(), 1, "late");
+}
+
+//= docs/protocol.md P-10-2
+#[test]
+fn a_packet_is_lost_when_one_three_later_is_acknowledged() {
+    for later in [2, 3] {
+        let mut pair = established();
+        let packets = send(&mut pair, 0, 1 + later);
+        let lost = pair.number(1, &packets[0]);
+        assert_eq!(pair.number(1, &packets[later]), lost + later as u64);
+        pair.pass(TRIP);
+        pair.deliver(1, &packets[later..]);
+        let acks = pair.take(1);
+        pair.pass(TRIP);
+        pair.deliver(0, &acks);
+        assert_eq!(pair.look(0).stats().packets_lost, u64::from(later == 3));
+        let again = pair.take(0);
+        assert_eq!(again.len(), usize::from(later == 3), "its data travels again");
+        if let Some(again) = again.first() {
+            assert!(pair.number(1, again) > lost + later as u64, "under a new number");
+            assert_eq!(pair.look(0).stats().packets_lost, 1);
+        }
+    }
+}
+
+//= docs/protocol.md P-10-2
+#[test]
+fn a_packet_is_lost_nine_eighths_of_a_round_trip_after_it_was_sent() {
+    let mut pair = established();
+    let packets = send(&mut pair, 0, 2);
+    let sent_at = pair.now;
+    pair.pass(TRIP);
+    pair.deliver(1, &packets[1..]);
+    let acks = pair.take(1);
+    pair.pass(TRIP);
+    pair.deliver(0, &acks);
+    let stats = pair.look(0).stats();
+    let round_trip = stats.latest_rtt.max(stats.smoothed_rtt);
+    let due = sent_at.saturating_add(round_trip * 9 / 8);
+    assert!(round_trip >= TRIP * 2 && due > pair.now);
+    assert_eq!(pair.deadline(0), (TimerKind::LossDetection, due));
+    pair.serve(0, Instant::from_micros(due.as_micros() - 1));
+    assert_eq!((pair.look(0).stats().packets_lost, pair.take(0).len()), (0, 0));
+    pair.serve(0, due);
+    assert_eq!((pair.look(0).stats().packets_lost, pair.take(0).len()), (1, 1));
+}
+
+//= docs/protocol.md P-10-3
+#[test]
+fn probes_go_out_at_the_probe_timeout_which_doubles() {
+    let mut pair = established();
+    let _ = send(&mut pair, 0, 1);
+    let (timer, first) = pair.deadline(0);
+    let stats = pair.look(0).stats();
+    // RFC 9002 §6.2.1.
+    let granularity = Duration::from_millis(1);
+    let timeout = stats.smoothed_rtt + (stats.rtt_variance * 4).max(granularity) + ACK_DELAY;
+    assert_eq!((timer, first), (TimerKind::LossDetection, pair.now.saturating_add(timeout)));
+    let mut probes = Vec::new();
+    for doublings in 0..4 {
+        let (timer, at) = pair.deadline(0);
+        assert_eq!((timer, at), (TimerKind::LossDetection, pair.now.saturating_add(timeout * (1 << doublings))));
+        pair.serve(0, Instant::from_micros(at.as_micros() - 1));
+        assert_eq!(pair.take(0), Vec::<Vec<u8>>::new(), "not before");
+        pair.serve(0, at);
+        probes = pair.take(0);
+        assert!((1..=2).contains(&probes.len()), "{} probes", probes.len());
+    }
+    pair.pass(TRIP);
+    pair.deliver(1, &probes);
+    pair.settle();
+    assert!(pair.look(0).is_all_acked(CHANNEL), "a probe carries the data");
+    let _ = send(&mut pair, 0, 1);
+    let stats = pair.look(0).stats();
+    let timeout = stats.smoothed_rtt + (stats.rtt_variance * 4).max(granularity) + ACK_DELAY;
+    let due = pair.now.saturating_add(timeout);
+    assert_eq!(pair.deadline(0), (TimerKind::LossDetection, due), "an acknowledgement ends the doubling");
+}
+
+//= docs/protocol.md P-10-4
+#[test]
+fn no_more_is_in_flight_than_the_window_but_probes() {
+    let mut pair = established();
+    let window = pair.look(0).stats().congestion_window;
+    for _ in 0..100 {
+        pair.session(0).send(&[7; 1000], CHANNEL).unwrap();
+    }
+    let mut sent = 0;
+    loop {
+        let packets = pair.take(0);
+        sent += packets.iter().map(|packet| packet.len() as u64).sum::<u64>();
+        assert!(sent <= window, "{sent} bytes of {window}");
+        let stats = pair.look(0).stats();
+        assert_eq!((stats.bytes_in_flight, stats.congestion_window), (sent, window));
+        let (timer, at) = pair.deadline(0);
+        if timer != TimerKind::Pacing {
+            assert_eq!(timer, TimerKind::LossDetection);
+            break;
+        }
+        pair.serve(0, at);
+    }
+    assert!(sent + 1200 > window, "the window is used: {sent} of {window}");
+    let (_, at) = pair.deadline(0);
+    pair.serve(0, at);
+    assert_eq!(pair.take(0).len(), 2, "probes are let through");
+    assert_eq!(pair.take(0), Vec::<Vec<u8>>::new());
+}
+
+//= docs/protocol.md P-10-5
+#[test]
+fn packets_that_ask_for_nothing_are_not_acknowledged() {
+    let mut pair = established();
+    let acknowledged = pair.core(1).next_number();
+    let before = pair.deadline(1).0;
+    for _ in 0..4 {
+        let padding = pair.seal(0, &[0; 20]);
+        let ack = ack(&mut pair, 0, 0, acknowledged - 1);
+        for packet in [padding, ack] {
+            assert_eq!(pair.receive(1, &packet), Received::Consumed);
+            assert_eq!(pair.take(1), Vec::<Vec<u8>>::new());
+            assert_eq!(pair.deadline(1).0, before);
+        }
+    }
+    // They are reported as soon as something else is.
+    let packet = pair.seal_frame(0, &Frame::Ping);
+    let number = pair.core(0).next_number() - 1;
+    assert_eq!(pair.receive(1, &packet), Received::Consumed);
+    let (timer, at) = pair.deadline(1);
+    assert_eq!(timer, TimerKind::Acknowledge);
+    pair.serve(1, at);
+    let sent = pair.take(1);
+    let (_, plaintext) = pair.open(0, &sent[0]);
+    let Some(Ok(Frame::Ack(ack))) = Frames::new(&plaintext).next() else { panic!("{plaintext:02x?}") };
+    assert!(ack.ranges().any(|(low, high)| low <= number - 8 && high == number));
+
+    let close =
+        CloseFrame { space: crate::wire::CloseSpace::Protocol, code: 0, frame_type: 0, text: WireText::default() };
+    let packet = pair.seal_frame(0, &Frame::Close(close));
+    assert_eq!(pair.receive(1, &packet), Received::Consumed);
+    for packet in pair.take(1) {
+        assert!(!is_ack(&mut pair, 0, &packet));
+    }
+}
+
+//= docs/protocol.md P-10-6 P-6-6
+#[test]
+fn d13_d16_acknowledging_a_number_that_was_left_out_is_noticed() {
+    // Left as it is: numbers are chosen by the session itself.
+    let mut pair = Pair::asked(b"");
+    pair.session(1).accept(b"").unwrap();
+    pair.settle();
+    let mut expected = pair.core(0).next_number();
+    let mut left_out = Vec::new();
+    for _ in 0..1500 {
+        let packets = send(&mut pair, 0, 1);
+        let number = pair.number(1, &packets[0]);
+        left_out.extend(expected..number);
+        expected = number + 1;
+        pair.deliver(1, &packets);
+        let mut out = [0; 64];
+        let _ = pair.session(1).recv(&mut out, CHANNEL).unwrap();
+        let acks = pair.take(1);
+        pair.pass(TRIP);
+        pair.deliver(0, &acks);
+    }
+    assert!((2..=8).contains(&left_out.len()), "now and then: {left_out:?}");
+    let skipped = *left_out.last().unwrap();
+    let honest = ack(&mut pair, 1, skipped + 1, expected - 1);
+    assert_eq!(pair.receive(0, &honest), Received::Consumed);
+    assert_eq!(pair.close_code(0), None);
+    let lie = ack(&mut pair, 1, skipped - 1, skipped + 1);
+    assert_eq!(pair.receive(0, &lie), Received::Consumed);
+    assert_eq!(pair.close_code(0), Some(CloseCode::ACK_OF_UNSENT));
+}
+
+//= docs/protocol.md P-6-6
+#[test]
+fn d13_acknowledging_a_number_not_used_yet_is_noticed() {
+    let mut pair = established();
+    let next = pair.core(0).next_number();
+    let honest = ack(&mut pair, 1, next - 1, next - 1);
+    assert_eq!(pair.receive(0, &honest), Received::Consumed);
+    assert_eq!(pair.close_code(0), None);
+    let lie = ack(&mut pair, 1, next, next);
+    assert_eq!(pair.receive(0, &lie), Received::Consumed);
+    assert_eq!(pair.close_code(0), Some(CloseCode::ACK_OF_UNSENT));
+}
