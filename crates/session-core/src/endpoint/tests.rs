@@ -12,6 +12,7 @@ use crate::reason::CloseCode;
 
 mod any_order;
 mod control;
+mod data;
 mod forged;
 mod handshake;
 mod pair;
