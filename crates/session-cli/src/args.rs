@@ -24,6 +24,8 @@ pub struct Arguments {
 pub enum Command {
     /// Show a file crossing a bad link between two processes, in seconds
     Demo,
+    /// Measure goodput, latency, handshakes and idle sessions on this machine
+    Bench(Bench),
     /// Make a secret key
     Keygen(Keygen),
     /// Print the public key that belongs to a secret key
@@ -111,6 +113,14 @@ pub struct NodeOptions {
     /// Time between two signs of life; three without one mean that the peer is lost, milliseconds. For tests.
     #[arg(long, hide = true, value_name = "MS", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(50..))]
     pub keepalive_ms: u64,
+}
+
+/// Arguments of `session bench`.
+#[derive(Clone, Debug, Args)]
+pub struct Bench {
+    /// Measure less, in seconds rather than minutes
+    #[arg(long)]
+    pub quick: bool,
 }
 
 fn comment(text: &str) -> Result<String, String> {

@@ -1,5 +1,6 @@
 //! What the commands do.
 
+mod bench;
 mod demo;
 mod keygen;
 mod listen;
@@ -19,6 +20,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Keygen(arguments) => keygen::run(&arguments),
         Command::Pubkey(arguments) => pubkey::run(&arguments),
         Command::Listen(arguments) => listen::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Demo => demo::run(),
         Command::Send(arguments) => send::run(&arguments),
     }
