@@ -12,7 +12,9 @@ use crate::wire::rule;
 
 type Body = fn(&[u8]) -> Report;
 
-const TARGETS: [(&str, Body, fn() -> Vec<seeds::Seed>); 3] = [
+type Seeds = fn() -> Vec<seeds::Seed>;
+
+const TARGETS: [(&str, Body, Seeds); 3] = [
     ("header", header, seeds::header),
     ("hello", hello, seeds::hello),
     ("frames_after_open", frames_after_open, seeds::frames_after_open),

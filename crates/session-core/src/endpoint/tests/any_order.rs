@@ -407,7 +407,7 @@ impl World {
         let text = self.random.one_of(&["", "enough", "ä", LONG]);
         let retry = self.random.one_of(&[None, Some(Duration::ZERO), Some(Duration::MAX)]);
         let Some(mut session) = self.ends[side].session_mut(id, now) else { return true };
-        let refused = match method {
+        match method {
             "accept" => session.accept(&bytes).is_err(),
             "refuse" => session.refuse(CloseCode(code), text, retry).is_err(),
             "read" => session.read(&mut out, channel).is_err(),
@@ -428,7 +428,7 @@ impl World {
                     "write" => session.write(&bytes, channel).map(|_| ()),
                     _ => session.finish(channel).map(|_| ()),
                 };
-                return match give() {
+                match give() {
                     Ok(()) => false,
                     // Whoever is blocked is noted, once: from then on a refusal changes nothing.
                     Err(SendError::Blocked) => {
@@ -444,10 +444,9 @@ impl World {
                         false
                     }
                     Err(_) => true,
-                };
+                }
             }
-        };
-        refused
+        }
     }
 
     fn ask(&mut self, question: &str, side: usize, id: SessionId, now: Instant) {
