@@ -169,8 +169,9 @@ pub enum Received {
     Discarded(crate::reason::DiscardReason),
 }
 
-/// Properties of a carrier.
+/// Properties of a carrier. Made by a constructor, because more will come: reliable, half-duplex, proven addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CarrierConfig {
     /// The largest datagram it carries, bytes of its payload.
     pub max_datagram: u16,

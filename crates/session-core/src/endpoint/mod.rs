@@ -284,6 +284,18 @@ impl<P: Provider> Endpoint<P> {
         self.shared.generator.add_entropy(seed);
     }
 
+    /// Says that this process may share its past with another: after a fork, a clone or a restored snapshot of the machine.
+    ///
+    /// Two copies that went on would use the same keys and packet numbers twice. So every session ends here, unknown to its peer, before another
+    /// packet leaves, and randomness begins anew from `seed`, which only this copy has.
+    pub fn entropy_changed(&mut self, seed: Seed, now: Instant) {
+        self.advance(now);
+        self.shared.generator = Generator::new(seed);
+        for slot in 0..self.slots.high() {
+            self.with(slot, |core, context| core.end_unheard(context));
+        }
+    }
+
     /// SHA-256 over all state but discard counters: equal before and after a refused datagram.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {

@@ -127,6 +127,11 @@ impl Slots {
         self.slot_mut(index)?.core.as_mut()
     }
 
+    /// All slots in use are below.
+    pub(super) fn high(&self) -> u32 {
+        self.high
+    }
+
     pub(super) fn used(&self) -> u32 {
         self.used
     }

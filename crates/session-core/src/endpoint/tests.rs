@@ -13,6 +13,7 @@ use crate::reason::CloseCode;
 mod any_order;
 mod control;
 mod data;
+mod entropy;
 mod forged;
 mod handshake;
 mod pair;

@@ -74,6 +74,12 @@ impl SessionCore {
         }
     }
 
+    /// Ends without another packet, because the keys may be in other hands too.
+    pub(crate) fn end_unheard<P: Provider>(&mut self, context: &mut Context<'_, P>) {
+        let text = "this process may have been copied; its keys are gone";
+        self.expire(context, Some(CloseReason::protocol(ClosedBy::Local, CloseCode::INTERNAL, text)));
+    }
+
     /// Sends CLOSE once everything sent before is acknowledged.
     pub(super) fn close_if_flushed<P: Provider>(&mut self, context: &mut Context<'_, P>) {
         if self.phase == Phase::Flushing && self.channels.is_all_acked() {

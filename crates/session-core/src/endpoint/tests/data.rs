@@ -52,3 +52,40 @@ fn credit_never_shrinks() {
     let mut out = [0; 100];
     assert_eq!(pair.session(1).recv(&mut out, CHANNEL), Ok(Some(29)));
 }
+
+#[test]
+fn s0_9_what_one_side_sent_the_other_received() {
+    let mut pair = Pair::established(&Limits::default());
+    let before = [0, 1].map(|side| pair.look(side).stats());
+    for _ in 0..50 {
+        pair.session(0).send(&[7; 1000], CHANNEL).unwrap();
+        pair.settle();
+    }
+    let after = [0, 1].map(|side| pair.look(side).stats());
+    let sent = after[0].packets_sent - before[0].packets_sent;
+    assert!(sent >= 50);
+    assert_eq!(after[1].packets_received - before[1].packets_received, sent);
+    assert_eq!(after[1].bytes_received - before[1].bytes_received, after[0].bytes_sent - before[0].bytes_sent);
+    assert!(after[0].bytes_sent - before[0].bytes_sent > 50_000);
+    assert!(after[0].smoothed_rtt > Duration::ZERO && after[0].minimum_rtt <= after[0].smoothed_rtt);
+    assert_eq!((after[0].packets_lost, after[0].bytes_in_flight), (0, 0));
+    assert!((after[0].loss_percent() - 0.0).abs() < f32::EPSILON);
+}
+
+#[test]
+fn loss_is_told_in_percent_of_what_wants_an_acknowledgement() {
+    let mut pair = Pair::established(&Limits::default());
+    for round in 0..20 {
+        pair.session(0).send(&[7; 1000], CHANNEL).unwrap();
+        let packets = pair.take(0);
+        if round != 5 {
+            pair.deliver(1, &packets);
+        }
+    }
+    pair.settle();
+    pair.settle();
+    let stats = pair.look(0).stats();
+    assert!(stats.packets_lost >= 1);
+    let percent = stats.packets_lost as f32 * 100.0 / stats.ack_eliciting_sent as f32;
+    assert!((stats.loss_percent() - percent).abs() < 0.01);
+}
