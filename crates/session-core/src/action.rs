@@ -192,7 +192,7 @@ impl CarrierConfig {
 pub struct Timeouts {
     /// From `connect` to Established (S0-21).
     pub connect: Duration,
-    /// The same after the peer said PENDING.
+    /// The same after the peer first said PENDING.
     pub pending: Duration,
     /// How long a responder slot lives whose initiator has not proved itself.
     pub tentative: Duration,

@@ -14,6 +14,7 @@ mod any_order;
 mod control;
 mod data;
 mod entropy;
+mod attack;
 mod forged;
 mod handshake;
 mod pair;

@@ -24,6 +24,8 @@ pub(crate) struct Control {
     asked: bool,
     /// CONNECT, ACCEPT or REFUSE has come; it comes once.
     settled: bool,
+    /// Initiator: PENDING has come; only the first gives more time.
+    pending: bool,
     /// The session was Established once; data may be read.
     pub(super) established: bool,
 }
@@ -124,8 +126,10 @@ impl SessionCore {
                 self.establish(context);
             }
             ControlMessage::Pending if answer && !self.control.settled => {
-                self.clocks.attempt_at = context.now;
-                self.clocks.attempt_limit = context.settings.config.timeouts.pending;
+                if !core::mem::replace(&mut self.control.pending, true) {
+                    self.clocks.attempt_at = context.now;
+                    self.clocks.attempt_limit = context.settings.config.timeouts.pending;
+                }
                 return Ok(());
             }
             ControlMessage::Refuse { reason, text, retry_after } if answer && !self.control.settled => {
@@ -189,10 +193,11 @@ impl Control {
     }
 
     pub(super) fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
-        let Self { user_data, asked, settled, established } = self;
+        let Self { user_data, asked, settled, pending, established } = self;
         user_data.digest_into(pool, hash);
         hash.flag(*asked);
         hash.flag(*settled);
+        hash.flag(*pending);
         hash.flag(*established);
     }
 }

@@ -96,7 +96,7 @@ struct Packets {
 
 /// When things last happened.
 struct Clocks {
-    /// The attempt began; PENDING begins it anew.
+    /// The attempt began; the first PENDING begins it anew.
     attempt_at: Instant,
     attempt_limit: Duration,
     /// An authentic packet came last.
