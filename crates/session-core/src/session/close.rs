@@ -4,6 +4,7 @@ use super::events::SessionEvent;
 use super::{Phase, SessionCore, Trigger};
 use crate::crypto::Provider;
 use crate::ids::Role;
+use crate::pool::Pool;
 use crate::reason::{CloseCode, CloseReason, ClosedBy};
 use crate::shared::Context;
 use crate::state_hash::StateHash;
@@ -125,7 +126,7 @@ impl SessionCore {
         self.closing.since = context.now;
         self.closing.due = true;
         let pool = &mut context.shared.pool;
-        self.channels.release_outboxes(pool);
+        self.release_channels(pool);
         self.packets.log.release(pool);
         self.path.loss_at = None;
         self.path.paced_until = None;
@@ -139,12 +140,21 @@ impl SessionCore {
         self.closing.since = context.now;
         self.closing.due = false;
         let pool = &mut context.shared.pool;
-        self.channels.release_outboxes(pool);
+        self.release_channels(pool);
         self.packets.log.release(pool);
         if let Some(mut attempt) = self.attempt.take() {
             attempt.release(pool);
         }
         self.forget_keys(context.shared);
+    }
+
+    /// Nothing is sent any more. Data of a session that was never accepted cannot be read, so no memory is kept for it.
+    fn release_channels(&mut self, pool: &mut Pool) {
+        if self.control.established {
+            self.channels.release_outboxes(pool);
+        } else {
+            self.channels.release(pool);
+        }
     }
 
     /// Tells the application once, if it has ever heard of the session.

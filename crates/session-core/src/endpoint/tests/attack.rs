@@ -124,3 +124,21 @@ fn l10_a_responder_that_goes_on_saying_pending_does_not_hold_the_attempt_for_eve
     }
     panic!("still {:?} after {:?}", victim.state(), victim.now);
 }
+
+//= docs/protocol.md P-12-4
+#[test]
+fn l8_early_data_of_a_session_that_was_never_accepted_holds_no_memory_when_it_is_over() {
+    let mut victim = Victim::new(Role::Responder, small_limits());
+    victim.frames(&[0x0B, 16, 0, 1, 7]);
+    assert!(victim.promised() > 0, "early data is held within credit");
+    let (id, now) = (victim.id, victim.now);
+    victim.endpoint.session_mut(id, now).unwrap().refuse(CloseCode::UNAUTHORIZED, "not you", None).unwrap();
+    victim.drain();
+    // The peer says CLOSE: nobody will ever read what it sent.
+    victim.frames(&[0x04, 0, 0, 0, 0]);
+    victim.drain();
+    assert_eq!(victim.closes, [id]);
+    assert_eq!(victim.promised(), 0, "memory is kept for data that can never be read");
+    victim.wait(Duration::from_secs(30));
+    assert_eq!(victim.endpoint.session_count(), 0);
+}
