@@ -244,7 +244,9 @@ impl State {
             return;
         };
         record.ended = Some(ended);
-        let orphaned = record.orphaned;
+        // Nobody was told of it, and perhaps nobody ever asks: strangers must not fill the queue of an endpoint that does not accept.
+        let waiting = self.incoming.iter().position(|incoming| *incoming == id);
+        let orphaned = record.orphaned || waiting.and_then(|position| self.incoming.remove(position)).is_some();
         notify(&mut record.waiters, &mut self.waiters.woken, |_| true);
         if orphaned {
             self.forget(id);

@@ -214,3 +214,16 @@ fn a_driver_that_is_dropped_leaves_nobody_waiting() {
     assert!(world.run(b.endpoint.accept()).is_none());
     world.run(a.endpoint.close(0, ""));
 }
+
+#[test]
+fn l1_sessions_that_nobody_accepts_leave_nothing_behind() {
+    let mut world = World::new();
+    let (a, b) = (world.node(), world.node());
+    for _ in 0..20 {
+        let Err(ConnectError::Ended(_)) = world.run(a.endpoint.connect(b.key, b.address)) else { panic!("connected") };
+    }
+    let pause = world.sleep(std::time::Duration::from_secs(30));
+    world.run(pause);
+    let left = b.endpoint.shared().with(|state, _| (state.incoming.len(), state.sessions.len()));
+    assert_eq!(left, (0, 0), "what waits to be accepted and records of sessions");
+}
