@@ -20,6 +20,8 @@ const LOST_AFTER: u32 = 3;
 const SLEPT: Duration = Duration::from_secs(1);
 /// Probe timeouts of quiet after CLOSE, and of grace after sleep.
 const QUIET_PTOS: u32 = 3;
+/// Quiet after CLOSE lasts no longer.
+const LONGEST_QUIET: Duration = Duration::from_secs(10);
 
 impl SessionCore {
     /// The next instant at which [`handle_timeout`](Self::handle_timeout) has work.
@@ -54,8 +56,9 @@ impl SessionCore {
             TimerKind::Release => {
                 (self.phase == Phase::Flushing).then(|| self.closing.since.saturating_add(timeouts.release))
             }
+            // The peer has a say in the round-trip time, but must not hold a slot by it.
             TimerKind::Drain => matches!(self.phase, Phase::Closing | Phase::Draining)
-                .then(|| self.closing.since.saturating_add(self.quiet_time())),
+                .then(|| self.closing.since.saturating_add(self.quiet_time().min(LONGEST_QUIET))),
             TimerKind::Forget => (self.phase == Phase::Closed && !self.closing.expired)
                 .then(|| self.closing.since.saturating_add(timeouts.forget)),
             TimerKind::Acknowledge => self.packets.acks.deadline().filter(|_| exchanges && !self.packets.ack_forced),

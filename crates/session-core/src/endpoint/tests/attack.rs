@@ -142,3 +142,20 @@ fn l8_early_data_of_a_session_that_was_never_accepted_holds_no_memory_when_it_is
     victim.wait(Duration::from_secs(30));
     assert_eq!(victim.endpoint.session_count(), 0);
 }
+
+//= docs/protocol.md P-11-1
+#[test]
+fn l8_a_peer_that_feigns_a_long_round_trip_does_not_hold_a_slot_for_minutes() {
+    let mut victim = Victim::new(Role::Responder, small_limits());
+    let (id, now) = (victim.id, victim.now);
+    victim.endpoint.session_mut(id, now).unwrap().refuse(CloseCode::UNAUTHORIZED, "not you", None).unwrap();
+    victim.drain();
+    // The refusal is acknowledged just before the release deadline: a sample of nearly ten seconds.
+    let refusal = victim.endpoint.session(id).unwrap().stats().packets_sent as u8 - 2;
+    victim.wait(Duration::from_millis(9_900));
+    victim.frames(&[0x02, refusal, 0, 0, 0]);
+    assert!(victim.endpoint.session(id).unwrap().stats().latest_rtt > Duration::from_secs(9));
+    victim.drain();
+    victim.wait(Duration::from_secs(40));
+    assert_eq!(victim.endpoint.session_count(), 0, "{:?}", victim.state());
+}
