@@ -11,10 +11,10 @@ use crate::ids::ChannelId;
 use crate::reason::CloseCode;
 
 mod any_order;
+mod attack;
 mod control;
 mod data;
 mod entropy;
-mod attack;
 mod forged;
 mod handshake;
 mod pair;
