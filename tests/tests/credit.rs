@@ -88,7 +88,8 @@ fn a_whole_message_and_a_stream_share_the_credit_of_a_session() {
     setup.limits.session_window = setup.limits.channel_window;
     for streamed in [1000, 20_000, 30_000, 40_000, 200_000] {
         let (mut world, [from, to]) = two(&setup);
-        let whole = Flow::new(from, to, CHANNEL, 1, vec![Message::whole(65_000)]);
+        // A whole message takes at most its channel's share of the session's credit, else two could wait for each other.
+        let whole = Flow::new(from, to, CHANNEL, 1, (0..5).map(|_| Message::whole(21_000)).collect());
         let stream = Flow::new(from, to, ChannelId(17), 2, vec![Message::streamed(streamed, 5000)]).in_chunks_of(3000);
         let mut flows = Flows { flows: vec![whole, stream] };
         assert!(flows.run(&mut world, seconds(30)), "stuck beside a stream of {streamed} bytes");

@@ -11,7 +11,7 @@
 /// | expanded keys | `hot_keys` | the coldest is expanded again when needed |
 /// | received, unread positions of a session | `session_window` | the peer's credit ends |
 /// | received, unread positions of a channel | `channel_window` | the peer's credit ends |
-/// | sent, unacknowledged blocks of a channel | `send_blocks` | send says `Blocked` |
+/// | sent, unacknowledged blocks of a channel | `send_blocks`, or all that is not one window | send says `Blocked` |
 /// | blocks of sent-packet records of a session | `record_blocks` | no further data until an acknowledgement |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -73,7 +73,10 @@ impl<P: Provider> Endpoint<P> {
         let [routes_key, hellos_key, peers_key] = core::array::from_fn(|_| generator.draw_secret());
         let pending = limits.pending.min(limits.sessions);
         let window = data_blocks(&limits, config.channels.len());
-        let pool = Pool::new(limits.pool_blocks, limits.block_size as usize, limits.pool_blocks - window);
+        let open = limits.pool_blocks - window;
+        // A channel that may hold more than senders may hold together could wait for ever.
+        let limits = Limits { send_blocks: limits.send_blocks.min(open), ..limits };
+        let pool = Pool::new(limits.pool_blocks, limits.block_size as usize, open);
         Ok(Self {
             shared: Shared { provider, pool, keys: KeyCache::new(limits.hot_keys), key_owners: 0, generator },
             slots: Slots::new(limits.sessions),

@@ -142,9 +142,10 @@ impl SessionCore {
             );
             return self.transmit_close(context.shared, out);
         }
-        let Some(plan) = self.plan(context) else { return Outcome::Nothing };
+        // Before anything is planned: a short buffer changes nothing.
         let room = usize::from(self.path.max_datagram);
         let Some(room) = out.get_mut(..room) else { return Outcome::NeedsRoom(room) };
+        let Some(plan) = self.plan(context) else { return Outcome::Nothing };
         let Some((number, header_length)) = self.write_header(room) else { return Outcome::Nothing };
         let payload_end = room.len() - TAG;
 

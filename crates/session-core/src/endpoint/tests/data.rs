@@ -89,3 +89,19 @@ fn loss_is_told_in_percent_of_what_wants_an_acknowledgement() {
     let percent = stats.packets_lost as f32 * 100.0 / stats.ack_eliciting_sent as f32;
     assert!((stats.loss_percent() - percent).abs() < 0.01);
 }
+
+#[test]
+fn a_short_buffer_changes_nothing() {
+    let mut pair = Pair::established(&Limits::default());
+    pair.session(0).send(&[7; 5000], CHANNEL).unwrap();
+    let now = pair.now;
+    // Being asked files the deadline; being asked again must leave everything as it is.
+    let mut short = [0; 100];
+    while let Action::Event(_) = pair.ends[0].poll_action(&mut short, now) {}
+    let before = pair.ends[0].digest();
+    assert_eq!(pair.ends[0].poll_action(&mut short, now), Action::NeedsRoom(1200));
+    assert_eq!(pair.ends[0].digest(), before);
+    pair.settle();
+    let mut out = [0; 5000];
+    assert_eq!(pair.session(1).recv(&mut out, CHANNEL), Ok(Some(5000)));
+}
