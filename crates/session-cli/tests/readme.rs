@@ -1,0 +1,48 @@
+//! The README's own lines, run as a stranger runs them.
+
+use std::fs;
+use std::net::UdpSocket;
+use std::path::Path;
+use std::process::Command;
+
+/// The shell lines of the README's section `heading`.
+fn lines_of(heading: &str) -> Vec<String> {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).expect("README.md");
+    let section = readme.split("\n## ").find(|section| section.starts_with(heading)).expect("the section");
+    let blocks = section.split("```").skip(1).step_by(2);
+    blocks.flat_map(|block| block.lines().skip(1)).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_file_is_sent_by_the_lines_of_the_readme_under_a_common_umask() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("FILE"), vec![7; 100_000]).expect("a file");
+    let port = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+    let mut script = String::from("set -eu\numask 022\ntrap 'kill $listener 2>/dev/null || true' EXIT\n");
+    for line in lines_of("Send a file") {
+        let line = line.replace("8124", &port.to_string());
+        if line.starts_with("cargo install") {
+            // The binary under test is the one that was just built.
+        } else if line.starts_with("session listen") {
+            script += &format!("{line} > listen.log 2>&1 &\nlistener=$!\n");
+            script += "for _ in $(seq 100); do grep -q listening listen.log && break; sleep 0.1; done\n";
+        } else {
+            script += &line;
+            script.push('\n');
+        }
+    }
+    script += "stat -c %a receiver.key sender.key\n";
+    let binary = Path::new(env!("CARGO_BIN_EXE_session"));
+    let path = format!("{}:{}", binary.parent().expect("a folder").display(), std::env::var("PATH").expect("PATH"));
+    let output = Command::new("bash")
+        .args(["-c", &script])
+        .current_dir(folder.path())
+        .env("PATH", path)
+        .env("HOME", folder.path())
+        .output()
+        .expect("bash");
+    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{script}\n{out}\n{error}");
+    assert!(out.ends_with("600\n600\n"), "{out}");
+    assert_eq!(fs::read(folder.path().join("inbox/FILE")).expect("the received file"), vec![7; 100_000]);
+}
