@@ -316,7 +316,7 @@ fn with_psk(number: u8, psk: Option<(&[u8], u8)>) -> Endpoint {
 
 //= docs/protocol.md P-4.2-9
 #[test]
-fn h21_a_pre_shared_key_that_does_not_fit_looks_like_a_wrong_tag() {
+fn h21_at_either_end_a_pre_shared_key_that_does_not_fit_looks_like_a_wrong_tag() {
     // At the responder: a name it does not know against a tag that is wrong.
     let named = |psk: Option<(&[u8], u8)>| {
         let stranger = Stranger::new(1, psk);
