@@ -123,7 +123,7 @@ pub enum TimerKind {
 
 impl TimerKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: &'static [Self] = &[
         Self::Connect,
         Self::HelloRetry,
         Self::Tentative,
@@ -146,7 +146,7 @@ impl TimerKind {
 pub enum Event {
     /// A peer asks for a session: answer with `accept` or `refuse`.
     Incoming(SessionId),
-    /// The session is up at both ends.
+    /// The session is accepted: at the responder when it accepts, at the initiator when it hears of it.
     Established(SessionId),
     /// The channel has bytes to [`read`](crate::SessionMut::read).
     Readable(SessionId, ChannelId),

@@ -3,12 +3,14 @@
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::action::{CarrierConfig, Timeouts};
 use crate::crypto::{PublicKey, Secret, StaticKey};
 use crate::ids::ChannelId;
 use crate::limits::{CHANNELS, MIN_UDP_DATAGRAM};
 use crate::reason::ConfigError;
+use crate::wire::varint::MAX as MAX_VARINT;
 
 /// The name of a pre-shared key, 1–16 bytes; it travels in clear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +90,17 @@ impl Config {
             || self.carriers.iter().any(|carrier| carrier.max_datagram < 256)
         {
             return Err(ConfigError::Carriers);
+        }
+        if self.carriers.iter().any(|carrier| carrier.padding && carrier.max_datagram < MIN_UDP_DATAGRAM) {
+            return Err(ConfigError::Carriers);
+        }
+        let keepalive = self.timeouts.keepalive;
+        let whole = keepalive.subsec_nanos().is_multiple_of(1_000_000);
+        if !whole || !(Duration::from_millis(1)..=Duration::from_secs(3600)).contains(&keepalive) {
+            return Err(ConfigError::Keepalive);
+        }
+        if self.capabilities > MAX_VARINT {
+            return Err(ConfigError::Capabilities);
         }
         let known = |index: usize, name: &PskName| self.psks[..index].iter().any(|(other, _)| other == name);
         if self.psks.iter().enumerate().any(|(index, (name, _))| known(index, name)) {

@@ -47,7 +47,7 @@ pub enum DiscardReason {
 
 impl DiscardReason {
     /// Every reason, in order; `reason as usize` is its position.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: &'static [Self] = &[
         Self::Malformed,
         Self::Version,
         Self::Unserved,
@@ -202,7 +202,7 @@ pub struct CloseReason {
     pub by: ClosedBy,
     /// Who defines `code`.
     pub space: CloseSpace,
-    /// The code.
+    /// The code, as `space` defines it: compare it with the constants of [`CloseCode`] by [`protocol_code`](Self::protocol_code).
     pub code: CloseCode,
     /// The type of the frame that broke a rule, or 0.
     pub frame_type: u64,
@@ -213,6 +213,12 @@ pub struct CloseReason {
 }
 
 impl CloseReason {
+    /// The code, if the protocol defines it; an application's code of the same number is another.
+    #[must_use]
+    pub fn protocol_code(&self) -> Option<CloseCode> {
+        (self.space == CloseSpace::Protocol).then_some(self.code)
+    }
+
     pub(crate) fn protocol(by: ClosedBy, code: CloseCode, text: &str) -> Self {
         Self { by, space: CloseSpace::Protocol, code, frame_type: 0, retry_after: None, text: Text::cut(text) }
     }
@@ -244,8 +250,12 @@ error! {
         BlockSize => "block size is neither 256 nor 1024 bytes",
         /// A limit is zero, or the pool is smaller than two windows.
         Limits => "a limit is zero or the pool holds fewer than two windows",
-        /// No carrier, more than 8, or one of less than 256 bytes.
-        Carriers => "an endpoint has 1 to 8 carriers of at least 256 bytes each",
+        /// No carrier, more than 8, one of less than 256 bytes, or one with padding of less than 1200.
+        Carriers => "an endpoint has 1 to 8 carriers of at least 256 bytes each, 1200 with padding",
+        /// The keepalive interval is not 1 to 3,600,000 whole milliseconds.
+        Keepalive => "the keepalive interval is not 1 ms to 1 h in whole milliseconds",
+        /// A capability above bit 61.
+        Capabilities => "capabilities are bits 0 to 61",
         /// More than 3 channels, one twice, or an id outside 16–255.
         Channels => "an endpoint has up to 3 different channels with ids from 16 to 255",
         /// The application protocol is longer than 64 bytes.

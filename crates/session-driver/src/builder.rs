@@ -58,7 +58,7 @@ impl EndpointBuilder {
         self
     }
 
-    /// The largest datagram, bytes of UDP payload. Default: 1452.
+    /// The largest datagram, bytes of UDP payload. Default: 1200.
     pub fn max_datagram(mut self, bytes: u16) -> Self {
         self.config.carriers = vec![CarrierConfig::udp(bytes)];
         self

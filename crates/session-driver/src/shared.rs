@@ -201,13 +201,9 @@ impl State {
         }
     }
 
-    /// Keeps what the peer is known to have, beyond the end of the session. An ended session's core counts what it gave up as
-    /// acknowledged, so it is asked only while it lives.
+    /// Keeps what the peer is known to have, beyond the end of the session.
     pub(crate) fn learn_acknowledged(&mut self, id: SessionId, channel: ChannelId) {
-        let Some(session) = self.core.session(id).filter(|session| session.state() == session_core::State::Established)
-        else {
-            return;
-        };
+        let Some(session) = self.core.session(id) else { return };
         let end = session.acked_offset(channel);
         if let Some(record) = self.sessions.get_mut(&id) {
             record.note_acknowledged(channel, end);
@@ -221,8 +217,8 @@ impl State {
         self.touched = true;
     }
 
-    /// Whether sessions with `remote` began here. Their link says "whatever address the system picks", and the peer's answers
-    /// must come over the same link.
+    /// Whether sessions with `remote` began here. Their link says "whatever address the system picks", and what the peer answers is
+    /// filed under the same link.
     pub(crate) fn has_dialled(&self, remote: SocketAddr) -> bool {
         self.dialled.contains_key(&remote)
     }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::Endpoint;
 use crate::action::Link;
 use crate::channel::Chunk;
-use crate::crypto::{Provider, PublicKey};
+use crate::crypto::{Provider, PublicKey, RustCrypto};
 use crate::ids::{ChannelId, MessageId, PeerId, Role, SessionId, Uid};
 use crate::pool::Pool;
 use crate::reason::{AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, Discards, RecvError, SendError, Text};
@@ -14,7 +14,7 @@ use crate::session::{SessionCore, State, Stats};
 /// A session lent out for commands.
 ///
 /// Every command is all or nothing and may be given in any state, in any order; none panics. Deadline and readiness are filed anew after each.
-pub struct SessionMut<'a, P: Provider> {
+pub struct SessionMut<'a, P: Provider = RustCrypto> {
     endpoint: &'a mut Endpoint<P>,
     id: SessionId,
 }
@@ -38,6 +38,16 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     pub fn accept(&mut self, user_data: &[u8]) -> Result<(), AnswerError> {
         self.endpoint
             .command(self.id.slot, |core, context| core.answer_accept(context, user_data))
+            .unwrap_or(Err(AnswerError::NotAsked))
+    }
+
+    /// Tells a peer that asked that the answer takes longer: both sides then wait 60 s instead of 10. Only the first time counts.
+    ///
+    /// # Errors
+    /// [`AnswerError`]; nothing has changed then.
+    pub fn pending(&mut self) -> Result<(), AnswerError> {
+        self.endpoint
+            .command(self.id.slot, |core, context| core.answer_pending(context))
             .unwrap_or(Err(AnswerError::NotAsked))
     }
 

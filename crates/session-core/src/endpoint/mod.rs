@@ -23,7 +23,7 @@ use crate::session::{Outcome, Phase, SessionCore, data_blocks};
 use crate::shared::{Context, Settings, Shared};
 use crate::state_hash::StateHash;
 use crate::time::Instant;
-use crate::wire::{Class, HandshakeType, UserData, classify, data_header};
+use crate::wire::{Class, HandshakeType, UserData, classify, data_header, varint};
 
 use deadlines::Deadlines;
 use route::{ID_LENGTH, Routes, name_of, name_of_hello, name_of_peer};
@@ -503,7 +503,12 @@ fn check_limits(limits: &Limits, channels: usize) -> Result<(), ConfigError> {
     let windows = u64::from(data_blocks(limits, channels)) * 2;
     let zero =
         [limits.sessions, limits.pending, limits.hot_keys, limits.send_blocks, limits.record_blocks].contains(&0);
-    if zero || limits.session_window == 0 || limits.channel_window == 0 || u64::from(limits.pool_blocks) < windows {
+    if zero
+        || limits.session_window == 0
+        || limits.channel_window == 0
+        || limits.session_window.max(limits.channel_window) > varint::MAX
+        || u64::from(limits.pool_blocks) < windows
+    {
         return Err(ConfigError::Limits);
     }
     Ok(())

@@ -35,6 +35,8 @@ pub(crate) struct AnsweredHello {
     pub(crate) secrets: SessionSecrets,
     pub(crate) parameters: TransportParameters,
     pub(crate) remote_id: ReceiverId,
+    /// Both ends speak the same application protocol. The Reply tells the initiator; a session comes of it only then (P-4.3-4).
+    pub(crate) fits: bool,
 }
 
 /// Makes the Hello of a new attempt at `peer` and keeps it in pool blocks.
@@ -90,9 +92,6 @@ pub(crate) fn verify_hello<P: Provider>(
         .map_err(|_| DiscardReason::Handshake)?;
     let parameters = TransportParameters::parse_payload(plaintext.get(..length).unwrap_or_default(), PayloadOf::Hello)
         .map_err(|_| DiscardReason::Parameters)?;
-    if !speaks_the_same(settings, &parameters) {
-        return Err(DiscardReason::Parameters);
-    }
     Ok(VerifiedHello { responder, parameters })
 }
 
@@ -129,6 +128,7 @@ pub(crate) fn write_reply<P: Provider>(
     Ok(AnsweredHello {
         attempt: Attempt::responder(*responder.initiator(), hello.mac1, reply),
         secrets: SessionSecrets::new(output),
+        fits: speaks_the_same(settings, &theirs),
         parameters: theirs,
         remote_id: hello.source,
     })

@@ -10,7 +10,7 @@ fn text_is_cut_between_characters() {
 
 #[test]
 fn reasons_stand_at_their_position() {
-    for (position, reason) in DiscardReason::ALL.into_iter().enumerate() {
+    for (position, reason) in DiscardReason::ALL.iter().copied().enumerate() {
         assert_eq!(reason as usize, position);
     }
 }

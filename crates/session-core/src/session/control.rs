@@ -13,18 +13,20 @@ use crate::pool::{Blob, Pool};
 use crate::reason::{AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, Text};
 use crate::shared::Context;
 use crate::state_hash::StateHash;
-use crate::wire::{ControlError, ControlErrorKind, ControlMessage, UserData, WireText, Writer};
+use crate::wire::{ControlError, ControlErrorKind, ControlMessage, UserData, WireText, Writer, varint};
 
 /// How far the two applications have come with each other.
 #[derive(Default)]
 pub(crate) struct Control {
     /// User data of the peer's CONNECT or ACCEPT.
     pub(super) user_data: Blob,
+    /// Responder: the initiator speaks another application protocol.
+    pub(super) unfit: bool,
     /// Responder: CONNECT came and is not answered.
     asked: bool,
     /// CONNECT, ACCEPT or REFUSE has come; it comes once.
     settled: bool,
-    /// Initiator: PENDING has come; only the first gives more time.
+    /// PENDING has come, or was sent; only the first gives more time.
     pending: bool,
     /// The session was Established once; data may be read.
     pub(super) established: bool,
@@ -57,6 +59,19 @@ impl SessionCore {
         Ok(())
     }
 
+    /// Tells an asking peer that the answer takes longer.
+    pub(crate) fn answer_pending<P: Provider>(&mut self, context: &mut Context<'_, P>) -> Result<(), AnswerError> {
+        self.check_asked()?;
+        if !self.queue_control(&mut context.shared.pool, &ControlMessage::Pending) {
+            return Err(AnswerError::Blocked);
+        }
+        if !core::mem::replace(&mut self.control.pending, true) {
+            self.clocks.attempt_at = context.now;
+            self.clocks.attempt_limit = context.settings.config.timeouts.pending;
+        }
+        Ok(())
+    }
+
     pub(crate) fn answer_refuse<P: Provider>(
         &mut self,
         context: &mut Context<'_, P>,
@@ -66,7 +81,7 @@ impl SessionCore {
     ) -> Result<(), AnswerError> {
         self.check_asked()?;
         let text_on_wire = WireText::truncated(text);
-        let refusal = ControlMessage::Refuse { reason: code.0, text: text_on_wire, retry_after };
+        let refusal = ControlMessage::Refuse { reason: code.0.min(varint::MAX), text: text_on_wire, retry_after };
         if !self.queue_control(&mut context.shared.pool, &refusal) {
             return Err(AnswerError::Blocked);
         }
@@ -86,7 +101,13 @@ impl SessionCore {
     pub(super) fn serve_control<P: Provider>(&mut self, context: &mut Context<'_, P>) -> Result<(), Fault> {
         while self.phase.exchanges_data() {
             let Some(channel) = self.channels.get(CONTROL) else { return Ok(()) };
-            let Some(length) = channel.inbox.message_length() else { return Ok(()) };
+            let Some(length) = channel.inbox.message_length() else {
+                let inbox = &channel.inbox;
+                if inbox.contiguous_to().saturating_sub(inbox.read_offset()) >= CONTROL_WINDOW {
+                    return Err(Fault::new(CloseCode::FRAME_ENCODING, 0, "a control message of more than 1023 bytes"));
+                }
+                return Ok(());
+            };
             let mut bytes = [0; CONTROL_WINDOW as usize];
             let mut read = 0;
             while let Some(chunk) = self.channels.read(
@@ -193,8 +214,9 @@ impl Control {
     }
 
     pub(super) fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
-        let Self { user_data, asked, settled, pending, established } = self;
+        let Self { user_data, unfit, asked, settled, pending, established } = self;
         user_data.digest_into(pool, hash);
+        hash.flag(*unfit);
         hash.flag(*asked);
         hash.flag(*settled);
         hash.flag(*pending);

@@ -27,14 +27,15 @@ impl SessionCore {
     /// The next instant at which [`handle_timeout`](Self::handle_timeout) has work.
     pub(crate) fn next_deadline(&self, settings: &Settings) -> Option<Deadline> {
         TimerKind::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .filter_map(|timer| self.deadline(settings, timer).map(|at| Deadline { at, timer }))
             .min_by_key(|deadline| deadline.at)
     }
 
     /// Serves every deadline that has passed.
     pub(crate) fn handle_timeout<P: Provider>(&mut self, context: &mut Context<'_, P>) {
-        for timer in TimerKind::ALL {
+        for timer in TimerKind::ALL.iter().copied() {
             if let Some(at) = self.deadline(context.settings, timer)
                 && at <= context.now
             {
@@ -64,11 +65,9 @@ impl SessionCore {
             TimerKind::Acknowledge => self.packets.acks.deadline().filter(|_| exchanges && !self.packets.ack_forced),
             TimerKind::LossDetection => self.loss_deadline().filter(|_| exchanges),
             TimerKind::Pacing => self.path.paced_until.filter(|_| exchanges),
-            TimerKind::Keepalive => {
-                (established && self.role == Role::Initiator && !self.packets.ping_due).then(|| {
-                    self.clocks.received_at.max(self.clocks.keepalive_at).saturating_add(self.clocks.keepalive_wait)
-                })
-            }
+            TimerKind::Keepalive => (exchanges && self.role == Role::Initiator && !self.packets.ping_due).then(|| {
+                self.clocks.received_at.max(self.clocks.keepalive_at).saturating_add(self.clocks.keepalive_wait)
+            }),
             TimerKind::PeerLost => exchanges.then(|| self.lost_at().max(self.clocks.grace_until)),
             TimerKind::Idle => Some(self.clocks.user_data_at.saturating_add(timeouts.idle?)).filter(|_| established),
         }

@@ -133,10 +133,11 @@ impl SessionCore {
         link: Link,
         hello: AnsweredHello,
     ) -> Self {
-        let AnsweredHello { attempt, secrets, parameters, remote_id } = hello;
+        let AnsweredHello { attempt, secrets, parameters, remote_id, fits } = hello;
         let peer = attempt.peer();
         let mut session = Self::new(context, id, Role::Responder, Phase::Tentative, peer, local_id, link);
         session.attempt = Some(attempt);
+        session.control.unfit = !fits;
         session.adopt(context.settings, &mut context.shared.generator, secrets, &parameters, remote_id);
         session
     }

@@ -39,6 +39,15 @@ impl SessionCore {
         self.counters.bytes_received = self.counters.bytes_received.saturating_add(opened.length);
         if self.follow(Trigger::KeyConfirmed) {
             self.on_key_confirmed(context);
+            if self.control.unfit {
+                let fault = Fault::new(
+                    CloseCode::APPLICATION_PROTOCOL,
+                    0,
+                    "the two ends speak different application protocols",
+                );
+                self.end_at_once(context, fault.reason());
+                return;
+            }
         }
         if let Err(fault) = self.apply(context, opened) {
             self.end_at_once(context, fault.reason());

@@ -6,7 +6,7 @@ use core::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// The last round-trip time measured; zero before the first.
+    /// The last round-trip time measured; 333 ms is assumed before the first (RFC 9002 §6.2.2).
     pub latest_rtt: Duration,
     /// Smoothed round-trip time (RFC 9002 §5.3).
     pub smoothed_rtt: Duration,

@@ -135,6 +135,11 @@ impl SessionCore {
     }
 
     fn transmit_packet<P: Provider>(&mut self, context: &mut Context<'_, P>, out: &mut [u8]) -> Outcome {
+        // Before anything is done: a short buffer changes nothing.
+        let room = usize::from(self.path.max_datagram);
+        if out.len() < room {
+            return Outcome::NeedsRoom(room);
+        }
         if self.packets.next_number >= KEY_LIMIT {
             self.end_at_once(
                 context,
@@ -142,8 +147,6 @@ impl SessionCore {
             );
             return self.transmit_close(context.shared, out);
         }
-        // Before anything is planned: a short buffer changes nothing.
-        let room = usize::from(self.path.max_datagram);
         let Some(room) = out.get_mut(..room) else { return Outcome::NeedsRoom(room) };
         let Some(plan) = self.plan(context) else { return Outcome::Nothing };
         let Some((number, header_length)) = self.write_header(room) else { return Outcome::Nothing };

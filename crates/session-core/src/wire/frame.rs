@@ -75,7 +75,7 @@ impl<'a> Frame<'a> {
     }
 
     /// The bytes [`Self::encode`] writes.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn encoded_len(&self) -> usize {
         match self {
             Self::Padding(count) => *count,
@@ -317,7 +317,7 @@ impl DataPrefix {
     }
 
     /// The bytes [`Self::encode`] writes.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn encoded_len(&self) -> usize {
         1_usize
             .saturating_add(varint::length(self.channel))

@@ -13,6 +13,8 @@ pub(crate) const MAX_LENGTH: usize = 256;
 pub(crate) const LENGTH_FIELD: usize = 2;
 /// The least that `largest_datagram` can say, in bytes.
 pub(crate) const MIN_LARGEST_DATAGRAM: u64 = 256;
+/// The least that `control_credit` can say, in positions: a control message fits.
+pub(crate) const MIN_CONTROL_CREDIT: u64 = 1024;
 /// The most that `keepalive` can say, in milliseconds.
 pub(crate) const MAX_KEEPALIVE: u64 = 3_600_000;
 /// The most that `max_ack_delay` can say, in milliseconds.
@@ -205,7 +207,7 @@ impl TransportParameters {
     pub(crate) fn write(&self, writer: &mut Writer<'_>) -> Result<(), WriteError> {
         let keepalive = milliseconds(self.keepalive, 1, MAX_KEEPALIVE)?;
         let max_ack_delay = milliseconds(self.max_ack_delay, 0, MAX_ACK_DELAY)?;
-        if self.largest_datagram < MIN_LARGEST_DATAGRAM {
+        if self.largest_datagram < MIN_LARGEST_DATAGRAM || self.control_credit < MIN_CONTROL_CREDIT {
             return Err(WriteError::OutOfRange);
         }
         writer.all_or_nothing(|writer| {
@@ -255,7 +257,7 @@ impl TransportParameters {
             CAPABILITIES => self.capabilities = varint()?,
             SESSION_CREDIT => self.session_credit = varint()?,
             CHANNEL_CREDIT => self.channel_credit = varint()?,
-            CONTROL_CREDIT => self.control_credit = varint()?,
+            CONTROL_CREDIT => self.control_credit = within(varint()?, MIN_CONTROL_CREDIT, u64::MAX)?,
             LARGEST_MESSAGE => self.largest_message = varint()?,
             KEEPALIVE => self.keepalive = Duration::from_millis(within(varint()?, 1, MAX_KEEPALIVE)?),
             ACK_DELAY => self.max_ack_delay = Duration::from_millis(within(varint()?, 0, MAX_ACK_DELAY)?),

@@ -166,3 +166,39 @@ fn a_refusal_says_why_and_delivers_nothing() {
         assert!(nothing_to_read(&mut pair, side));
     }
 }
+
+/// Three keepalive intervals are shorter than PENDING's minute: the initiator keeps both sides alive meanwhile.
+#[test]
+fn a_peer_that_said_pending_may_take_most_of_a_minute() {
+    let mut pair = Pair::asked(b"");
+    pair.session(1).pending().unwrap();
+    for _ in 0..50 {
+        pair.pass(Duration::from_secs(1) - TRIP * 4);
+        for side in [0, 1] {
+            pair.serve(side, pair.now);
+        }
+        pair.settle();
+    }
+    assert_eq!(pair.look(0).state(), State::Handshaking);
+    pair.session(1).accept(b"").unwrap();
+    pair.settle();
+    assert_eq!(pair.look(0).state(), State::Established);
+    assert_eq!(pair.look(1).state(), State::Established);
+}
+
+//= docs/protocol.md P-7-3
+#[test]
+fn a_control_message_beyond_its_bound_closes_the_session() {
+    let mut pair = Pair::established(&Limits::default());
+    let offset = FIRST;
+    let mut sent = 0;
+    // As far as the first credit reaches, and on when there is more.
+    for length in [512, 510, 2] {
+        let data = vec![CONNECT as u8; length];
+        let part = DataFrame { channel: 0, offset: offset + sent, begin: sent == 0, end: false, data: &data };
+        let packet = pair.seal_frame(0, &Frame::Data(part));
+        pair.deliver(1, &[packet]);
+        sent += length as u64;
+    }
+    assert_eq!(pair.close_code(1), Some(CloseCode::FRAME_ENCODING));
+}

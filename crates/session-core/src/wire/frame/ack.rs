@@ -83,7 +83,7 @@ impl<'a> AckFrame<'a> {
         })
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn encoded_len(&self) -> usize {
         // the type and the count of further ranges take a byte each
         2_usize

@@ -192,7 +192,7 @@ proptest! {
             capabilities,
             session_credit,
             channel_credit,
-            control_credit,
+            control_credit: control_credit.max(MIN_CONTROL_CREDIT),
             largest_message,
             keepalive: Duration::from_millis(keepalive),
             max_ack_delay: Duration::from_millis(max_ack_delay),
