@@ -70,7 +70,11 @@ impl KnownPeers {
     pub fn named(&self, name: &str) -> Result<&KnownPeer, Failure> {
         self.peers.iter().find(|peer| peer.name == name).ok_or_else(|| {
             let problem = format!("no peer is called '{}' in {}", Printable(name), printable_path(&self.file));
-            Failure::new(Exit::KeyFile, problem, format_args!("add a line '{} KEY' there", Printable(name)))
+            Failure::new(
+                Exit::KeyFile,
+                problem,
+                format_args!("add a line '{} session-x25519 KEY' there", Printable(name)),
+            )
         })
     }
 

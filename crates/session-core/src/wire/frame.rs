@@ -242,7 +242,7 @@ impl<'a> CloseFrame<'a> {
         writer.bytes(self.text.as_bytes())
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     fn encoded_len(&self) -> usize {
         // type, space and length of the text take a byte each
         3_usize
@@ -280,7 +280,7 @@ impl<'a> DataFrame<'a> {
         writer.bytes(self.data)
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     fn encoded_len(&self) -> usize {
         self.prefix().encoded_len().saturating_add(self.data.len())
     }

@@ -72,7 +72,10 @@ fn name_is_resolved_and_key_needs_no_list() {
     assert_eq!(Peer::Name("home".to_owned()).resolve(list), Ok(zero));
     assert_eq!(Peer::Key(zero).resolve(|| panic!("not looked at")), Ok(zero));
     let failure = Peer::Name("work".to_owned()).resolve(list).unwrap_err();
-    assert_eq!(failure.to_string(), "no peer is called 'work' in known_peers; add a line 'work KEY' there");
+    assert_eq!(
+        failure.to_string(),
+        "no peer is called 'work' in known_peers; add a line 'work session-x25519 KEY' there"
+    );
 }
 
 proptest! {

@@ -1,8 +1,8 @@
 //! Two commands, in two terminals:
 //!
 //! ```sh
-//! cargo run -p session-tokio --example echo -- listen 127.0.0.1:7400
-//! cargo run -p session-tokio --example echo -- say KEY 127.0.0.1:7400 "hello there"     # KEY as the first one prints it
+//! cargo run -p session-tokio --example echo_tokio -- listen 127.0.0.1:7400
+//! cargo run -p session-tokio --example echo_tokio -- say KEY 127.0.0.1:7400 "hello there"     # KEY as the first one prints it
 //! ```
 
 use std::error::Error;
