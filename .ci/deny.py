@@ -17,12 +17,16 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 WORKSPACES = [".", "fuzz"]
 
 
+# How cargo's default registry, `crates-io` in deny.toml, names itself in a source.
+INDEX = "crates-io".replace("-", ".")
+
+
 @dataclass(frozen=True)
 class Package:
     name: str
     version: str
     license: str | None = "MIT"
-    source: str | None = "registry+.../crates.io-index"
+    source: str | None = f"registry+.../{INDEX}-index"
     inside: bool = False
 
     def __str__(self):
@@ -109,7 +113,7 @@ def check_sources(packages, table):
         if package.source is None:
             if not package.inside:
                 faults.append(f"{package}: a path outside this repository")
-        elif not ("crates-io" in table["allow"] and re.fullmatch(r"(registry|sparse)\+\S*/?\bcrates\.io\S*", package.source)):
+        elif not ("crates-io" in table["allow"] and re.fullmatch(rf"(registry|sparse)\+\S*/?\b{re.escape(INDEX)}\S*", package.source)):
             faults.append(f"{package}: source `{package.source}` is not allowed")
     return faults
 
