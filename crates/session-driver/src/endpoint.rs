@@ -13,7 +13,7 @@ use session_core::{
 use crate::builder::EndpointBuilder;
 use crate::error::ConnectError;
 use crate::incoming::Incoming;
-use crate::session::{Session, SessionHandle};
+use crate::session::{Facts, Session, SessionHandle};
 use crate::shared::{Shared, State, Topic};
 use crate::wait::{Step, WaitFor};
 
@@ -94,11 +94,12 @@ impl Endpoint {
     ) -> Result<Session, ConnectError> {
         let shared = &self.inner.shared;
         let remote = reachable(shared.local, address).ok_or(ConnectError::AddressFamily)?;
+        let facts = Facts { peer_key: peer, peer_id: peer.peer_id(), remote: Some(remote) };
         let id = shared
             .with(|state, now| begin(state, peer, shared.local, remote, request, now))
             .map_err(|error| error.map_or(ConnectError::EndpointClosed, ConnectError::NotBegun))?;
         // From here on the handle gives the attempt up when it is dropped.
-        let session = Session::new(SessionHandle::new(Arc::clone(shared), id));
+        let session = Session::new(SessionHandle::new(Arc::clone(shared), id, facts));
         WaitFor::new(shared, |state, _| match state.ended(id) {
             Some(ended) => Step::Done(Err(ConnectError::Ended(ended.reason))),
             None if state.sessions.get(&id).is_some_and(|record| record.established) => Step::Done(Ok(())),
@@ -114,8 +115,8 @@ impl Endpoint {
     /// Dropping the future leaves what has come for the next call.
     pub async fn accept(&self) -> Option<Incoming> {
         let shared = &self.inner.shared;
-        let (id, user_data) = WaitFor::new(shared, next_incoming).await?;
-        Some(Incoming::new(SessionHandle::new(Arc::clone(shared), id), user_data))
+        let (id, facts, user_data) = WaitFor::new(shared, next_incoming).await?;
+        Some(Incoming::new(SessionHandle::new(Arc::clone(shared), id, facts), user_data))
     }
 
     /// Closes all sessions as [`Session::close`] does, waits until they have ended, and then stops the driver and frees the socket.
@@ -193,16 +194,16 @@ fn begin(
     Ok(id)
 }
 
-fn next_incoming(state: &mut State, now: Instant) -> Step<Option<(SessionId, Vec<u8>)>> {
+fn next_incoming(state: &mut State, now: Instant) -> Step<Option<(SessionId, Facts, Vec<u8>)>> {
     while let Some(id) = state.incoming.pop_front() {
-        if state.ended(id).is_some() {
+        let Some(session) = state.core.session(id).filter(|_| state.ended(id).is_none()) else {
             state.orphan(id, now);
             continue;
-        }
+        };
         let mut user_data = vec![0; MAX_USER_DATA];
-        let len = state.core.session(id).map_or(0, |session| session.user_data(&mut user_data));
+        let len = session.user_data(&mut user_data);
         user_data.truncate(len);
-        return Step::Done(Some((id, user_data)));
+        return Step::Done(Some((id, Facts::of(&session), user_data)));
     }
     if state.stopping { Step::Done(None) } else { Step::Wait(Topic::Incoming) }
 }

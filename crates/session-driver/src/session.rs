@@ -5,7 +5,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use session_core::{Address, ChannelId, CloseReason, PeerId, PublicKey, SessionId, Stats, Uid};
+use session_core::{Address, ChannelId, CloseReason, PeerId, PublicKey, SessionId, SessionRef, Stats, Uid};
 
 use crate::channel::Channel;
 use crate::shared::{Shared, Topic};
@@ -150,17 +150,15 @@ impl fmt::Debug for Session {
 }
 
 impl SessionHandle {
-    /// Must not be called, or dropped, under the lock.
-    pub(crate) fn new(shared: Arc<Shared>, id: SessionId) -> Self {
-        let facts = shared.with(|state, _| {
-            let session = state.core.session(id);
-            Facts {
-                peer_key: session.as_ref().map_or(shared.public_key, |session| session.peer_key()),
-                peer_id: session.as_ref().map_or_else(|| shared.public_key.peer_id(), |session| session.peer_id()),
-                remote: session.and_then(|session| ip(session.link().remote)),
-            }
-        });
+    /// Must not be dropped under the lock. `facts` were taken under the lock that found the session.
+    pub(crate) fn new(shared: Arc<Shared>, id: SessionId, facts: Facts) -> Self {
         Self { shared, id, facts }
+    }
+}
+
+impl Facts {
+    pub(crate) fn of(session: &SessionRef<'_>) -> Self {
+        Self { peer_key: session.peer_key(), peer_id: session.peer_id(), remote: ip(session.link().remote) }
     }
 }
 
