@@ -22,6 +22,9 @@ use crate::wire::{
     packet_number,
 };
 
+/// DATA frames one packet may hold: each may cost a walk over the blocks of a window (P-6-7).
+const MAX_DATA_FRAMES_RECEIVED: usize = 64;
+
 /// A packet that is authentic and new.
 pub(crate) struct Opened<'b> {
     number: u64,
@@ -102,10 +105,12 @@ impl SessionCore {
         }
         let mut ack_eliciting = false;
         let mut stored = true;
+        let mut data_frames: usize = 0;
         for frame in Frames::new(opened.plaintext) {
             let frame = frame?;
             self.check_allowed(&frame)?;
             ack_eliciting |= frame.is_ack_eliciting();
+            let frame_type = u64::from(frame.frame_type());
             match frame {
                 Frame::Padding(_) | Frame::Ping | Frame::Extension { .. } => {}
                 Frame::Ack(ack) => self.on_ack(context, &ack)?,
@@ -113,7 +118,17 @@ impl SessionCore {
                     self.on_close(context, close_reason(&close));
                     return Ok(());
                 }
-                Frame::Data(data) => stored &= self.on_data(context, &data, stored)?,
+                Frame::Data(data) => {
+                    data_frames = data_frames.saturating_add(1);
+                    if data_frames > MAX_DATA_FRAMES_RECEIVED {
+                        return Err(Fault::new(
+                            CloseCode::PROTOCOL,
+                            frame_type,
+                            "more than 64 DATA frames in a packet",
+                        ));
+                    }
+                    stored &= self.on_data(context, &data, stored)?;
+                }
                 Frame::MaxData(maximum) => self.channels.on_max_data(maximum),
                 Frame::MaxChannelData { channel, maximum } => {
                     if !self.channels.on_max_channel_data(ChannelId(channel), maximum) {

@@ -105,3 +105,19 @@ fn a_short_buffer_changes_nothing() {
     let mut out = [0; 5000];
     assert_eq!(pair.session(1).recv(&mut out, CHANNEL), Ok(Some(5000)));
 }
+
+//= docs/protocol.md P-6-7
+#[test]
+fn d17_a_packet_holds_at_most_64_data_frames() {
+    for (frames, expected) in [(64, None), (65, Some(CloseCode::PROTOCOL))] {
+        let mut pair = Pair::established(&Limits::default());
+        let packet = plaintext(&(0..frames).map(|index| message(2 * index, b"x")).collect::<Vec<_>>());
+        let packet = pair.seal(0, &packet);
+        pair.deliver(1, &[packet]);
+        assert_eq!(pair.close_code(1), expected);
+        let mut out = [0; 10];
+        for _ in 0..64 {
+            assert_eq!(pair.session(1).recv(&mut out, CHANNEL), Ok(Some(1)));
+        }
+    }
+}
