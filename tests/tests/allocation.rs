@@ -117,3 +117,28 @@ fn a_hundred_sessions_live_and_end_without_the_allocator() {
     assert_eq!((world.endpoint(alice).session_count(), world.endpoint(bob).session_count()), (0, 0));
     counting::assert_none();
 }
+
+/// Slots, tables and blocks of sessions that are gone serve the next ones.
+#[test]
+fn sessions_open_again_without_the_allocator() {
+    let limits = Limits { sessions: 128, pending: 128, pool_blocks: 8192, hot_keys: 32, ..Limits::default() };
+    let setup = Setup { limits, channels: vec![CHANNEL], ..Setup::default() };
+    let mut world = World::new(11);
+    let (alice, bob) = (world.add(&setup, RustCrypto), world.add(&setup, RustCrypto));
+    for round in 0..3 {
+        counting::take();
+        let sessions: Vec<_> = (0..SESSIONS).map(|_| world.establish(alice, bob)).collect();
+        for (at_alice, _) in &sessions {
+            world.command(alice, *at_alice, |session| session.close(0, "again"));
+        }
+        world.run_for(Duration::from_secs(5));
+        for (at_alice, at_bob) in sessions {
+            world.forget(alice, at_alice);
+            world.forget(bob, at_bob);
+        }
+        assert_eq!((world.endpoint(alice).session_count(), world.endpoint(bob).session_count()), (0, 0));
+        if round > 0 {
+            counting::assert_none();
+        }
+    }
+}
