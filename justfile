@@ -3,7 +3,7 @@
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 # The checks of CI, cheapest first.
-steps := "fmt self-test layers deny spec thumb clippy test docs fuzz-build e2e demo"
+steps := "fmt self-test layers deny spec thumb clippy test docs fuzz-build e2e demo instructions-quick"
 fuzz_target := "x86_64-unknown-linux-gnu"
 
 # What cargo-fuzz passes: coverage counters and AddressSanitizer. Nightly only.
@@ -40,6 +40,7 @@ self-test:
     python3 .ci/layers.py --self-test
     python3 .ci/spec.py --self-test
     python3 .ci/deny.py --self-test
+    python3 .ci/instructions.py --self-test
 
 # Imports of the core point down, no std in it, no clock where none belongs (docs/layers.toml).
 layers:
@@ -90,6 +91,13 @@ demo:
 bounds:
     UPDATE_BOUNDS=1 cargo test --locked -p session-tests --test bounds
 
-# Figures: goodput, latency, handshakes, memory, instructions per poll.
+# Instructions per idle poll and per echo with 1, 1,000 and many sessions; fails where many cost more than 1.5 times as much. Needs valgrind.
+instructions many="100000":
+    python3 .ci/instructions.py {{ many }}
+
+# The same in a quarter of the time.
+instructions-quick: (instructions "10000")
+
+# Figures: goodput, latency, handshakes, memory, time per poll.
 bench:
     cargo run --release --locked -p session-cli --bin session -- bench

@@ -3,10 +3,12 @@
 pub mod campaign;
 pub mod counting;
 pub mod flow;
+pub mod null;
 pub mod recording;
 pub mod world;
 
 pub use campaign::Campaign;
 pub use flow::{Flow, Flows, Message};
+pub use null::Null;
 pub use recording::Recording;
 pub use world::{Setup, World};
