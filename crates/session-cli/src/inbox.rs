@@ -59,6 +59,14 @@ impl Inbox {
         Ok(IncomingFile { pending, name, existing: self.existing, length, received: 0, digest: Sha256::new() })
     }
 
+    /// Deletes what transfers that were killed have left in the folder; says how many files that were.
+    ///
+    /// # Errors
+    /// The folder's trouble.
+    pub fn sweep(&self) -> Result<usize, InboxError> {
+        Folder::open(&self.path).and_then(|folder| folder.sweep()).map_err(InboxError::from_io)
+    }
+
     /// The folder.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -4,15 +4,20 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 /// Bytes of the longest file name on the file systems of Linux, macOS and the BSDs.
 pub const MAX_NAME: usize = 255;
-/// Names tried before giving up on a free temporary one; 64 random bits collide only if the generator is broken.
+/// What stands between the final name and the random number of a temporary one.
+const MARK: &str = ".PARTIAL-";
+/// Hexadecimal digits of that number.
+const DIGITS: usize = 16;
+/// Names tried before giving up on a free temporary one: 64 random bits collide only if the generator is broken, and a sweep meets a new file only once.
 const ATTEMPTS: usize = 4;
 
 /// A folder, held open, so that a file ends where its temporary was made even if the path is changed meanwhile.
@@ -31,6 +36,8 @@ pub enum Existing {
 }
 
 /// A file under a temporary name in the folder where it will end; dropped without [`Pending::commit`], it is deleted.
+///
+/// It is locked as long as it is open, which tells [`Folder::sweep`] that somebody is at work on it.
 #[derive(Debug)]
 pub struct Pending {
     folder: Folder,
@@ -68,23 +75,57 @@ impl Folder {
     /// # Errors
     /// Whatever the operating system says.
     pub fn create(&self, name: &OsStr, mode: u32) -> io::Result<Pending> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut attempts = 0;
         loop {
             let temporary = temporary_name(name)?;
-            match rustix::fs::openat(self.descriptor.as_fd(), &temporary, flags, Mode::from_raw_mode(mode)) {
-                Ok(descriptor) => {
-                    return Ok(Pending {
-                        folder: self.clone(),
-                        file: File::from(descriptor),
-                        temporary,
-                        committed: false,
-                    });
+            match self.create_locked(&temporary, mode) {
+                Ok(Some(file)) => return Ok(Pending { folder: self.clone(), file, temporary, committed: false }),
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists || attempts == ATTEMPTS => {
+                    return Err(error);
                 }
-                Err(Errno::EXIST) if attempts < ATTEMPTS => attempts += 1,
-                Err(error) => return Err(error.into()),
+                Ok(None) if attempts == ATTEMPTS => return Err(io::ErrorKind::ResourceBusy.into()),
+                Ok(None) | Err(_) => attempts += 1,
             }
         }
+    }
+
+    /// Deletes the temporaries that no process works on any more, such as one that was killed; says how many. One that cannot be
+    /// deleted stays.
+    ///
+    /// # Errors
+    /// Where the folder cannot be read.
+    pub fn sweep(&self) -> io::Result<usize> {
+        let mut swept = 0;
+        for entry in Dir::read_from(self.descriptor.as_fd())? {
+            let entry = entry?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            swept += usize::from(is_temporary(name) && self.sweep_one(name).is_ok());
+        }
+        Ok(swept)
+    }
+
+    /// The new file `temporary`, locked; `None` if a sweep took it between the two.
+    fn create_locked(&self, temporary: &OsStr, mode: u32) -> io::Result<Option<File>> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let descriptor = rustix::fs::openat(self.descriptor.as_fd(), temporary, flags, Mode::from_raw_mode(mode))?;
+        // Any other error is that of a file system without locks: no sweep gets one there either.
+        if let Err(Errno::WOULDBLOCK) = rustix::fs::flock(&descriptor, FlockOperation::NonBlockingLockExclusive) {
+            return Ok(None);
+        }
+        Ok(self.contains(temporary)?.then(|| File::from(descriptor)))
+    }
+
+    fn sweep_one(&self, name: &OsStr) -> rustix::io::Result<()> {
+        let folder = self.descriptor.as_fd();
+        // Without NONBLOCK, opening a pipe would wait for a writer.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let descriptor = rustix::fs::openat(folder, name, flags, Mode::empty())?;
+        if FileType::from_raw_mode(rustix::fs::fstat(&descriptor)?.st_mode) != FileType::RegularFile {
+            return Err(Errno::INVAL);
+        }
+        // Who is at work on it holds the lock; it may have renamed the file meanwhile, and then there is nothing to delete here.
+        rustix::fs::flock(&descriptor, FlockOperation::NonBlockingLockExclusive)?;
+        rustix::fs::unlinkat(folder, name, AtFlags::empty())
     }
 }
 
@@ -138,13 +179,21 @@ impl Drop for Pending {
 
 /// `.NAME.PARTIAL-RANDOM`, with NAME cut at a character so that the whole fits.
 fn temporary_name(name: &OsStr) -> io::Result<OsString> {
-    const DIGITS: usize = 16;
     let random = getrandom::u64()?;
-    let suffix = format!(".PARTIAL-{random:0DIGITS$x}");
+    let suffix = format!("{MARK}{random:0DIGITS$x}");
     let text = name.to_string_lossy();
     let room = MAX_NAME - 1 - suffix.len();
     let cut = text.floor_char_boundary(room.min(text.len()));
     Ok(OsString::from(format!(".{}{suffix}", &text[..cut])))
+}
+
+/// True for what [`temporary_name`] makes.
+fn is_temporary(name: &OsStr) -> bool {
+    let parts = name.to_str().and_then(|name| name.strip_prefix('.')?.rsplit_once(MARK));
+    parts.is_some_and(|(name, random)| {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        !name.is_empty() && random.len() == DIGITS && random.bytes().all(is_digit)
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `session listen`
 
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 
 use session_tokio::{CloseCode, Endpoint, Incoming, Session};
@@ -9,14 +10,14 @@ use smol::channel::{self, Sender};
 use super::node::{FAREWELL, builder, load_key, not_bound};
 use crate::args::Listen;
 use crate::clock::now;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::inbox::{Inbox, IncomingFile};
 use crate::interrupt::Interrupt;
 use crate::keys::{AuthorizedPeers, PublicKey};
 use crate::place::Existing;
 use crate::progress::Bytes;
 use crate::runtime::Runtime;
-use crate::text::Printable;
+use crate::text::{Printable, printable_path};
 use crate::transfer::{self, Delivery, NotReceived, close_code};
 
 pub(super) fn run(arguments: &Listen) -> Result<(), Failure> {
@@ -30,6 +31,7 @@ pub(super) fn run(arguments: &Listen) -> Result<(), Failure> {
         let bound = runtime.bind(builder(&key, &arguments.node), arguments.bind).await;
         let endpoint = bound.map_err(|error| not_bound(&error, arguments.bind))?;
         say(&format!("listening on {}, key {}", endpoint.local_addr(), key.public_key().to_base64()));
+        tell_the_start(&inbox, &authorized, &arguments.authorized);
         let (running, ended) = channel::bounded::<()>(1);
         let listener = Listener { authorized, inbox: Arc::new(inbox), runtime };
         let interrupted = async { interrupt.raised().await };
@@ -40,8 +42,31 @@ pub(super) fn run(arguments: &Listen) -> Result<(), Failure> {
         // Each transfer deletes its temporary file when it hears of the end, and then drops its half of the channel.
         drop(running);
         let _ = runtime.within(FAREWELL, ended.recv()).await;
-        Err(Failure::new(Exit::Interrupted, "interrupted, and all peers are told", "run it again to go on listening"))
+        // Its user has no other way to end it: this is no failure.
+        say("stopped, and all peers are told");
+        Ok(())
     })
+}
+
+/// What its user should know before the first peer comes.
+fn tell_the_start(inbox: &Inbox, authorized: &AuthorizedPeers, list: &Path) {
+    match inbox.sweep() {
+        Ok(0) => {}
+        Ok(count) => say(&format!("{} of unfinished transfers deleted from the inbox", count_of(count, "leftover"))),
+        Err(error) => {
+            say(&format!("leftovers of unfinished transfers are not looked for: {}", error.in_folder(inbox.path())))
+        }
+    }
+    if authorized.peers().is_empty() {
+        let list = printable_path(list);
+        say(&format!(
+            "nobody may send: {list} lists no key; add what a sender's 'session pubkey' prints, then start again"
+        ));
+    }
+}
+
+fn count_of(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 struct Listener {

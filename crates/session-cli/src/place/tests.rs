@@ -89,3 +89,61 @@ fn fallback_without_the_rename_flag_keeps_too() {
     assert_eq!(names(folder.path()), ["new"]);
     assert_eq!(fs::read(folder.path().join("new")).unwrap(), b"first");
 }
+
+#[test]
+fn sweep_takes_what_nobody_works_on_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let mut alive = pending(folder.path(), b"alive");
+    let dead = ".dead.PARTIAL-0123456789abcdef";
+    fs::write(path(dead), b"dead").unwrap();
+    // Each is almost one of ours.
+    let others = [
+        ".PARTIAL-0123456789abcdef",
+        "..PARTIAL-0123456789abcdef",
+        ".x.PARTIAL-0123456789abcde",
+        ".x.PARTIAL-0123456789abcdeF",
+        ".x.PARTIAL-0123456789abcdeff",
+        ".x.PARTIAL-",
+        "x.PARTIAL-0123456789abcdef",
+        ".x.partial-0123456789abcdef",
+    ];
+    others.iter().for_each(|name| fs::write(path(name), b"other").unwrap());
+    // Of the right name, but no regular file.
+    fs::create_dir(path(".folder.PARTIAL-0123456789abcdef")).unwrap();
+    fs::write(path("target"), b"target").unwrap();
+    std::os::unix::fs::symlink(path("target"), path(".link.PARTIAL-0123456789abcdef")).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, path(".pipe.PARTIAL-0123456789abcdef"), Mode::RUSR).unwrap();
+
+    let before = names(folder.path());
+    let swept = Folder::open(folder.path()).unwrap().sweep().unwrap();
+    let after = names(folder.path());
+    assert_eq!(swept, 1);
+    assert_eq!(before.into_iter().filter(|name| name != dead).collect::<Vec<_>>(), after);
+
+    alive.file().write_all(b" and well").unwrap();
+    alive.commit(OsStr::new("new"), Existing::Keep).unwrap();
+    assert_eq!(fs::read(path("new")).unwrap(), b"alive and well");
+}
+
+#[test]
+fn files_are_made_while_others_sweep() {
+    let folder = tempfile::tempdir().unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let folder = Folder::open(folder.path()).unwrap();
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                folder.sweep().unwrap();
+            }
+        });
+        for number in 0..200_u32 {
+            let name = number.to_string();
+            let mut pending = Folder::open(folder.path()).unwrap().create(OsStr::new(&name), 0o600).unwrap();
+            pending.file().write_all(b"content").unwrap();
+            pending.commit(OsStr::new(&name), Existing::Keep).unwrap();
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert_eq!(names(folder.path()).len(), 200);
+}

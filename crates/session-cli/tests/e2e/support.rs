@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 pub(crate) const SESSION: &str = env!("CARGO_BIN_EXE_session");
 
@@ -141,6 +141,24 @@ impl Process {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Stops it, and returns when none of its threads runs any more.
+    pub(crate) fn stop(&self) {
+        self.signal(Signal::STOP);
+        let stopped = waitpid(Some(Pid::from_child(&self.child)), WaitOptions::UNTRACED).unwrap();
+        assert!(stopped.is_some_and(|(_, status)| status.stopped()), "it has ended");
+    }
+
+    /// How far it has read in the file `path`, which it holds open.
+    pub(crate) fn position_in(&self, path: &Path) -> u64 {
+        let process = PathBuf::from(format!("/proc/{}", self.id()));
+        let descriptors = fs::read_dir(process.join("fd")).unwrap().map(|entry| entry.unwrap());
+        let open = descriptors.filter(|entry| fs::read_link(entry.path()).is_ok_and(|target| target == path));
+        let number = open.map(|entry| entry.file_name()).next().expect("it has the file open");
+        let information = fs::read_to_string(process.join("fdinfo").join(number)).unwrap();
+        let position = information.lines().find_map(|line| line.strip_prefix("pos:")).unwrap();
+        position.trim().parse().unwrap()
     }
 
     pub(crate) fn id(&self) -> u32 {
