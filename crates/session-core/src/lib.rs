@@ -69,7 +69,7 @@
 //! |---|---|---|
 //! | 0 | `time` `ids` `limits` `seed` `action` `reason` | vocabulary |
 //! | 1 | `wire`, `crypto::suite` | bytes and primitives, no state |
-//! | 2 | `crypto`, `recovery`, `pool`, `config`, `shared` | keys, calculators, memory |
+//! | 2 | `crypto`, `recovery`, `pool`, `slab`, `memory`, `config`, `shared` | keys, calculators, memory |
 //! | 3 | `handshake`, `channel`, `path` | machines of one concern |
 //! | 4 | `session` | one session: states as a table, receive, transmit, deadlines |
 //! | 5 | `endpoint` | many sessions: routing, admission, scheduling |
@@ -92,6 +92,7 @@ pub mod fuzz;
 mod handshake;
 mod ids;
 mod limits;
+mod memory;
 mod path;
 mod pool;
 mod reason;
@@ -99,6 +100,7 @@ mod recovery;
 mod seed;
 mod session;
 mod shared;
+mod slab;
 mod state_hash;
 mod time;
 mod wire;

@@ -3,14 +3,14 @@
 use crate::config::Config;
 use crate::crypto::{Generator, KeyCache, Provider, marks};
 use crate::limits::Limits;
-use crate::pool::Pool;
+use crate::memory::Memory;
 use crate::state_hash::StateHash;
 use crate::time::Instant;
 
 /// State that all sessions of an endpoint draw on.
 pub(crate) struct Shared<P: Provider> {
     pub(crate) provider: P,
-    pub(crate) pool: Pool,
+    pub(crate) memory: Memory,
     pub(crate) keys: KeyCache<P>,
     pub(crate) generator: Generator,
     /// Owners of cached keys so far; a number names one session's keys for ever.
@@ -58,8 +58,8 @@ impl<P: Provider> Shared<P> {
 
     /// Expanded keys follow from what the sessions feed, so the cache is left out.
     pub(crate) fn digest_into(&self, hash: &mut StateHash) {
-        let Self { provider: _, pool, keys: _, generator, key_owners } = self;
-        pool.digest_into(hash);
+        let Self { provider: _, memory, keys: _, generator, key_owners } = self;
+        memory.digest_into(hash);
         generator.digest_into(hash);
         hash.u64(*key_owners);
     }

@@ -12,8 +12,31 @@ pub(crate) use assembler::{Assembler, InsertError};
 pub(crate) use block_map::positions_per_block;
 pub(crate) use outbox::{Outbox, OutboxError};
 
+use crate::ids::ChannelId;
+use crate::pool::Pool;
+use crate::state_hash::StateHash;
+
 /// No position is at or above this one.
 pub(crate) const MAX_OFFSET: u64 = 1 << 62;
+
+/// Both halves of one reliable, ordered channel.
+pub(crate) struct Channel {
+    pub(crate) id: ChannelId,
+    pub(crate) outbox: Outbox,
+    pub(crate) inbox: Assembler,
+    /// The peer takes positions below this.
+    pub(crate) send_maximum: u64,
+    /// We take positions below this.
+    pub(crate) receive_maximum: u64,
+    /// What the peer's stack held when sending ended.
+    final_acked: Option<u64>,
+    /// The application was told `Blocked` and waits for `Writable`.
+    pub(crate) blocked: bool,
+    /// Blocks it asked for then.
+    pub(crate) wanted: u32,
+    /// MAX_CHANNEL_DATA is due.
+    pub(crate) announce: bool,
+}
 
 /// What one DATA frame covers: `length` data positions from `offset`, then the terminator if `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +60,57 @@ impl Fragment {
     /// How many positions are covered.
     pub(crate) fn positions(&self) -> u64 {
         (self.length as u64).saturating_add(u64::from(self.end))
+    }
+}
+
+impl Channel {
+    /// An empty channel that gives the peer `window` positions of credit.
+    pub(crate) const fn new(id: ChannelId, window: u64) -> Self {
+        Self {
+            id,
+            outbox: Outbox::new(),
+            inbox: Assembler::new(),
+            send_maximum: 0,
+            receive_maximum: window,
+            final_acked: None,
+            blocked: false,
+            wanted: 0,
+            announce: false,
+        }
+    }
+
+    /// Nothing more is sent: what waits for it is freed.
+    pub(crate) fn end_sending(&mut self, pool: &mut Pool) {
+        self.final_acked.get_or_insert(self.outbox.acked_to());
+        self.outbox.release(pool);
+    }
+
+    /// The memory it was refused is held by others: nothing of its own is left to be acknowledged.
+    pub(crate) fn is_starved(&self) -> bool {
+        self.blocked && self.outbox.is_all_acked()
+    }
+
+    /// The peer's stack holds every position below; stays true after sending has ended.
+    pub(crate) fn acked_to(&self) -> u64 {
+        self.final_acked.unwrap_or_else(|| self.outbox.acked_to())
+    }
+
+    /// Whether that is everything that was sent.
+    pub(crate) fn is_all_acked(&self) -> bool {
+        self.acked_to() == self.outbox.write_offset()
+    }
+
+    pub(crate) fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
+        let Self { id, outbox, inbox, send_maximum, receive_maximum, final_acked, blocked, wanted, announce } = self;
+        hash.u64(id.0);
+        outbox.digest_into(pool, hash);
+        inbox.digest_into(pool, hash);
+        hash.u64(*send_maximum);
+        hash.u64(*receive_maximum);
+        hash.option(*final_acked);
+        hash.flag(*blocked);
+        hash.u64(u64::from(*wanted));
+        hash.flag(*announce);
     }
 }
 

@@ -14,7 +14,7 @@ impl<P: Provider> Endpoint<P> {
     /// # Panics
     /// If promises exceed the pool, or a cap is exceeded.
     pub(crate) fn assert_invariants(&self) {
-        let pool = &self.shared.pool;
+        let pool = &self.shared.memory.pool;
         assert!(pool.promised() <= pool.free(), "more blocks are promised than are free");
         assert!(pool.free() <= pool.capacity(), "more blocks are free than there are");
         assert!(self.slots.used() <= self.settings.limits.sessions, "more sessions than slots");

@@ -7,7 +7,7 @@ use crate::action::Link;
 use crate::channel::Chunk;
 use crate::crypto::{Provider, PublicKey, RustCrypto};
 use crate::ids::{ChannelId, MessageId, PeerId, Role, SessionId, Uid};
-use crate::pool::Pool;
+use crate::memory::Memory;
 use crate::reason::{AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, Discards, RecvError, SendError, Text};
 use crate::session::{SessionCore, State, Stats};
 
@@ -23,7 +23,7 @@ pub struct SessionMut<'a, P: Provider = RustCrypto> {
 #[derive(Clone, Copy)]
 pub struct SessionRef<'a> {
     core: &'a SessionCore,
-    pool: &'a Pool,
+    memory: &'a Memory,
 }
 
 impl<'a, P: Provider> SessionMut<'a, P> {
@@ -76,7 +76,9 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     /// # Errors
     /// [`SendError`]; nothing has changed then.
     pub fn begin(&mut self, channel: ChannelId) -> Result<(), SendError> {
-        self.endpoint.command(self.id.slot, |core, _| core.begin(channel)).unwrap_or(Err(SendError::Closed))
+        self.endpoint
+            .command(self.id.slot, |core, context| core.begin(context, channel))
+            .unwrap_or(Err(SendError::Closed))
     }
 
     /// Appends to the open message; returns how many bytes were taken, which may be fewer than given.
@@ -140,8 +142,8 @@ impl<'a, P: Provider> SessionMut<'a, P> {
 }
 
 impl<'a> SessionRef<'a> {
-    pub(super) fn new(core: &'a SessionCore, pool: &'a Pool) -> Self {
-        Self { core, pool }
+    pub(super) fn new(core: &'a SessionCore, memory: &'a Memory) -> Self {
+        Self { core, memory }
     }
 
     /// Its local name.
@@ -206,25 +208,25 @@ impl<'a> SessionRef<'a> {
 
     /// Copies the user data of the peer's CONNECT or ACCEPT into `out`, as much as fits, at most 512 bytes; returns how much.
     pub fn user_data(&self, out: &mut [u8]) -> usize {
-        self.core.user_data(self.pool, out)
+        self.core.user_data(&self.memory.pool, out)
     }
 
     /// The peer's stack holds everything sent on `channel` below this offset.
     #[must_use]
     pub fn acked_offset(&self, channel: ChannelId) -> u64 {
-        self.core.acked_offset(channel)
+        self.core.acked_offset(self.memory, channel)
     }
 
     /// Whether the peer's stack holds everything sent on `channel`.
     #[must_use]
     pub fn is_all_acked(&self, channel: ChannelId) -> bool {
-        self.core.is_all_acked(channel)
+        self.core.is_all_acked(self.memory, channel)
     }
 
     /// Bytes left of the channel's current message, if it has arrived to its end.
     #[must_use]
     pub fn message_length(&self, channel: ChannelId) -> Option<u64> {
-        self.core.message_length(channel)
+        self.core.message_length(self.memory, channel)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::crypto::{Generator, KeyCache, Provider, PublicKey, RustCrypto};
 use crate::handshake::write_hello;
 use crate::ids::SessionId;
 use crate::limits::{Limits, TIMEOUTS_PER_CALL};
-use crate::pool::Pool;
+use crate::memory::Memory;
 use crate::reason::{ConfigError, ConnectError, DiscardReason, Discards};
 use crate::seed::Seed;
 use crate::session::{Outcome, Phase, SessionCore, data_blocks};
@@ -76,9 +76,9 @@ impl<P: Provider> Endpoint<P> {
         let open = limits.pool_blocks - window;
         // A channel that may hold more than senders may hold together could wait for ever.
         let limits = Limits { send_blocks: limits.send_blocks.min(open), ..limits };
-        let pool = Pool::new(limits.pool_blocks, limits.block_size as usize, open);
+        let memory = Memory::new(&limits, config.channels.len(), open);
         Ok(Self {
-            shared: Shared { provider, pool, keys: KeyCache::new(limits.hot_keys), key_owners: 0, generator },
+            shared: Shared { provider, memory, keys: KeyCache::new(limits.hot_keys), key_owners: 0, generator },
             slots: Slots::new(limits.sessions),
             routes: Routes::new(limits.sessions, routes_key),
             hellos: Routes::new(pending, hellos_key),
@@ -214,7 +214,7 @@ impl<P: Provider> Endpoint<P> {
         let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
         let begun = write_hello(&mut context, &key, psk, local_id, &carrier).and_then(|attempt| {
             let mut core = SessionCore::initiator(&mut context, vacancy.id, local_id, link, attempt);
-            if core.queue_connect(&mut context.shared.pool, user_data) {
+            if core.queue_connect(&mut context.shared.memory, user_data) {
                 return Ok(core);
             }
             core.release(context.shared);
@@ -241,7 +241,7 @@ impl<P: Provider> Endpoint<P> {
     /// Lends out a session for questions; `None` if it is gone.
     #[must_use]
     pub fn session(&self, id: SessionId) -> Option<SessionRef<'_>> {
-        self.slots.get(id).map(|core| SessionRef::new(core, &self.shared.pool))
+        self.slots.get(id).map(|core| SessionRef::new(core, &self.shared.memory))
     }
 
     /// Says that a closed session has nothing more to tell: after [`Event::Closed`](crate::Event::Closed) its slot is free at once,
@@ -318,7 +318,7 @@ impl<P: Provider> Endpoint<P> {
         shared.digest_into(&mut hash);
         for (slot, core) in slots.iter() {
             hash.u64(u64::from(slot));
-            core.digest_into(&shared.pool, &mut hash);
+            core.digest_into(&shared.memory, &mut hash);
         }
         for queue in [Queue::Ready, Queue::Events, Queue::Closed, Queue::Starved] {
             hash.option(slots.first(queue).map(u64::from));
@@ -393,8 +393,10 @@ impl<P: Provider> Endpoint<P> {
             self.remove(slot);
             return;
         }
-        let (has_events, may_transmit, evictable) = (core.has_events(), core.may_transmit(), core.is_evictable());
-        let starved = core.starved().is_some();
+        let memory = &self.shared.memory;
+        let (has_events, may_transmit, evictable) =
+            (core.has_events(), core.may_transmit(memory), core.is_evictable(memory));
+        let starved = core.starved(memory).is_some();
         if has_events {
             self.slots.push(Queue::Events, slot);
         }
@@ -413,13 +415,14 @@ impl<P: Provider> Endpoint<P> {
     /// Tells sessions that wait for memory that there is some, longest waiting first.
     fn feed_starved(&mut self) {
         while let Some(slot) = self.slots.first(Queue::Starved) {
-            let available = self.shared.pool.open_available();
-            let starved = self.slots.at_mut(slot).and_then(|core| core.starved().map(|wanted| (core, wanted)));
+            let memory = &mut self.shared.memory;
+            let available = memory.pool.open_available();
+            let starved = self.slots.at_mut(slot).and_then(|core| core.starved(memory).map(|wanted| (core, wanted)));
             if let Some((core, wanted)) = starved {
                 if wanted > available {
                     return;
                 }
-                core.feed();
+                core.feed(memory);
             }
             self.slots.unlink(Queue::Starved, slot);
             self.refile(slot);
@@ -437,7 +440,7 @@ impl<P: Provider> Endpoint<P> {
 
     fn take_event(&mut self, slot: u32) -> Option<crate::action::Event> {
         let core = self.slots.at_mut(slot)?;
-        let event = core.take_event();
+        let event = core.take_event(&self.shared.memory);
         if !core.has_events() {
             self.slots.unlink(Queue::Events, slot);
         }

@@ -75,7 +75,7 @@ pub(crate) fn write_hello<P: Provider>(
         .map_err(|_| ConnectError::Key)?;
     let packet = packet.get_mut(..layout.length).ok_or(ConnectError::Key)?;
     mark(packet, layout.authenticated_by_mac1.end, &marks::mac1_key(Some(peer))).ok_or(ConnectError::Key)?;
-    let blob = Blob::store(&mut shared.pool, packet).ok_or(ConnectError::NoMemory)?;
+    let blob = Blob::store(&mut shared.memory.pool, packet).ok_or(ConnectError::NoMemory)?;
     Ok(Attempt::initiator(initiator, psk.copied(), blob))
 }
 
@@ -124,7 +124,7 @@ pub(crate) fn write_reply<P: Provider>(
         responder.write_message_2(&local, ephemeral, payload, noise).map_err(|_| DiscardReason::Handshake)?;
     let packet = packet.get_mut(..layout.length).ok_or(DiscardReason::Parameters)?;
     mark(packet, layout.authenticated_by_mac1.end, &settings.mac1_key).ok_or(DiscardReason::Parameters)?;
-    let reply = Blob::store(&mut shared.pool, packet).ok_or(DiscardReason::NoMemory)?;
+    let reply = Blob::store(&mut shared.memory.pool, packet).ok_or(DiscardReason::NoMemory)?;
     Ok(AnsweredHello {
         attempt: Attempt::responder(*responder.initiator(), hello.mac1, reply),
         secrets: SessionSecrets::new(output),

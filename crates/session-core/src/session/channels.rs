@@ -1,36 +1,20 @@
 //! A session's channels, the credit given and received on them, and the memory that backs the credit.
 
-use crate::channel::{Assembler, Chunk, Fragment, InsertError, Outbox, positions_per_block};
+use crate::channel::{Channel, Chunk, Fragment, InsertError, positions_per_block};
 use crate::ids::ChannelId;
 use crate::limits::{CHANNELS, CONTROL_WINDOW, Limits};
+use crate::memory::Memory;
 use crate::pool::{Pool, Reservation};
+use crate::slab::{Slab, SlabKey};
 use crate::state_hash::StateHash;
 
 /// Position of the control channel.
 pub(crate) const CONTROL: usize = 0;
 
-/// Both halves of one reliable, ordered channel.
-pub(crate) struct Channel {
-    pub(crate) id: ChannelId,
-    pub(crate) outbox: Outbox,
-    pub(crate) inbox: Assembler,
-    /// The peer takes positions below this.
-    send_maximum: u64,
-    /// We take positions below this.
-    receive_maximum: u64,
-    /// What the peer's stack held when sending ended.
-    final_acked: Option<u64>,
-    /// The application was told `Blocked` and waits for `Writable`.
-    pub(crate) blocked: bool,
-    /// Blocks it asked for then.
-    pub(crate) wanted: u32,
-    /// MAX_CHANNEL_DATA is due.
-    pub(crate) announce: bool,
-}
-
 /// The channels of one session. The first is the control channel, which has credit of its own.
 pub(crate) struct Channels {
-    entries: [Channel; CHANNELS],
+    /// Where they are kept; only the first `count` are open.
+    keys: [SlabKey; CHANNELS],
     count: u8,
     /// Backs the whole session credit while any application channel holds a block.
     data: Backing,
@@ -76,29 +60,20 @@ pub(crate) enum StoreError {
 }
 
 impl Channels {
-    pub(crate) fn new(ids: &[ChannelId], limits: &Limits) -> Self {
+    /// Opens the control channel and those of `ids`. Must be released.
+    pub(crate) fn open(memory: &mut Memory, ids: &[ChannelId], limits: &Limits) -> Self {
         let per_block = positions_per_block(limits.block_size as usize);
         let application = ids.len().min(CHANNELS - 1);
-        let id_at = |index: usize| {
-            if index == CONTROL {
-                ChannelId::CONTROL
-            } else {
-                ids.get(index - 1).copied().unwrap_or(ChannelId::CONTROL)
-            }
-        };
-        let window_at = |index: usize| if index == CONTROL { CONTROL_WINDOW } else { limits.channel_window };
+        let mut keys = [SlabKey::NOWHERE; CHANNELS];
+        let agreed = ids.iter().map(|id| (*id, limits.channel_window));
+        for (key, (id, window)) in keys.iter_mut().zip([(ChannelId::CONTROL, CONTROL_WINDOW)].into_iter().chain(agreed))
+        {
+            let opened = memory.channels.insert(Channel::new(id, window));
+            debug_assert!(opened.is_ok(), "there is room for the channels of every session");
+            *key = opened.unwrap_or(SlabKey::NOWHERE);
+        }
         Self {
-            entries: core::array::from_fn(|index| Channel {
-                id: id_at(index),
-                outbox: Outbox::new(),
-                inbox: Assembler::new(),
-                send_maximum: 0,
-                receive_maximum: window_at(index),
-                final_acked: None,
-                blocked: false,
-                wanted: 0,
-                announce: false,
-            }),
+            keys,
             count: (application + 1) as u8,
             data: Backing { blocks: data_blocks(limits, application), ..Backing::default() },
             control: Backing { blocks: CONTROL_WINDOW.div_ceil(per_block) as u32 + 1, ..Backing::default() },
@@ -111,33 +86,40 @@ impl Channels {
     }
 
     /// Takes the peer's initial credit out of its transport parameters.
-    pub(crate) fn set_initial_credit(&mut self, session: u64, channel: u64, control: u64) {
+    pub(crate) fn set_initial_credit(&mut self, memory: &mut Memory, session: u64, channel: u64, control: u64) {
         self.send_maximum = session;
         // Messages of that size on all channels at once fit the session's credit: none waits for another's rest.
         self.peer_window = channel.min(session / u64::from(self.count.max(2) - 1));
-        for (index, entry) in self.iter_mut().enumerate() {
-            entry.send_maximum = if index == CONTROL { control } else { channel };
+        self.for_each(memory, |index, entry| entry.send_maximum = if index == CONTROL { control } else { channel });
+    }
+
+    pub(crate) fn find(&self, memory: &Memory, id: ChannelId) -> Option<usize> {
+        self.iter(memory).position(|channel| channel.id == id)
+    }
+
+    pub(crate) fn get<'m>(&self, memory: &'m Memory, index: usize) -> Option<&'m Channel> {
+        memory.channels.get(*self.keys.get(index)?)
+    }
+
+    pub(crate) fn get_mut<'m>(&self, memory: &'m mut Memory, index: usize) -> Option<&'m mut Channel> {
+        memory.channels.get_mut(*self.keys.get(index)?)
+    }
+
+    /// The same where the pool is in use beside it.
+    pub(crate) fn get_in<'m>(&self, channels: &'m mut Slab<Channel>, index: usize) -> Option<&'m mut Channel> {
+        channels.get_mut(*self.keys.get(index)?)
+    }
+
+    pub(crate) fn iter<'m>(&self, memory: &'m Memory) -> impl Iterator<Item = &'m Channel> {
+        self.keys.iter().take(usize::from(self.count)).filter_map(|key| memory.channels.get(*key))
+    }
+
+    pub(crate) fn for_each(&self, memory: &mut Memory, mut operation: impl FnMut(usize, &mut Channel)) {
+        for (index, key) in self.keys.iter().enumerate().take(usize::from(self.count)) {
+            if let Some(channel) = memory.channels.get_mut(*key) {
+                operation(index, channel);
+            }
         }
-    }
-
-    pub(crate) fn find(&self, id: ChannelId) -> Option<usize> {
-        self.iter().position(|channel| channel.id == id)
-    }
-
-    pub(crate) fn get(&self, index: usize) -> Option<&Channel> {
-        self.entries.get(index)
-    }
-
-    pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut Channel> {
-        self.entries.get_mut(index)
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Channel> {
-        self.entries.iter().take(usize::from(self.count))
-    }
-
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Channel> {
-        self.entries.iter_mut().take(usize::from(self.count))
     }
 
     // --- receiving ---
@@ -151,14 +133,14 @@ impl Channels {
     /// Stores a fragment. All or nothing.
     pub(crate) fn store(
         &mut self,
-        pool: &mut Pool,
+        memory: &mut Memory,
         id: ChannelId,
         fragment: &Fragment,
         data: &[u8],
     ) -> Result<Stored, StoreError> {
-        let index = self.find(id).ok_or(StoreError::UnknownChannel)?;
-        let received = self.received();
-        let channel = self.entries.get_mut(index).ok_or(StoreError::UnknownChannel)?;
+        let index = self.find(memory, id).ok_or(StoreError::UnknownChannel)?;
+        let received = self.received(memory);
+        let channel = memory.channels.get_mut(self.keys[index]).ok_or(StoreError::UnknownChannel)?;
         let end = fragment.end_offset().ok_or(StoreError::OffsetOverflow)?;
         let advance = end.saturating_sub(channel.inbox.highest());
         let over_session = index != CONTROL && received.saturating_add(advance) > self.receive_maximum;
@@ -167,7 +149,7 @@ impl Channels {
         }
         let backing = if index == CONTROL { &mut self.control } else { &mut self.data };
         let before = channel.inbox.contiguous_to();
-        match channel.inbox.insert(pool, &mut backing.reservation, fragment, data) {
+        match channel.inbox.insert(&mut memory.pool, &mut backing.reservation, fragment, data) {
             Ok(_) => Ok(Stored { index, advanced: channel.inbox.contiguous_to() > before }),
             Err(InsertError::NoMemory) => Err(StoreError::NoMemory),
             Err(InsertError::Violation(_)) => Err(StoreError::Contradiction),
@@ -175,40 +157,40 @@ impl Channels {
     }
 
     /// Reads the next bytes of the current message and gives the peer new credit for them.
-    pub(crate) fn read(&mut self, pool: &mut Pool, limits: &Limits, index: usize, out: &mut [u8]) -> Option<Chunk> {
+    pub(crate) fn read(&mut self, memory: &mut Memory, limits: &Limits, index: usize, out: &mut [u8]) -> Option<Chunk> {
         let backing = if index == CONTROL { &mut self.control } else { &mut self.data };
-        let channel = self.entries.get_mut(index)?;
-        let chunk = channel.inbox.read(pool, &mut backing.reservation, out)?;
-        self.renew_credit(limits, index);
-        self.unsecure_if_empty(pool);
+        let channel = memory.channels.get_mut(*self.keys.get(index)?)?;
+        let chunk = channel.inbox.read(&mut memory.pool, &mut backing.reservation, out)?;
+        self.renew_credit(memory, limits, index);
+        self.unsecure_if_empty(memory);
         Some(chunk)
     }
 
     /// Gives the peer the credit that reading has freed: where it is half a window, and where the peer has used up what it has.
     /// A message as long as the window could not be completed otherwise, and its reader may wait for it whole.
-    pub(crate) fn renew_credit(&mut self, limits: &Limits, index: usize) {
+    pub(crate) fn renew_credit(&mut self, memory: &mut Memory, limits: &Limits, index: usize) {
         let window = if index == CONTROL { CONTROL_WINDOW } else { limits.channel_window };
-        if let Some(channel) = self.entries.get_mut(index) {
+        if let Some(channel) = self.get_mut(memory, index) {
             let (read, received) = (channel.inbox.read_offset(), channel.inbox.highest());
             channel.announce |= renew(&mut channel.receive_maximum, window, read, received);
         }
-        let read = self.iter().skip(1).map(|channel| channel.inbox.read_offset()).sum();
-        let received = self.received();
+        let read = self.iter(memory).skip(1).map(|channel| channel.inbox.read_offset()).sum();
+        let received = self.received(memory);
         self.announce |= renew(&mut self.receive_maximum, limits.session_window, read, received);
     }
 
     /// Gives memory back that backs credit nobody draws on: credit of an idle session is not secured.
-    pub(crate) fn unsecure_if_empty(&mut self, pool: &mut Pool) {
-        if self.iter().skip(1).all(|channel| channel.inbox.blocks_held() == 0) {
-            self.data.unsecure(pool);
+    pub(crate) fn unsecure_if_empty(&mut self, memory: &mut Memory) {
+        if self.iter(memory).skip(1).all(|channel| channel.inbox.blocks_held() == 0) {
+            self.data.unsecure(&mut memory.pool);
         }
-        if self.entries.first().is_some_and(|channel| channel.inbox.blocks_held() == 0) {
-            self.control.unsecure(pool);
+        if self.get(memory, CONTROL).is_some_and(|channel| channel.inbox.blocks_held() == 0) {
+            self.control.unsecure(&mut memory.pool);
         }
     }
 
-    fn received(&self) -> u64 {
-        self.iter().skip(1).map(|channel| channel.inbox.highest()).sum()
+    fn received(&self, memory: &Memory) -> u64 {
+        self.iter(memory).skip(1).map(|channel| channel.inbox.highest()).sum()
     }
 
     /// What MAX_DATA says.
@@ -216,16 +198,11 @@ impl Channels {
         self.receive_maximum
     }
 
-    /// What MAX_CHANNEL_DATA of the channel at `index` says.
-    pub(crate) fn channel_receive_maximum(&self, index: usize) -> u64 {
-        self.get(index).map_or(0, |channel| channel.receive_maximum)
-    }
-
     // --- sending ---
 
     /// Blocks that would let the most modest of the channels go on that were blocked and wait for no acknowledgement.
-    pub(crate) fn starved(&self) -> Option<u32> {
-        self.iter().filter(|channel| channel.is_starved()).map(|channel| channel.wanted).min()
+    pub(crate) fn starved(&self, memory: &Memory) -> Option<u32> {
+        self.iter(memory).filter(|channel| channel.is_starved()).map(|channel| channel.wanted).min()
     }
 
     pub(crate) fn on_max_data(&mut self, maximum: u64) {
@@ -233,27 +210,30 @@ impl Channels {
     }
 
     /// `false` if there is no such channel.
-    pub(crate) fn on_max_channel_data(&mut self, id: ChannelId, maximum: u64) -> bool {
-        let Some(channel) = self.iter_mut().find(|channel| channel.id == id) else { return false };
+    pub(crate) fn on_max_channel_data(&mut self, memory: &mut Memory, id: ChannelId, maximum: u64) -> bool {
+        let Some(index) = self.find(memory, id) else { return false };
+        let Some(channel) = self.get_mut(memory, index) else { return false };
         channel.send_maximum = channel.send_maximum.max(maximum);
         true
     }
 
     /// Positions below this may be sent on the channel at `index` now.
-    pub(crate) fn send_limit(&self, index: usize) -> u64 {
-        let Some(channel) = self.get(index) else { return 0 };
+    pub(crate) fn send_limit(&self, memory: &Memory, index: usize) -> u64 {
+        let Some(channel) = self.get(memory, index) else { return 0 };
         if index == CONTROL {
             return channel.send_maximum;
         }
-        let sent: u64 = self.iter().skip(1).map(|channel| channel.outbox.highest_sent()).sum();
+        let sent: u64 = self.iter(memory).skip(1).map(|channel| channel.outbox.highest_sent()).sum();
         let left = self.send_maximum.saturating_sub(sent);
         channel.send_maximum.min(channel.outbox.highest_sent().saturating_add(left))
     }
 
     /// The channel to take data from now: control first, then the others in turn.
-    pub(crate) fn next_with_data(&self) -> Option<usize> {
-        let has_data =
-            |index: &usize| self.get(*index).is_some_and(|channel| channel.outbox.has_pending(self.send_limit(*index)));
+    pub(crate) fn next_with_data(&self, memory: &Memory) -> Option<usize> {
+        let has_data = |index: &usize| {
+            let limit = self.send_limit(memory, *index);
+            self.get(memory, *index).is_some_and(|channel| channel.outbox.has_pending(limit))
+        };
         let count = usize::from(self.count);
         let application = count.saturating_sub(1).max(1);
         let turn = |step: usize| 1 + (usize::from(self.next_served) - 1 + step) % application;
@@ -273,73 +253,54 @@ impl Channels {
         self.peer_window
     }
 
-    pub(crate) fn is_all_acked(&self) -> bool {
-        self.iter().all(|channel| channel.outbox.is_all_acked())
+    pub(crate) fn is_all_acked(&self, memory: &Memory) -> bool {
+        self.iter(memory).all(|channel| channel.outbox.is_all_acked())
     }
 
     /// Frees what waits to be sent.
-    pub(crate) fn release_outboxes(&mut self, pool: &mut Pool) {
-        for channel in &mut self.entries {
-            channel.final_acked.get_or_insert(channel.outbox.acked_to());
-            channel.outbox.release(pool);
+    pub(crate) fn release_outboxes(&mut self, memory: &mut Memory) {
+        for key in self.keys {
+            if let Some(channel) = memory.channels.get_mut(key) {
+                channel.end_sending(&mut memory.pool);
+            }
         }
     }
 
-    /// Frees everything.
-    pub(crate) fn release(&mut self, pool: &mut Pool) {
-        self.release_outboxes(pool);
-        for (index, channel) in self.entries.iter_mut().enumerate() {
+    /// Frees everything that waits to be sent or read.
+    pub(crate) fn release_data(&mut self, memory: &mut Memory) {
+        self.release_outboxes(memory);
+        for (index, key) in self.keys.into_iter().enumerate() {
             let backing = if index == CONTROL { &mut self.control } else { &mut self.data };
-            channel.inbox.release(pool, &mut backing.reservation);
+            if let Some(channel) = memory.channels.get_mut(key) {
+                channel.inbox.release(&mut memory.pool, &mut backing.reservation);
+            }
         }
-        self.unsecure_if_empty(pool);
+        self.unsecure_if_empty(memory);
     }
 
-    pub(crate) fn has_unread(&self) -> bool {
-        self.iter().skip(1).any(|channel| channel.inbox.readable())
+    /// Frees everything; there are no channels afterwards.
+    pub(crate) fn release(&mut self, memory: &mut Memory) {
+        self.release_data(memory);
+        for key in core::mem::replace(&mut self.keys, [SlabKey::NOWHERE; CHANNELS]) {
+            memory.channels.remove(key);
+        }
     }
 
-    pub(crate) fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
-        let Self { entries, count, data, control, send_maximum, peer_window, receive_maximum, announce, next_served } =
+    pub(crate) fn has_unread(&self, memory: &Memory) -> bool {
+        self.iter(memory).skip(1).any(|channel| channel.inbox.readable())
+    }
+
+    pub(crate) fn digest_into(&self, memory: &Memory, hash: &mut StateHash) {
+        let Self { keys: _, count, data, control, send_maximum, peer_window, receive_maximum, announce, next_served } =
             self;
-        for entry in entries {
-            entry.digest_into(pool, hash);
+        for channel in self.iter(memory) {
+            channel.digest_into(&memory.pool, hash);
         }
         data.digest_into(hash);
         control.digest_into(hash);
         for number in [u64::from(*count), *send_maximum, *peer_window, *receive_maximum, u64::from(*next_served)] {
             hash.u64(number);
         }
-        hash.flag(*announce);
-    }
-}
-
-impl Channel {
-    /// The memory it was refused is held by others: nothing of its own is left to be acknowledged.
-    pub(crate) fn is_starved(&self) -> bool {
-        self.blocked && self.outbox.is_all_acked()
-    }
-
-    /// The peer's stack holds every position below; stays true after sending has ended.
-    pub(crate) fn acked_to(&self) -> u64 {
-        self.final_acked.unwrap_or_else(|| self.outbox.acked_to())
-    }
-
-    /// Whether that is everything that was sent.
-    pub(crate) fn is_all_acked(&self) -> bool {
-        self.acked_to() == self.outbox.write_offset()
-    }
-
-    fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
-        let Self { id, outbox, inbox, send_maximum, receive_maximum, final_acked, blocked, wanted, announce } = self;
-        hash.u64(id.0);
-        outbox.digest_into(pool, hash);
-        inbox.digest_into(pool, hash);
-        hash.u64(*send_maximum);
-        hash.u64(*receive_maximum);
-        hash.option(*final_acked);
-        hash.flag(*blocked);
-        hash.u64(u64::from(*wanted));
         hash.flag(*announce);
     }
 }

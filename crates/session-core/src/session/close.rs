@@ -4,7 +4,7 @@ use super::events::SessionEvent;
 use super::{Phase, SessionCore, Trigger};
 use crate::crypto::Provider;
 use crate::ids::Role;
-use crate::pool::Pool;
+use crate::memory::Memory;
 use crate::reason::{CloseCode, CloseReason, ClosedBy};
 use crate::shared::Context;
 use crate::state_hash::StateHash;
@@ -83,7 +83,7 @@ impl SessionCore {
 
     /// Sends CLOSE once everything sent before is acknowledged.
     pub(super) fn close_if_flushed<P: Provider>(&mut self, context: &mut Context<'_, P>) {
-        if self.phase == Phase::Flushing && self.channels.is_all_acked() {
+        if self.phase == Phase::Flushing && self.channels.is_all_acked(&context.shared.memory) {
             self.stop_flushing(context);
         }
     }
@@ -125,9 +125,9 @@ impl SessionCore {
     fn begin_quiet<P: Provider>(&mut self, context: &mut Context<'_, P>) {
         self.closing.since = context.now;
         self.closing.due = true;
-        let pool = &mut context.shared.pool;
-        self.release_channels(pool);
-        self.packets.log.release(pool);
+        let memory = &mut context.shared.memory;
+        self.release_channels(memory);
+        self.packets.log.release(&mut memory.pool);
         self.path.loss_at = None;
         self.path.paced_until = None;
         self.path.probes_due = 0;
@@ -139,21 +139,21 @@ impl SessionCore {
         self.tell_closed();
         self.closing.since = context.now;
         self.closing.due = false;
-        let pool = &mut context.shared.pool;
-        self.release_channels(pool);
-        self.packets.log.release(pool);
+        let memory = &mut context.shared.memory;
+        self.release_channels(memory);
+        self.packets.log.release(&mut memory.pool);
         if let Some(mut attempt) = self.attempt.take() {
-            attempt.release(pool);
+            attempt.release(&mut memory.pool);
         }
         self.forget_keys(context.shared);
     }
 
     /// Nothing is sent any more. Data of a session that was never accepted cannot be read, so no memory is kept for it.
-    fn release_channels(&mut self, pool: &mut Pool) {
+    fn release_channels(&mut self, memory: &mut Memory) {
         if self.control.established {
-            self.channels.release_outboxes(pool);
+            self.channels.release_outboxes(memory);
         } else {
-            self.channels.release(pool);
+            self.channels.release_data(memory);
         }
     }
 
@@ -181,8 +181,8 @@ impl SessionCore {
     }
 
     /// The slot may be used again if one is needed badly: as `is_gone`, but the application may still have asked.
-    pub(crate) fn is_evictable(&self) -> bool {
-        self.phase == Phase::Closed && self.closing.reported && !self.channels.has_unread()
+    pub(crate) fn is_evictable(&self, memory: &Memory) -> bool {
+        self.phase == Phase::Closed && self.closing.reported && !self.channels.has_unread(memory)
     }
 
     pub(crate) fn forget(&mut self) {

@@ -2,9 +2,10 @@
 
 use super::channels::CONTROL;
 use super::{Phase, SessionCore};
-use crate::channel::{Chunk, OutboxError, positions_per_block};
+use crate::channel::{Channel, Chunk, OutboxError, positions_per_block};
 use crate::crypto::Provider;
 use crate::ids::{ChannelId, MessageId, Uid};
+use crate::memory::Memory;
 use crate::pool::Pool;
 use crate::reason::{CloseReason, Discards, RecvError, SendError};
 use crate::recovery::CongestionController;
@@ -19,20 +20,21 @@ impl SessionCore {
         message: &[u8],
         id: ChannelId,
     ) -> Result<MessageId, SendError> {
-        let index = self.channel_to_send(id)?;
+        let index = self.channel_to_send(&context.shared.memory, id)?;
         if message.len() as u64 >= self.largest_whole(context.settings) {
             return Err(SendError::TooLarge);
         }
-        self.with_outbox(context.settings, index, message.len(), |channel| {
-            channel.outbox.send(&mut context.shared.pool, message, context.settings.limits.send_blocks)
+        self.with_outbox(context, index, message.len(), |channel, pool, budget| {
+            channel.outbox.send(pool, message, budget)
         })
         .map(|end_offset| MessageId { channel: id, end_offset })
     }
 
     /// Opens a message to be written piece by piece.
-    pub(crate) fn begin(&mut self, id: ChannelId) -> Result<(), SendError> {
-        let index = self.channel_to_send(id)?;
-        let channel = self.channels.get_mut(index).ok_or(SendError::UnknownChannel)?;
+    pub(crate) fn begin<P: Provider>(&mut self, context: &mut Context<'_, P>, id: ChannelId) -> Result<(), SendError> {
+        let memory = &mut context.shared.memory;
+        let index = self.channel_to_send(memory, id)?;
+        let channel = self.channels.get_mut(memory, index).ok_or(SendError::UnknownChannel)?;
         channel.outbox.begin().map_err(|_| SendError::Streaming)
     }
 
@@ -43,12 +45,12 @@ impl SessionCore {
         bytes: &[u8],
         id: ChannelId,
     ) -> Result<usize, SendError> {
-        let index = self.channel_to_send(id)?;
-        self.with_outbox(context.settings, index, 0, |channel| {
+        let index = self.channel_to_send(&context.shared.memory, id)?;
+        self.with_outbox(context, index, 0, |channel, pool, budget| {
             if !channel.outbox.is_streaming() {
                 return Err(OutboxError::NotStreaming);
             }
-            match channel.outbox.write(&mut context.shared.pool, bytes, context.settings.limits.send_blocks) {
+            match channel.outbox.write(pool, bytes, budget) {
                 0 if !bytes.is_empty() => Err(OutboxError::Blocked),
                 written => Ok(written),
             }
@@ -61,11 +63,9 @@ impl SessionCore {
         context: &mut Context<'_, P>,
         id: ChannelId,
     ) -> Result<MessageId, SendError> {
-        let index = self.channel_to_send(id)?;
-        self.with_outbox(context.settings, index, 0, |channel| {
-            channel.outbox.finish(&mut context.shared.pool, context.settings.limits.send_blocks)
-        })
-        .map(|end_offset| MessageId { channel: id, end_offset })
+        let index = self.channel_to_send(&context.shared.memory, id)?;
+        self.with_outbox(context, index, 0, |channel, pool, budget| channel.outbox.finish(pool, budget))
+            .map(|end_offset| MessageId { channel: id, end_offset })
     }
 
     /// The next bytes of the current message.
@@ -75,11 +75,11 @@ impl SessionCore {
         out: &mut [u8],
         id: ChannelId,
     ) -> Result<Option<Chunk>, RecvError> {
-        let index = self.channel_to_read(id)?;
+        let index = self.channel_to_read(&context.shared.memory, id)?;
         if !self.control.established {
             return self.nothing_to_read();
         }
-        let Some(chunk) = self.channels.read(&mut context.shared.pool, &context.settings.limits, index, out) else {
+        let Some(chunk) = self.channels.read(&mut context.shared.memory, &context.settings.limits, index, out) else {
             return self.nothing_to_read();
         };
         if self.phase == Phase::Closed {
@@ -96,8 +96,8 @@ impl SessionCore {
         out: &mut [u8],
         id: ChannelId,
     ) -> Result<Option<usize>, RecvError> {
-        self.channel_to_read(id)?;
-        let Some(length) = self.message_length(id) else {
+        self.channel_to_read(&context.shared.memory, id)?;
+        let Some(length) = self.message_length(&context.shared.memory, id) else {
             return self.nothing_to_read();
         };
         if length > out.len() as u64 {
@@ -118,27 +118,30 @@ impl SessionCore {
         if over { Err(RecvError::Closed) } else { Ok(None) }
     }
 
-    fn channel_to_read(&self, id: ChannelId) -> Result<usize, RecvError> {
-        self.channels.find(id).filter(|index| *index != CONTROL).ok_or(RecvError::UnknownChannel)
+    fn channel_to_read(&self, memory: &Memory, id: ChannelId) -> Result<usize, RecvError> {
+        self.channels.find(memory, id).filter(|index| *index != CONTROL).ok_or(RecvError::UnknownChannel)
     }
 
-    fn channel_to_send(&self, id: ChannelId) -> Result<usize, SendError> {
-        let index = self.channels.find(id).filter(|index| *index != CONTROL).ok_or(SendError::UnknownChannel)?;
+    fn channel_to_send(&self, memory: &Memory, id: ChannelId) -> Result<usize, SendError> {
+        let index =
+            self.channels.find(memory, id).filter(|index| *index != CONTROL).ok_or(SendError::UnknownChannel)?;
         if self.phase.takes_data() { Ok(index) } else { Err(SendError::Closed) }
     }
 
     /// Runs `operation`, and remembers to tell `Writable` where room for `length` bytes and a terminator was missing.
-    fn with_outbox<T>(
+    fn with_outbox<P: Provider, T>(
         &mut self,
-        settings: &Settings,
+        context: &mut Context<'_, P>,
         index: usize,
         length: usize,
-        operation: impl FnOnce(&mut super::channels::Channel) -> Result<T, OutboxError>,
+        operation: impl FnOnce(&mut Channel, &mut Pool, u32) -> Result<T, OutboxError>,
     ) -> Result<T, SendError> {
-        let channel = self.channels.get_mut(index).ok_or(SendError::UnknownChannel)?;
-        operation(channel).map_err(|error| match error {
+        let limits = &context.settings.limits;
+        let Memory { pool, channels } = &mut context.shared.memory;
+        let channel = self.channels.get_in(channels, index).ok_or(SendError::UnknownChannel)?;
+        operation(channel, pool, limits.send_blocks).map_err(|error| match error {
             OutboxError::Blocked => {
-                let per_block = positions_per_block(settings.limits.block_size as usize);
+                let per_block = positions_per_block(limits.block_size as usize);
                 channel.blocked = true;
                 channel.wanted = channel.outbox.blocks_for(per_block, length as u64 + 1);
                 SendError::Blocked
@@ -174,17 +177,17 @@ impl SessionCore {
         self.control.user_data.copy(pool, out)
     }
 
-    pub(crate) fn acked_offset(&self, id: ChannelId) -> u64 {
-        self.channels.find(id).and_then(|index| self.channels.get(index)).map_or(0, |channel| channel.acked_to())
+    pub(crate) fn acked_offset(&self, memory: &Memory, id: ChannelId) -> u64 {
+        self.channels.iter(memory).find(|channel| channel.id == id).map_or(0, Channel::acked_to)
     }
 
-    pub(crate) fn is_all_acked(&self, id: ChannelId) -> bool {
-        self.channels.find(id).and_then(|index| self.channels.get(index)).is_none_or(|channel| channel.is_all_acked())
+    pub(crate) fn is_all_acked(&self, memory: &Memory, id: ChannelId) -> bool {
+        self.channels.iter(memory).find(|channel| channel.id == id).is_none_or(Channel::is_all_acked)
     }
 
-    pub(crate) fn message_length(&self, id: ChannelId) -> Option<u64> {
-        let index = self.channel_to_read(id).ok().filter(|_| self.control.established)?;
-        self.channels.get(index)?.inbox.message_length()
+    pub(crate) fn message_length(&self, memory: &Memory, id: ChannelId) -> Option<u64> {
+        let index = self.channel_to_read(memory, id).ok().filter(|_| self.control.established)?;
+        self.channels.get(memory, index)?.inbox.message_length()
     }
 
     pub(crate) fn role(&self) -> crate::ids::Role {

@@ -9,6 +9,7 @@ use super::{Phase, SessionCore, Trigger};
 use crate::crypto::Provider;
 use crate::ids::Role;
 use crate::limits::CONTROL_WINDOW;
+use crate::memory::Memory;
 use crate::pool::{Blob, Pool};
 use crate::reason::{AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, Text};
 use crate::shared::Context;
@@ -34,13 +35,14 @@ pub(crate) struct Control {
 
 impl SessionCore {
     /// Queues a control message. `false` if there is no memory for it now.
-    pub(crate) fn queue_control(&mut self, pool: &mut Pool, message: &ControlMessage<'_>) -> bool {
+    pub(crate) fn queue_control(&mut self, memory: &mut Memory, message: &ControlMessage<'_>) -> bool {
         let mut bytes = [0; ControlMessage::MAX_LENGTH];
         let mut writer = Writer::new(&mut bytes);
         if message.encode(&mut writer).is_err() {
             return false;
         }
-        let Some(channel) = self.channels.get_mut(CONTROL) else { return false };
+        let Memory { pool, channels } = memory;
+        let Some(channel) = self.channels.get_in(channels, CONTROL) else { return false };
         channel.outbox.send(pool, writer.written(), u32::MAX).is_ok()
     }
 
@@ -51,7 +53,7 @@ impl SessionCore {
     ) -> Result<(), AnswerError> {
         let user_data = UserData::new(user_data).ok_or(AnswerError::UserData)?;
         self.check_asked()?;
-        if !self.queue_control(&mut context.shared.pool, &ControlMessage::Accept { user_data }) {
+        if !self.queue_control(&mut context.shared.memory, &ControlMessage::Accept { user_data }) {
             return Err(AnswerError::Blocked);
         }
         self.control.asked = false;
@@ -62,7 +64,7 @@ impl SessionCore {
     /// Tells an asking peer that the answer takes longer.
     pub(crate) fn answer_pending<P: Provider>(&mut self, context: &mut Context<'_, P>) -> Result<(), AnswerError> {
         self.check_asked()?;
-        if !self.queue_control(&mut context.shared.pool, &ControlMessage::Pending) {
+        if !self.queue_control(&mut context.shared.memory, &ControlMessage::Pending) {
             return Err(AnswerError::Blocked);
         }
         if !core::mem::replace(&mut self.control.pending, true) {
@@ -82,7 +84,7 @@ impl SessionCore {
         self.check_asked()?;
         let text_on_wire = WireText::truncated(text);
         let refusal = ControlMessage::Refuse { reason: code.0.min(varint::MAX), text: text_on_wire, retry_after };
-        if !self.queue_control(&mut context.shared.pool, &refusal) {
+        if !self.queue_control(&mut context.shared.memory, &refusal) {
             return Err(AnswerError::Blocked);
         }
         self.control.asked = false;
@@ -100,7 +102,7 @@ impl SessionCore {
     /// Reads and applies every control message that is complete.
     pub(super) fn serve_control<P: Provider>(&mut self, context: &mut Context<'_, P>) -> Result<(), Fault> {
         while self.phase.exchanges_data() {
-            let Some(channel) = self.channels.get(CONTROL) else { return Ok(()) };
+            let Some(channel) = self.channels.get(&context.shared.memory, CONTROL) else { return Ok(()) };
             let Some(length) = channel.inbox.message_length() else {
                 let inbox = &channel.inbox;
                 if inbox.contiguous_to().saturating_sub(inbox.read_offset()) >= CONTROL_WINDOW {
@@ -111,7 +113,7 @@ impl SessionCore {
             let mut bytes = [0; CONTROL_WINDOW as usize];
             let mut read = 0;
             while let Some(chunk) = self.channels.read(
-                &mut context.shared.pool,
+                &mut context.shared.memory,
                 &context.settings.limits,
                 CONTROL,
                 bytes.get_mut(read..).unwrap_or_default(),
@@ -178,7 +180,7 @@ impl SessionCore {
         user_data: UserData<'_>,
     ) -> Result<(), Fault> {
         let full = Fault::new(CloseCode::BUSY, 0, "no memory for the user data");
-        self.control.user_data = Blob::store(&mut context.shared.pool, user_data.as_bytes()).ok_or(full)?;
+        self.control.user_data = Blob::store(&mut context.shared.memory.pool, user_data.as_bytes()).ok_or(full)?;
         Ok(())
     }
 
@@ -189,7 +191,7 @@ impl SessionCore {
         self.control.established = true;
         self.clocks.user_data_at = context.now;
         self.events.raise(SessionEvent::Established);
-        for (index, channel) in self.channels.iter().enumerate().skip(1) {
+        for (index, channel) in self.channels.iter(&context.shared.memory).enumerate().skip(1) {
             if channel.inbox.readable() {
                 self.events.raise_on(index, ChannelEvent::Readable);
             }

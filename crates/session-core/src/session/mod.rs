@@ -34,9 +34,10 @@ use stats::Counters;
 use crate::action::{Event, Link};
 use crate::crypto::keys::SessionSecrets;
 use crate::crypto::replay::ReplayWindow;
-use crate::crypto::{Generator, Provider, PublicKey};
+use crate::crypto::{Provider, PublicKey};
 use crate::handshake::{AnsweredHello, Attempt};
 use crate::ids::{ChannelId, Role, SessionId, Uid};
+use crate::memory::Memory;
 use crate::path::{AckTracker, Path, SentLog};
 use crate::pool::Pool;
 use crate::reason::Discards;
@@ -138,7 +139,7 @@ impl SessionCore {
         let mut session = Self::new(context, id, Role::Responder, Phase::Tentative, peer, local_id, link);
         session.attempt = Some(attempt);
         session.control.unfit = !fits;
-        session.adopt(context.settings, &mut context.shared.generator, secrets, &parameters, remote_id);
+        session.adopt(context.settings, context.shared, secrets, &parameters, remote_id);
         session
     }
 
@@ -176,7 +177,7 @@ impl SessionCore {
                 ping_due: false,
             },
             path: Path::new(link, first, *now),
-            channels: Channels::new(&settings.config.channels, &settings.limits),
+            channels: Channels::open(&mut shared.memory, &settings.config.channels, &settings.limits),
             control: Control::default(),
             clocks: Clocks {
                 attempt_at: *now,
@@ -196,8 +197,8 @@ impl SessionCore {
     }
 
     /// Queues CONNECT with `user_data`. `false` if there is no memory for it.
-    pub(crate) fn queue_connect(&mut self, pool: &mut Pool, user_data: UserData<'_>) -> bool {
-        self.queue_control(pool, &ControlMessage::Connect { user_data })
+    pub(crate) fn queue_connect(&mut self, memory: &mut Memory, user_data: UserData<'_>) -> bool {
+        self.queue_control(memory, &ControlMessage::Connect { user_data })
     }
 
     /// The Reply to our Hello has verified: keys are agreed, and CONNECT may leave.
@@ -212,17 +213,17 @@ impl SessionCore {
             return;
         }
         if let Some(mut attempt) = self.attempt.take() {
-            attempt.release(&mut context.shared.pool);
+            attempt.release(&mut context.shared.memory.pool);
         }
         self.clocks.received_at = context.now;
-        self.adopt(context.settings, &mut context.shared.generator, secrets, parameters, remote_id);
+        self.adopt(context.settings, context.shared, secrets, parameters, remote_id);
     }
 
     /// Takes over what a verified handshake message brought.
-    fn adopt(
+    fn adopt<P: Provider>(
         &mut self,
         settings: &Settings,
-        generator: &mut Generator,
+        shared: &mut Shared<P>,
         secrets: SessionSecrets,
         parameters: &TransportParameters,
         remote_id: ReceiverId,
@@ -231,6 +232,7 @@ impl SessionCore {
         self.keys.secrets = Some(secrets);
         self.remote_id = Some(remote_id);
         self.channels.set_initial_credit(
+            &mut shared.memory,
             parameters.session_credit,
             parameters.channel_credit,
             parameters.control_credit,
@@ -240,7 +242,7 @@ impl SessionCore {
         let ours = self.path.max_datagram;
         self.path.set_max_datagram(ours.min(largest));
         self.clocks.keepalive = settings.config.timeouts.keepalive.max(parameters.keepalive);
-        let permille = 900 + generator.below(201) as u32;
+        let permille = 900 + shared.generator.below(201) as u32;
         self.clocks.keepalive_wait = self.clocks.keepalive.saturating_mul(permille) / 1000;
     }
 
@@ -288,10 +290,11 @@ impl SessionCore {
         }
     }
 
-    pub(crate) fn take_event(&mut self) -> Option<Event> {
+    pub(crate) fn take_event(&mut self, memory: &Memory) -> Option<Event> {
         let channels = &self.channels;
-        let event =
-            self.events.take(self.id, |index| channels.get(index).map_or(ChannelId::CONTROL, |channel| channel.id));
+        let event = self
+            .events
+            .take(self.id, |index| channels.get(memory, index).map_or(ChannelId::CONTROL, |channel| channel.id));
         if matches!(event, Some(Event::Closed(_))) {
             self.closing.reported = true;
         }
@@ -303,18 +306,19 @@ impl SessionCore {
     }
 
     /// Blocks of memory it waits for, if it waits for nothing else.
-    pub(crate) fn starved(&self) -> Option<u32> {
-        self.channels.starved().filter(|_| self.phase.takes_data())
+    pub(crate) fn starved(&self, memory: &Memory) -> Option<u32> {
+        self.channels.starved(memory).filter(|_| self.phase.takes_data())
     }
 
     /// There is memory again.
-    pub(crate) fn feed(&mut self) {
-        for (index, channel) in self.channels.iter_mut().enumerate() {
+    pub(crate) fn feed(&mut self, memory: &mut Memory) {
+        let events = &mut self.events;
+        self.channels.for_each(memory, |index, channel| {
             if channel.is_starved() {
                 channel.blocked = false;
-                self.events.raise_on(index, ChannelEvent::Writable);
+                events.raise_on(index, ChannelEvent::Writable);
             }
-        }
+        });
     }
 
     pub(crate) fn count_discard(&mut self, reason: crate::reason::DiscardReason) {
@@ -323,11 +327,11 @@ impl SessionCore {
 
     /// Gives everything back that the session holds of the shared state.
     pub(crate) fn release<P: Provider>(&mut self, shared: &mut Shared<P>) {
-        self.channels.release(&mut shared.pool);
-        self.packets.log.release(&mut shared.pool);
-        self.control.user_data.release(&mut shared.pool);
+        self.channels.release(&mut shared.memory);
+        self.packets.log.release(&mut shared.memory.pool);
+        self.control.user_data.release(&mut shared.memory.pool);
         if let Some(mut attempt) = self.attempt.take() {
-            attempt.release(&mut shared.pool);
+            attempt.release(&mut shared.memory.pool);
         }
         self.forget_keys(shared);
     }
@@ -339,7 +343,8 @@ impl SessionCore {
     }
 
     /// Discard counters are left out: they are all that unauthenticated input may change. The hint is where a cache entry was.
-    pub(crate) fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
+    pub(crate) fn digest_into(&self, memory: &Memory, hash: &mut StateHash) {
+        let pool = &memory.pool;
         let Self {
             id,
             role,
@@ -372,7 +377,7 @@ impl SessionCore {
         keys.digest_into(hash);
         packets.digest_into(pool, hash);
         path.digest_into(hash);
-        channels.digest_into(pool, hash);
+        channels.digest_into(memory, hash);
         control.digest_into(pool, hash);
         clocks.digest_into(hash);
         closing.digest_into(hash);

@@ -12,6 +12,7 @@ use crate::crypto::keys::PacketKeys;
 use crate::crypto::replay::Verdict;
 use crate::ids::{ChannelId, Role};
 use crate::limits::CHANNELS;
+use crate::memory::Memory;
 use crate::path::{Cursor, LogEvent, PacketRecord};
 use crate::reason::{CloseCode, CloseReason, CloseSpace, ClosedBy, DiscardReason, Text};
 use crate::recovery::{CongestionController, LossThresholds};
@@ -92,7 +93,7 @@ impl SessionCore {
         self.clocks.attempt_at = context.now;
         self.clocks.attempt_limit = context.settings.config.timeouts.connect;
         if let Some(mut attempt) = self.attempt.take() {
-            attempt.release(&mut context.shared.pool);
+            attempt.release(&mut context.shared.memory.pool);
         }
     }
 
@@ -131,7 +132,7 @@ impl SessionCore {
                 }
                 Frame::MaxData(maximum) => self.channels.on_max_data(maximum),
                 Frame::MaxChannelData { channel, maximum } => {
-                    if !self.channels.on_max_channel_data(ChannelId(channel), maximum) {
+                    if !self.channels.on_max_channel_data(&mut context.shared.memory, ChannelId(channel), maximum) {
                         return Err(Fault::new(
                             CloseCode::CHANNEL_UNKNOWN,
                             0x11,
@@ -148,7 +149,7 @@ impl SessionCore {
             // The packet stays unacknowledged, but its sender must not take this side for lost while it waits for memory.
             self.packets.ack_forced = true;
         }
-        self.channels.unsecure_if_empty(&mut context.shared.pool);
+        self.channels.unsecure_if_empty(&mut context.shared.memory);
         self.serve_control(context)?;
         self.close_if_flushed(context);
         Ok(())
@@ -195,17 +196,17 @@ impl SessionCore {
         let frame_type = u64::from(Frame::Data(*frame).frame_type());
         let fault = |code, text| Err(Fault::new(code, frame_type, text));
         let channel = ChannelId(frame.channel);
-        if self.channels.find(channel).is_none() {
+        let memory = &mut context.shared.memory;
+        if self.channels.find(memory, channel).is_none() {
             return fault(CloseCode::CHANNEL_UNKNOWN, "data for a channel that is not open");
         }
-        let pool = &mut context.shared.pool;
-        if !stored || !self.channels.secure(pool, channel) {
+        if !stored || !self.channels.secure(&mut memory.pool, channel) {
             return Ok(false);
         }
         let fragment = Fragment { offset: frame.offset, length: frame.data.len(), begin: frame.begin, end: frame.end };
-        match self.channels.store(pool, channel, &fragment, frame.data) {
+        match self.channels.store(memory, channel, &fragment, frame.data) {
             Ok(stored) => {
-                self.channels.renew_credit(&context.settings.limits, stored.index);
+                self.channels.renew_credit(memory, &context.settings.limits, stored.index);
                 self.on_stored(context.now, stored.index, stored.advanced);
                 Ok(true)
             }
@@ -241,12 +242,13 @@ impl SessionCore {
             *slot = range;
             count = count.saturating_add(1);
         }
-        let before: [u64; CHANNELS] = core::array::from_fn(|index| self.acked_to(index));
+        let before: [u64; CHANNELS] = core::array::from_fn(|index| self.acked_to(&context.shared.memory, index));
         self.packets.largest_acked = self.packets.largest_acked.max(Some(ack.largest()));
         let mut newest: Option<PacketRecord> = None;
         for (low, high) in ranges.into_iter().take(count).rev() {
             let mut cursor = Cursor::default();
-            while let Some(event) = self.packets.log.next_acked(&mut context.shared.pool, low, high, &mut cursor) {
+            while let Some(event) = self.packets.log.next_acked(&mut context.shared.memory.pool, low, high, &mut cursor)
+            {
                 match event {
                     LogEvent::Packet(record) => {
                         self.on_packet_acked(context.now, &record);
@@ -255,14 +257,15 @@ impl SessionCore {
                         }
                     }
                     LogEvent::Data(data) => {
-                        if let Some(channel) = self.channels.get_mut(usize::from(data.channel_index)) {
-                            channel.outbox.on_acked(&mut context.shared.pool, data.offset, u64::from(data.positions));
+                        let Memory { pool, channels } = &mut context.shared.memory;
+                        if let Some(channel) = self.channels.get_in(channels, usize::from(data.channel_index)) {
+                            channel.outbox.on_acked(pool, data.offset, u64::from(data.positions));
                         }
                     }
                 }
             }
         }
-        self.packets.log.sweep(&mut context.shared.pool);
+        self.packets.log.sweep(&mut context.shared.memory.pool);
         if let Some(newest) = newest {
             self.path.probe_count = 0;
             self.path.probed_at = None;
@@ -272,12 +275,12 @@ impl SessionCore {
             }
         }
         self.detect_lost(context);
-        self.tell_acked(&before);
+        self.tell_acked(&mut context.shared.memory, &before);
         Ok(())
     }
 
-    fn acked_to(&self, index: usize) -> u64 {
-        self.channels.get(index).map_or(0, |channel| channel.outbox.acked_to())
+    fn acked_to(&self, memory: &Memory, index: usize) -> u64 {
+        self.channels.get(memory, index).map_or(0, |channel| channel.outbox.acked_to())
     }
 
     fn on_packet_acked(&mut self, now: Instant, record: &PacketRecord) {
@@ -289,13 +292,13 @@ impl SessionCore {
     }
 
     /// Events for what an acknowledgement changed.
-    fn tell_acked(&mut self, before: &[u64; CHANNELS]) {
+    fn tell_acked(&mut self, memory: &mut Memory, before: &[u64; CHANNELS]) {
         for (index, before) in before.iter().enumerate().skip(1) {
-            if self.acked_to(index) == *before {
+            if self.acked_to(memory, index) == *before {
                 continue;
             }
             self.events.raise_on(index, ChannelEvent::Acknowledged);
-            if self.channels.get_mut(index).is_some_and(|channel| core::mem::take(&mut channel.blocked)) {
+            if self.channels.get_mut(memory, index).is_some_and(|channel| core::mem::take(&mut channel.blocked)) {
                 self.events.raise_on(index, ChannelEvent::Writable);
             }
         }
@@ -307,35 +310,34 @@ impl SessionCore {
         let thresholds = LossThresholds::new(largest_acked, context.now, &self.path.rtt);
         let mut cursor = Cursor::default();
         let mut newest_lost = None;
-        while let Some(event) = self.packets.log.next_lost(&mut context.shared.pool, &thresholds, &mut cursor) {
+        while let Some(event) = self.packets.log.next_lost(&mut context.shared.memory.pool, &thresholds, &mut cursor) {
             match event {
                 LogEvent::Packet(record) => {
-                    self.on_packet_lost(&record);
+                    self.on_packet_lost(&mut context.shared.memory, &record);
                     newest_lost = newest_lost.max(Some(record.sent_at));
                 }
                 LogEvent::Data(data) => {
-                    if let Some(channel) = self.channels.get_mut(usize::from(data.channel_index)) {
-                        channel.outbox.on_lost(&mut context.shared.pool, data.offset, u64::from(data.positions));
+                    let Memory { pool, channels } = &mut context.shared.memory;
+                    if let Some(channel) = self.channels.get_in(channels, usize::from(data.channel_index)) {
+                        channel.outbox.on_lost(pool, data.offset, u64::from(data.positions));
                     }
                 }
             }
         }
         self.path.loss_at = cursor.earliest_outstanding().map(|sent_at| thresholds.deadline(sent_at));
         if let Some(sent_at) = newest_lost {
-            self.packets.log.sweep(&mut context.shared.pool);
+            self.packets.log.sweep(&mut context.shared.memory.pool);
             self.path.congestion.on_congestion(sent_at, context.now, false);
         }
     }
 
     /// Regenerates what a lost packet announced.
-    pub(super) fn on_packet_lost(&mut self, record: &PacketRecord) {
+    pub(super) fn on_packet_lost(&mut self, memory: &mut Memory, record: &PacketRecord) {
         self.counters.packets_lost = self.counters.packets_lost.saturating_add(1);
         let flags = record.flags.bits();
         self.channels.announce |= flags & FLAG_MAX_DATA != 0;
         self.packets.ping_due |= flags & FLAG_PING != 0;
-        for (index, channel) in self.channels.iter_mut().enumerate() {
-            channel.announce |= flags & (FLAG_CHANNEL << index) != 0;
-        }
+        self.channels.for_each(memory, |index, channel| channel.announce |= flags & (FLAG_CHANNEL << index) != 0);
     }
 }
 

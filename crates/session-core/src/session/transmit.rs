@@ -7,9 +7,8 @@ use crate::channel::Fragment;
 use crate::crypto::Provider;
 use crate::crypto::keys::PacketKeys;
 use crate::handshake::{Attempt, AttemptOutcome};
-use crate::limits::CHANNELS;
+use crate::memory::Memory;
 use crate::path::{Cursor, DataRecord, LogEvent, PacketFlags, PacketRecord, SentLog};
-use crate::pool::Pool;
 use crate::reason::{CloseCode, CloseSpace};
 use crate::shared::{Context, Shared};
 use crate::time::Instant;
@@ -78,7 +77,7 @@ impl SessionCore {
     }
 
     /// Whether asking for a datagram is worth it: anything may be due, but window or pacer may still say no.
-    pub(crate) fn may_transmit(&self) -> bool {
+    pub(crate) fn may_transmit(&self, memory: &Memory) -> bool {
         match self.phase {
             Phase::Connecting | Phase::SynSent | Phase::Tentative => self.attempt.as_ref().is_some_and(Attempt::is_due),
             Phase::Closing | Phase::Draining => self.closing.due,
@@ -89,15 +88,15 @@ impl SessionCore {
                     || packets.acks.is_immediate()
                     || (self.path.paced_until.is_none()
                         && (self.path.probes_due > 0
-                            || self.has_control_frames()
-                            || self.channels.next_with_data().is_some()))
+                            || self.has_control_frames(memory)
+                            || self.channels.next_with_data(memory).is_some()))
             }
         }
     }
 
     fn transmit_attempt<P: Provider>(&mut self, context: &mut Context<'_, P>, out: &mut [u8]) -> Outcome {
         let Some(attempt) = self.attempt.as_mut() else { return Outcome::Nothing };
-        let outcome = match attempt.transmit(&context.shared.pool, out, context.now) {
+        let outcome = match attempt.transmit(&context.shared.memory.pool, out, context.now) {
             AttemptOutcome::Nothing => Outcome::Nothing,
             AttemptOutcome::NeedsRoom(bytes) => Outcome::NeedsRoom(bytes),
             AttemptOutcome::Sent(length) => Outcome::Sent(length),
@@ -157,8 +156,8 @@ impl SessionCore {
         let mut flags = 0;
         let mut pieces = [None; MAX_DATA_FRAMES];
         if plan.ack_eliciting {
-            flags = self.write_control_frames(&mut writer);
-            self.write_data_frames(&mut context.shared.pool, &mut writer, &mut pieces[..plan.data_frames]);
+            flags = self.write_control_frames(&mut context.shared.memory, &mut writer);
+            self.write_data_frames(&mut context.shared.memory, &mut writer, &mut pieces[..plan.data_frames]);
             if flags == 0 && pieces[0].is_none() && Frame::Ping.encode(&mut writer).is_ok() {
                 flags |= FLAG_PING;
             }
@@ -167,8 +166,9 @@ impl SessionCore {
         for piece in pieces.iter().flatten() {
             let start = header_length + piece.start;
             let target = &mut room[start..start + piece.fragment.length];
-            if let Some(channel) = self.channels.get(piece.index) {
-                channel.outbox.copy(&context.shared.pool, &piece.fragment, target);
+            let memory = &context.shared.memory;
+            if let Some(channel) = self.channels.get(memory, piece.index) {
+                channel.outbox.copy(&memory.pool, &piece.fragment, target);
             }
         }
         let length = self.seal(context.shared, number, room, header_length, end);
@@ -191,8 +191,10 @@ impl SessionCore {
         let now = context.now;
         let ack_due = self.packets.ack_forced || self.packets.acks.ack_due(now);
         let probe = self.path.probes_due > 0;
-        let has_data = self.channels.next_with_data().is_some();
-        let wanted = probe || has_data || self.has_control_frames();
+        let memory = &context.shared.memory;
+        let has_data = self.channels.next_with_data(memory).is_some();
+        let has_control_frames = self.has_control_frames(memory);
+        let wanted = probe || has_data || has_control_frames;
         let in_flight = self.packets.log.bytes_in_flight();
         self.path.paced_until = None;
         let has_window = probe || self.path.has_window(in_flight);
@@ -200,25 +202,25 @@ impl SessionCore {
         let allowed = wanted && has_window && (probe || !self.path.is_paced(now));
         if allowed {
             self.path.app_limited = !has_data;
-            let pool = &context.shared.pool;
+            let pool = &context.shared.memory.pool;
             let log = &self.packets.log;
             let most = MAX_DATA_FRAMES.min(SentLog::max_data_records(pool));
             let data_frames = [most, 1].into_iter().find(|&frames| log.room_for(pool, frames)).unwrap_or(0);
             if data_frames > 0 || log.room_for(pool, 0) {
-                let sends = probe || data_frames > 0 || self.has_control_frames();
+                let sends = probe || data_frames > 0 || has_control_frames;
                 if sends {
                     return Some(Plan { ack_eliciting: true, data_frames, probe });
                 }
             } else if probe && let Some(record) = self.packets.log.evict_reserved() {
-                self.on_packet_lost(&record);
+                self.on_packet_lost(&mut context.shared.memory, &record);
                 return Some(Plan { ack_eliciting: true, data_frames: 0, probe });
             }
         }
         ack_due.then_some(Plan { ack_eliciting: false, data_frames: 0, probe: false })
     }
 
-    fn has_control_frames(&self) -> bool {
-        self.packets.ping_due || self.channels.announce || self.channels.iter().any(|channel| channel.announce)
+    fn has_control_frames(&self, memory: &Memory) -> bool {
+        self.packets.ping_due || self.channels.announce || self.channels.iter(memory).any(|channel| channel.announce)
     }
 
     /// Takes the next packet number and writes the header; returns the number and the header's length.
@@ -279,20 +281,19 @@ impl SessionCore {
     }
 
     /// Writes credit and PING; returns what was written as flags.
-    fn write_control_frames(&mut self, writer: &mut Writer<'_>) -> u16 {
+    fn write_control_frames(&mut self, memory: &mut Memory, writer: &mut Writer<'_>) -> u16 {
         let mut flags = 0;
         if self.channels.announce && Frame::MaxData(self.channels.receive_maximum()).encode(writer).is_ok() {
             self.channels.announce = false;
             flags |= FLAG_MAX_DATA;
         }
-        for index in 0..CHANNELS {
-            let maximum = self.channels.channel_receive_maximum(index);
-            let Some(channel) = self.channels.get_mut(index) else { break };
-            if channel.announce && (Frame::MaxChannelData { channel: channel.id.0, maximum }).encode(writer).is_ok() {
+        self.channels.for_each(memory, |index, channel| {
+            let frame = Frame::MaxChannelData { channel: channel.id.0, maximum: channel.receive_maximum };
+            if channel.announce && frame.encode(writer).is_ok() {
                 channel.announce = false;
                 flags |= FLAG_CHANNEL << index;
             }
-        }
+        });
         if self.packets.ping_due && Frame::Ping.encode(writer).is_ok() {
             self.packets.ping_due = false;
             flags |= FLAG_PING;
@@ -301,11 +302,12 @@ impl SessionCore {
     }
 
     /// Writes the heads of DATA frames, leaves room for their bytes, and notes where they go.
-    fn write_data_frames(&mut self, pool: &mut Pool, writer: &mut Writer<'_>, pieces: &mut [Option<Piece>]) {
+    fn write_data_frames(&mut self, memory: &mut Memory, writer: &mut Writer<'_>, pieces: &mut [Option<Piece>]) {
         for slot in pieces {
-            let Some(index) = self.channels.next_with_data() else { return };
-            let limit = self.channels.send_limit(index);
-            let Some(channel) = self.channels.get_mut(index) else { return };
+            let Some(index) = self.channels.next_with_data(memory) else { return };
+            let limit = self.channels.send_limit(memory, index);
+            let Memory { pool, channels } = &mut *memory;
+            let Some(channel) = self.channels.get_in(channels, index) else { return };
             let Some(fragment) = channel.outbox.next_fragment(pool, limit, writer.remaining()) else { return };
             // Type, channel, offset and length in front of as many bytes as fit beside them.
             let overhead = 1 + wire::varint::length(channel.id.0) + wire::varint::length(fragment.offset) + 2;
@@ -350,7 +352,7 @@ impl SessionCore {
                 self.clocks.user_data_at = context.now;
             }
         }
-        let logged = self.packets.log.begin(&mut context.shared.pool, record, &data[..count]);
+        let logged = self.packets.log.begin(&mut context.shared.memory.pool, record, &data[..count]);
         debug_assert!(logged.is_ok(), "room was found before the packet was made");
         self.path.on_sent(context.now, u64::from(record.size));
         self.path.probes_due = self.path.probes_due.saturating_sub(1);
@@ -364,13 +366,14 @@ impl SessionCore {
         self.path.probes_due = 2;
         let mut cursor = Cursor::default();
         let mut packets = 0;
-        while let Some(event) = self.packets.log.next_oldest(&context.shared.pool, &mut cursor) {
+        while let Some(event) = self.packets.log.next_oldest(&context.shared.memory.pool, &mut cursor) {
             match event {
                 LogEvent::Packet(_) if packets == 2 => break,
                 LogEvent::Packet(_) => packets += 1,
                 LogEvent::Data(data) => {
-                    if let Some(channel) = self.channels.get_mut(usize::from(data.channel_index)) {
-                        channel.outbox.on_lost(&mut context.shared.pool, data.offset, u64::from(data.positions));
+                    let Memory { pool, channels } = &mut context.shared.memory;
+                    if let Some(channel) = self.channels.get_in(channels, usize::from(data.channel_index)) {
+                        channel.outbox.on_lost(pool, data.offset, u64::from(data.positions));
                     }
                 }
             }

@@ -101,7 +101,7 @@ impl Victim {
     }
 
     fn promised(&self) -> u32 {
-        self.endpoint.shared.pool.promised()
+        self.endpoint.shared.memory.pool.promised()
     }
 }
 
