@@ -10,7 +10,9 @@ mod slots;
 
 pub use lend::{SessionMut, SessionRef};
 
-use crate::action::{Action, Arrival, Deadline, Link, Received, Transmit};
+use core::time::Duration;
+
+use crate::action::{Action, Arrival, Deadline, Ecn, Link, Received, Transmit};
 use crate::config::{Config, ConnectOptions, Peer};
 use crate::crypto::{Generator, KeyCache, Provider, PublicKey, RustCrypto};
 use crate::handshake::write_hello;
@@ -29,8 +31,10 @@ use deadlines::Deadlines;
 use route::{ID_LENGTH, Routes, name_of, name_of_hello, name_of_peer};
 use slots::{Queue, Slots};
 
-/// Bytes one session may send before the next gets its turn.
-const QUANTUM: u32 = 64 * 1024;
+/// Bytes one session may send before the next gets its turn, at most.
+const QUANTUM: u64 = 64 * 1024;
+/// The same as time at its pacing rate: a slow session holds nobody up for longer than it would take a turn itself.
+const TURN: Duration = Duration::from_millis(1);
 
 /// All sessions of one node.
 ///
@@ -102,7 +106,7 @@ impl<P: Provider> Endpoint<P> {
             None => Err(DiscardReason::Carrier),
             Some(carrier) => match classify(datagram) {
                 Class::Garbage => Err(DiscardReason::Malformed),
-                Class::Data => self.handle_data(datagram),
+                Class::Data => self.handle_data(datagram, arrival.ecn),
                 Class::Handshake => match HandshakeType::of(datagram) {
                     Ok(HandshakeType::Hello) => self.handle_hello(datagram, &arrival.link, &carrier),
                     Ok(HandshakeType::Reply) => self.handle_reply(datagram, &arrival.link),
@@ -160,9 +164,9 @@ impl<P: Provider> Endpoint<P> {
             };
             match outcome {
                 Outcome::NeedsRoom(bytes) => return Action::NeedsRoom(bytes),
-                Outcome::Sent(len) => {
+                Outcome::Sent(len, ecn) => {
                     self.charge(slot, len);
-                    return Action::Transmit(Transmit { len, link, ecn: None });
+                    return Action::Transmit(Transmit { len, link, ecn });
                 }
                 Outcome::Nothing => {
                     self.slots.unlink(Queue::Ready, slot);
@@ -334,14 +338,15 @@ impl<P: Provider> Endpoint<P> {
         self.now = self.now.max(now);
     }
 
-    fn handle_data(&mut self, datagram: &mut [u8]) -> Result<(), DiscardReason> {
+    fn handle_data(&mut self, datagram: &mut [u8], ecn: Option<Ecn>) -> Result<(), DiscardReason> {
         let (id, number_offset) = data_header::parse_protected(datagram, ID_LENGTH)?;
         let slot = self.routes.find(name_of(&id)).ok_or(DiscardReason::UnknownSession)?;
         let core = self.slots.at_mut(slot).ok_or(DiscardReason::UnknownSession)?;
         let context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
         // What does not open files nothing anew: not even a place in a queue may change.
-        let opened =
-            core.open(context.shared, datagram, number_offset).inspect_err(|reason| core.count_discard(*reason))?;
+        let opened = core
+            .open(context.shared, datagram, number_offset, ecn)
+            .inspect_err(|reason| core.count_discard(*reason))?;
         self.with(slot, |core, context| core.receive(context, &opened));
         Ok(())
     }
@@ -452,9 +457,10 @@ impl<P: Provider> Endpoint<P> {
     fn charge(&mut self, slot: u32, bytes: usize) {
         // What has left has deadlines of its own.
         self.file(slot);
+        let quantum = self.slots.at(slot).map_or(0, |core| core.bytes_in(TURN).min(QUANTUM));
         let Some(deficit) = self.slots.deficit_mut(slot) else { return };
         *deficit = deficit.saturating_add(bytes as u32);
-        if *deficit >= QUANTUM {
+        if u64::from(*deficit) >= quantum {
             *deficit = 0;
             self.slots.unlink(Queue::Ready, slot);
             self.slots.push(Queue::Ready, slot);

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::EcnPath;
 use crate::action::Link;
 use crate::recovery::{Congestion, CongestionController, Pacer, RttEstimator};
 use crate::state_hash::StateHash;
@@ -30,6 +31,9 @@ pub(crate) struct Path {
     pub(crate) paced_until: Option<Instant>,
     /// The application, not the window, was what limited sending.
     pub(crate) app_limited: bool,
+    /// The first round-trip time was measured then; never, at the end of time.
+    pub(crate) sampled_at: Instant,
+    pub(crate) ecn: EcnPath,
 }
 
 impl Path {
@@ -47,6 +51,8 @@ impl Path {
             loss_at: None,
             paced_until: None,
             app_limited: true,
+            sampled_at: Instant::MAX,
+            ecn: EcnPath::new(),
         }
     }
 
@@ -78,6 +84,26 @@ impl Path {
         self.paced_until.is_some()
     }
 
+    /// The largest packet newly acknowledged was sent at `sent_at`, and its acknowledgement was held back for `ack_delay`.
+    pub(crate) fn measure(&mut self, sent_at: Instant, ack_delay: Duration, now: Instant) {
+        self.rtt.update(now.saturating_since(sent_at), ack_delay, self.peer_max_ack_delay);
+        self.sampled_at = self.sampled_at.min(now);
+    }
+
+    /// Packets were lost, the newest of them sent at `sent_at`, or came through marked as congested.
+    pub(crate) fn on_congestion(&mut self, sent_at: Instant, now: Instant, persistent: bool) {
+        self.congestion.on_congestion(sent_at, now, persistent);
+        if persistent {
+            self.rtt.forget_minimum();
+        }
+    }
+
+    /// Bytes that may leave in one turn: what the pacer lets go in `turn`, and a datagram at least.
+    pub(crate) fn bytes_in(&self, turn: Duration) -> u64 {
+        let paced = self.pacer.bytes_in(turn, self.congestion.window(), self.rtt.smoothed());
+        paced.max(u64::from(self.max_datagram))
+    }
+
     pub(crate) fn on_sent(&mut self, now: Instant, bytes: u64) {
         let window = self.congestion.window();
         self.pacer.on_sent(now, bytes, window, self.rtt.smoothed());
@@ -98,6 +124,8 @@ impl Path {
             loss_at,
             paced_until,
             app_limited,
+            sampled_at,
+            ecn,
         } = self;
         hash.u64(u64::from(*max_datagram));
         rtt.digest_into(hash);
@@ -110,5 +138,7 @@ impl Path {
         hash.option(loss_at.map(Instant::as_micros));
         hash.option(paced_until.map(Instant::as_micros));
         hash.flag(*app_limited);
+        hash.u64(sampled_at.as_micros());
+        ecn.digest_into(hash);
     }
 }

@@ -2,8 +2,10 @@
 
 mod ack_tracker;
 mod active;
+mod ecn;
 mod sent_log;
 
 pub(crate) use ack_tracker::AckTracker;
 pub(crate) use active::Path;
+pub(crate) use ecn::EcnPath;
 pub(crate) use sent_log::{Cursor, DataRecord, LogEvent, PacketFlags, PacketRecord, SentLog};

@@ -3,9 +3,11 @@
 pub(crate) mod congestion;
 pub(crate) mod loss;
 pub(crate) mod pacer;
+pub(crate) mod persistent;
 pub(crate) mod rtt;
 
 pub(crate) use congestion::{Congestion, CongestionController};
 pub(crate) use loss::LossThresholds;
 pub(crate) use pacer::Pacer;
+pub(crate) use persistent::PersistentCongestion;
 pub(crate) use rtt::RttEstimator;

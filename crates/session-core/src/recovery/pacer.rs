@@ -68,6 +68,13 @@ impl Pacer {
         self.tokens = self.tokens.saturating_sub(bytes);
     }
 
+    /// Bytes that are earned in `time`.
+    pub(crate) fn bytes_in(&self, time: Duration, window: u64, smoothed_rtt: Duration) -> u64 {
+        let rate = self.rate(window, smoothed_rtt);
+        let earned = rate.bytes.saturating_mul(u128::from(micros(time))) / rate.micros;
+        u64::try_from(earned).unwrap_or(u64::MAX)
+    }
+
     /// Datagrams may now have `bytes`.
     pub(crate) fn set_max_datagram(&mut self, bytes: u16) {
         self.max_datagram = bytes.max(1);

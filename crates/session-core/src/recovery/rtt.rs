@@ -48,6 +48,11 @@ impl RttEstimator {
         self.smoothed = weighted(self.smoothed, adjusted, 8);
     }
 
+    /// The path is taken for a new one: its minimum is what was measured last (RFC 9002 §5.2).
+    pub(crate) fn forget_minimum(&mut self) {
+        self.minimum = self.latest;
+    }
+
     /// Time until a probe is sent after the last ack-eliciting packet, doubled `count` times.
     ///
     /// Never below [`GRANULARITY`], never above [`MAX_PROBE_TIMEOUT`], never falling as `count` grows.

@@ -1,8 +1,11 @@
 //! What tests need of a session and nobody else may have.
 
+use core::time::Duration;
+
 use super::SessionCore;
 use crate::crypto::Provider;
 use crate::crypto::keys::PacketKeys;
+use crate::recovery::RttEstimator;
 use crate::wire::ReceiverId;
 
 impl SessionCore {
@@ -31,5 +34,11 @@ impl SessionCore {
     /// Chooses the next number to leave out.
     pub(crate) fn leave_out(&mut self, number: u64) {
         self.packets.skip = number;
+    }
+
+    /// Begins measuring anew, with one round-trip time.
+    pub(crate) fn set_round_trip(&mut self, time: Duration) {
+        self.path.rtt = RttEstimator::new();
+        self.path.rtt.update(time, Duration::ZERO, Duration::ZERO);
     }
 }

@@ -273,6 +273,11 @@ impl SessionCore {
         self.path.link
     }
 
+    /// Bytes it may send in one turn of `turn`, a datagram at least.
+    pub(crate) fn bytes_in(&self, turn: Duration) -> u64 {
+        self.path.bytes_in(turn)
+    }
+
     pub(crate) fn mac1_of_hello(&self) -> Option<[u8; 16]> {
         self.attempt.as_ref().and_then(Attempt::mac1_of_hello)
     }

@@ -4,8 +4,9 @@
 use super::channels::{CONTROL, StoreError};
 use super::close::Fault;
 use super::events::ChannelEvent;
-use super::transmit::{FLAG_CHANNEL, FLAG_MAX_DATA, FLAG_PING};
+use super::transmit::{FLAG_CHANNEL, FLAG_ECT, FLAG_MAX_DATA, FLAG_PING};
 use super::{Phase, SessionCore, Trigger};
+use crate::action::Ecn;
 use crate::channel::Fragment;
 use crate::crypto::Provider;
 use crate::crypto::keys::PacketKeys;
@@ -15,7 +16,7 @@ use crate::limits::CHANNELS;
 use crate::memory::Memory;
 use crate::path::{Cursor, LogEvent, PacketRecord};
 use crate::reason::{CloseCode, CloseReason, CloseSpace, ClosedBy, DiscardReason, Text};
-use crate::recovery::{CongestionController, LossThresholds};
+use crate::recovery::{CongestionController, LossThresholds, PersistentCongestion};
 use crate::shared::{Context, Shared};
 use crate::time::Instant;
 use crate::wire::{
@@ -31,6 +32,7 @@ pub(crate) struct Opened<'b> {
     number: u64,
     /// Bytes of the datagram.
     length: u64,
+    ecn: Option<Ecn>,
     plaintext: &'b [u8],
 }
 
@@ -38,6 +40,7 @@ impl SessionCore {
     /// Applies a packet that was opened.
     pub(crate) fn receive<P: Provider>(&mut self, context: &mut Context<'_, P>, opened: &Opened<'_>) {
         self.packets.replay.insert(opened.number);
+        self.path.ecn.on_received(opened.ecn);
         self.clocks.received_at = context.now;
         self.counters.packets_received = self.counters.packets_received.saturating_add(1);
         self.counters.bytes_received = self.counters.bytes_received.saturating_add(opened.length);
@@ -64,6 +67,7 @@ impl SessionCore {
         shared: &mut Shared<P>,
         datagram: &'b mut [u8],
         number_offset: usize,
+        ecn: Option<Ecn>,
     ) -> Result<Opened<'b>, DiscardReason> {
         let length = datagram.len() as u64;
         let secrets = self.keys.secrets.as_ref().ok_or(DiscardReason::State)?;
@@ -83,7 +87,7 @@ impl SessionCore {
         let (plaintext, tag) = sealed.split_last_chunk_mut::<16>().ok_or(DiscardReason::Malformed)?;
         keys.open(provider, number, clear, plaintext, tag).map_err(|_| DiscardReason::Authentication)?;
         match self.packets.replay.check(number) {
-            Verdict::Fresh => Ok(Opened { number, length, plaintext }),
+            Verdict::Fresh => Ok(Opened { number, length, ecn, plaintext }),
             Verdict::Seen | Verdict::TooOld => Err(DiscardReason::Replayed),
         }
     }
@@ -243,8 +247,10 @@ impl SessionCore {
             count = count.saturating_add(1);
         }
         let before: [u64; CHANNELS] = core::array::from_fn(|index| self.acked_to(&context.shared.memory, index));
-        self.packets.largest_acked = self.packets.largest_acked.max(Some(ack.largest()));
+        let acked_before = self.packets.largest_acked;
+        self.packets.largest_acked = acked_before.max(Some(ack.largest()));
         let mut newest: Option<PacketRecord> = None;
+        let mut marked: u64 = 0;
         for (low, high) in ranges.into_iter().take(count).rev() {
             let mut cursor = Cursor::default();
             while let Some(event) = self.packets.log.next_acked(&mut context.shared.memory.pool, low, high, &mut cursor)
@@ -252,6 +258,7 @@ impl SessionCore {
                 match event {
                     LogEvent::Packet(record) => {
                         self.on_packet_acked(context.now, &record);
+                        marked = marked.saturating_add(u64::from(record.flags.bits() & FLAG_ECT != 0));
                         if newest.is_none_or(|newest| record.number > newest.number) {
                             newest = Some(record);
                         }
@@ -270,11 +277,17 @@ impl SessionCore {
             self.path.probe_count = 0;
             self.path.probed_at = None;
             if newest.number == ack.largest() {
-                let sample = context.now.saturating_since(newest.sent_at);
-                self.path.rtt.update(sample, ack.delay(), self.path.peer_max_ack_delay);
+                self.path.measure(newest.sent_at, ack.delay(), context.now);
+            }
+            // Acknowledgements that overtook each other tell of fewer than are known.
+            if self.packets.largest_acked > acked_before && self.path.ecn.on_ack(marked, ack.ecn()) {
+                self.path.on_congestion(newest.sent_at, context.now, false);
             }
         }
-        self.detect_lost(context);
+        let acked = ranges.get(..count).unwrap_or_default();
+        let timeout = self.path.base_pto();
+        let mut persistent = PersistentCongestion::new(acked, acked_before, self.path.sampled_at, timeout);
+        self.detect_lost(context, Some(&mut persistent));
         self.tell_acked(&mut context.shared.memory, &before);
         Ok(())
     }
@@ -305,7 +318,11 @@ impl SessionCore {
     }
 
     /// Declares packets lost (RFC 9002 §6.1) and queues what they carried again.
-    pub(super) fn detect_lost<P: Provider>(&mut self, context: &mut Context<'_, P>) {
+    pub(super) fn detect_lost<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        mut persistent: Option<&mut PersistentCongestion<'_>>,
+    ) {
         let Some(largest_acked) = self.packets.largest_acked else { return };
         let thresholds = LossThresholds::new(largest_acked, context.now, &self.path.rtt);
         let mut cursor = Cursor::default();
@@ -315,6 +332,9 @@ impl SessionCore {
                 LogEvent::Packet(record) => {
                     self.on_packet_lost(&mut context.shared.memory, &record);
                     newest_lost = newest_lost.max(Some(record.sent_at));
+                    if let Some(persistent) = persistent.as_deref_mut() {
+                        persistent.on_lost(record.number, record.sent_at);
+                    }
                 }
                 LogEvent::Data(data) => {
                     let Memory { pool, channels } = &mut context.shared.memory;
@@ -327,7 +347,8 @@ impl SessionCore {
         self.path.loss_at = cursor.earliest_outstanding().map(|sent_at| thresholds.deadline(sent_at));
         if let Some(sent_at) = newest_lost {
             self.packets.log.sweep(&mut context.shared.memory.pool);
-            self.path.congestion.on_congestion(sent_at, context.now, false);
+            let persistent = persistent.is_some_and(|persistent| persistent.is_established());
+            self.path.on_congestion(sent_at, context.now, persistent);
         }
     }
 
@@ -337,6 +358,9 @@ impl SessionCore {
         let flags = record.flags.bits();
         self.channels.announce |= flags & FLAG_MAX_DATA != 0;
         self.packets.ping_due |= flags & FLAG_PING != 0;
+        if flags & FLAG_ECT != 0 {
+            self.path.ecn.on_marked_lost();
+        }
         self.channels.for_each(memory, |index, channel| channel.announce |= flags & (FLAG_CHANNEL << index) != 0);
     }
 }

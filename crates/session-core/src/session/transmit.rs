@@ -3,6 +3,7 @@
 use super::channels::CONTROL;
 use super::close::Fault;
 use super::{Phase, SessionCore, Trigger};
+use crate::action::Ecn;
 use crate::channel::Fragment;
 use crate::crypto::Provider;
 use crate::crypto::keys::PacketKeys;
@@ -23,6 +24,9 @@ pub(super) const FLAG_PING: u16 = 2;
 /// Shifted by a channel's position: the packet carried its MAX_CHANNEL_DATA.
 pub(super) const FLAG_CHANNEL: u16 = 4;
 
+/// The packet left with ECT(0).
+pub(super) const FLAG_ECT: u16 = 1 << 15;
+
 /// DATA frames in one packet.
 const MAX_DATA_FRAMES: usize = 8;
 /// Bytes of a tag.
@@ -40,7 +44,7 @@ pub(crate) enum Outcome {
     /// It has, but not in a buffer this short. Nothing has changed.
     NeedsRoom(usize),
     /// The first bytes of the buffer are a datagram.
-    Sent(usize),
+    Sent(usize, Option<Ecn>),
 }
 
 /// What a packet may hold, decided before anything changes.
@@ -69,7 +73,7 @@ impl SessionCore {
             Phase::Closing | Phase::Draining => self.transmit_close(context.shared, out),
             Phase::Handshaking | Phase::Established | Phase::Flushing => self.transmit_packet(context, out),
         };
-        if let Outcome::Sent(length) = outcome {
+        if let Outcome::Sent(length, _) = outcome {
             self.counters.packets_sent = self.counters.packets_sent.saturating_add(1);
             self.counters.bytes_sent = self.counters.bytes_sent.saturating_add(length as u64);
         }
@@ -99,9 +103,9 @@ impl SessionCore {
         let outcome = match attempt.transmit(&context.shared.memory.pool, out, context.now) {
             AttemptOutcome::Nothing => Outcome::Nothing,
             AttemptOutcome::NeedsRoom(bytes) => Outcome::NeedsRoom(bytes),
-            AttemptOutcome::Sent(length) => Outcome::Sent(length),
+            AttemptOutcome::Sent(length) => Outcome::Sent(length, None),
         };
-        if matches!(outcome, Outcome::Sent(_)) && self.phase == Phase::Connecting {
+        if matches!(outcome, Outcome::Sent(..)) && self.phase == Phase::Connecting {
             self.follow(Trigger::HelloSent);
         }
         outcome
@@ -130,7 +134,7 @@ impl SessionCore {
         }
         let end = header_length + writer.position();
         self.closing.due = false;
-        Outcome::Sent(self.seal(shared, number, room, header_length, end))
+        Outcome::Sent(self.seal(shared, number, room, header_length, end), None)
     }
 
     fn transmit_packet<P: Provider>(&mut self, context: &mut Context<'_, P>, out: &mut [u8]) -> Outcome {
@@ -172,7 +176,13 @@ impl SessionCore {
             }
         }
         let length = self.seal(context.shared, number, room, header_length, end);
+        // Only what the log knows is marked, so that counts can be held against it.
+        let ecn = self.path.ecn.mark(self.path.probe_count).filter(|_| plan.ack_eliciting);
         if plan.ack_eliciting {
+            if ecn.is_some() {
+                self.path.ecn.on_marked_sent();
+                flags |= FLAG_ECT;
+            }
             let record = PacketRecord {
                 number,
                 sent_at: context.now,
@@ -183,7 +193,7 @@ impl SessionCore {
             };
             self.on_ack_eliciting_sent(context, record, &pieces);
         }
-        Outcome::Sent(length)
+        Outcome::Sent(length, ecn)
     }
 
     /// Decides what the next packet may hold; `None` if there is no packet to send now.
@@ -275,7 +285,7 @@ impl SessionCore {
         }
         self.packets.ack_forced = false;
         let largest = acks.ranges().next()?.1;
-        wire::encode_ack(writer, acks.ack_delay(now), None, acks.ranges()).ok()?;
+        wire::encode_ack(writer, acks.ack_delay(now), self.path.ecn.report(), acks.ranges()).ok()?;
         acks.on_ack_sent();
         Some(largest)
     }
@@ -363,6 +373,7 @@ impl SessionCore {
     pub(super) fn probe<P: Provider>(&mut self, context: &mut Context<'_, P>) {
         self.path.probe_count = self.path.probe_count.saturating_add(1);
         self.path.probed_at = Some(context.now);
+        self.path.ecn.on_probe_timeout(self.path.probe_count);
         self.path.probes_due = 2;
         let mut cursor = Cursor::default();
         let mut packets = 0;

@@ -3,7 +3,7 @@
 pub(crate) mod ack;
 pub(crate) mod table;
 
-pub(crate) use ack::{AckFrame, MAX_RANGES, encode_ack};
+pub(crate) use ack::{AckFrame, EcnCounts, MAX_RANGES, encode_ack};
 use table::Treatment;
 pub(crate) use table::{Sender, rule};
 

@@ -21,8 +21,8 @@ pub(crate) use connection_id::ReceiverId;
 pub(crate) use control::{ControlError, ControlErrorKind, ControlMessage, UserData};
 pub(crate) use data_header::DataHeader;
 pub(crate) use frame::{
-    AckFrame, CloseFrame, CloseSpace, DataFrame, DataPrefix, Frame, FrameError, FrameErrorKind, Frames, MAX_RANGES,
-    Sender, encode_ack, rule,
+    AckFrame, CloseFrame, CloseSpace, DataFrame, DataPrefix, EcnCounts, Frame, FrameError, FrameErrorKind, Frames,
+    MAX_RANGES, Sender, encode_ack, rule,
 };
 pub(crate) use header::{
     Class, HandshakeType, HeaderError, Hello, HelloHeader, Pattern, PskId, Reply, ReplyHeader, classify, finish_marks,

@@ -362,7 +362,7 @@ impl World {
             3 => self.on_the_way.push((side, packet.clone())),
             _ => {}
         }
-        let ecn = self.random.one_of(&[None, Some(crate::action::Ecn::Ce)]);
+        let ecn = self.random.one_of(&[None, Some(Ecn::Ce)]);
         matches!(self.ends[side].handle_datagram(&mut packet, Arrival { link, ecn }, now), Received::Discarded(_))
     }
 

@@ -121,3 +121,42 @@ fn d17_a_packet_holds_at_most_64_data_frames() {
         }
     }
 }
+
+/// How often the session that sends changes where two have five datagrams each, at this round-trip time.
+fn changes_of_turn(round_trip: Duration) -> usize {
+    let (mut alice, mut bob) = (endpoint(1, Limits::default()), endpoint(2, Limits::default()));
+    let now = Instant::from_micros(1);
+    let peer = Peer::Known { key: bob.public_key(), psk: None };
+    let ids = [3, 4].map(|end| {
+        let id = alice.connect(peer, link(end, 2), ConnectOptions::default(), now).unwrap();
+        let [_, events] = settle(&mut alice, &mut bob, now);
+        let [Event::Incoming(at_bob)] = events[..] else { panic!("{events:?}") };
+        bob.session_mut(at_bob, now).unwrap().accept(b"").unwrap();
+        let _ = settle(&mut alice, &mut bob, now);
+        id
+    });
+    let now = now.saturating_add(Duration::from_secs(10));
+    for id in ids {
+        alice.slots.at_mut(id.slot).unwrap().set_round_trip(round_trip);
+        for _ in 0..5 {
+            alice.session_mut(id, now).unwrap().send(&[0; 1100], CHANNEL).unwrap();
+        }
+    }
+    let (mut out, mut senders) = (vec![0; 2000], Vec::new());
+    while senders.len() < 10 {
+        match alice.poll_action(&mut out, now) {
+            Action::Transmit(transmit) => senders.push(transmit.link),
+            Action::Event(_) => {}
+            other => panic!("{other:?} after {}", senders.len()),
+        }
+    }
+    senders.windows(2).filter(|pair| pair[0] != pair[1]).count()
+}
+
+#[test]
+fn a_turn_is_a_millisecond_at_the_pacing_rate_but_a_datagram_at_least() {
+    assert_eq!(changes_of_turn(Duration::from_millis(100)), 9, "slow sessions take turns datagram by datagram");
+    // 1.25 windows of 12,000 bytes in 5 ms: 3,000 bytes, and the datagram that crosses them.
+    assert_eq!(changes_of_turn(Duration::from_millis(5)), 3);
+    assert_eq!(changes_of_turn(Duration::from_micros(10)), 1, "fast ones keep theirs");
+}

@@ -1,7 +1,9 @@
 //! Two endpoints, with everything that passes between them in the test's hands.
 
+use std::collections::BTreeMap;
+
 use super::*;
-use crate::action::TimerKind;
+use crate::action::{Ecn, TimerKind};
 use crate::wire::{Frame, NumberLength, Writer, packet_number};
 
 /// One way between the two.
@@ -14,11 +16,22 @@ pub(super) struct Pair {
     pub(super) now: Instant,
     /// What each application has been told.
     pub(super) events: [Vec<Event>; 2],
+    /// The path between them carries marks of explicit congestion notification; else it wipes them out.
+    pub(super) carries_marks: bool,
+    /// How packets that left were marked; a test may mark them as congested.
+    pub(super) marks: BTreeMap<Vec<u8>, Ecn>,
 }
 
 impl Pair {
     pub(super) fn new(ends: [Endpoint; 2]) -> Self {
-        Self { ends, ids: [None; 2], now: Instant::from_micros(1), events: [Vec::new(), Vec::new()] }
+        Self {
+            ends,
+            ids: [None; 2],
+            now: Instant::from_micros(1),
+            events: [Vec::new(), Vec::new()],
+            carries_marks: false,
+            marks: BTreeMap::new(),
+        }
     }
 
     /// The initiator knows the keys and the responder knows nobody has forged them; CONNECT has not left.
@@ -37,7 +50,18 @@ impl Pair {
     }
 
     pub(super) fn established(limits: &Limits) -> Self {
-        let mut pair = Self::new([endpoint(1, limits.clone()), endpoint(2, limits.clone())]);
+        Self::new([endpoint(1, limits.clone()), endpoint(2, limits.clone())]).establish()
+    }
+
+    /// The same over a path that carries marks.
+    pub(super) fn established_with_marks() -> Self {
+        let mut pair = Self::new([endpoint(1, Limits::default()), endpoint(2, Limits::default())]);
+        pair.carries_marks = true;
+        pair.establish()
+    }
+
+    fn establish(mut self) -> Self {
+        let pair = &mut self;
         pair.agree(b"");
         pair.settle();
         pair.session(1).accept(b"").unwrap();
@@ -47,7 +71,7 @@ impl Pair {
         for side in [0, 1] {
             pair.core(side).leave_out(u64::MAX);
         }
-        pair
+        self
     }
 
     pub(super) fn connect(&mut self, user_data: &[u8]) {
@@ -85,7 +109,13 @@ impl Pair {
         loop {
             assert!(packets.len() < 100, "no end of packets");
             match self.ends[side].poll_action(&mut out, self.now) {
-                Action::Transmit(transmit) => packets.push(out[..transmit.len].to_vec()),
+                Action::Transmit(transmit) => {
+                    let packet = out[..transmit.len].to_vec();
+                    if let Some(ecn) = transmit.ecn {
+                        self.marks.insert(packet.clone(), ecn);
+                    }
+                    packets.push(packet);
+                }
                 Action::Event(event) => self.events[side].push(event),
                 Action::Wait(_) => return packets,
                 Action::NeedsRoom(bytes) => panic!("{bytes} bytes"),
@@ -94,7 +124,8 @@ impl Pair {
     }
 
     pub(super) fn receive(&mut self, to: usize, packet: &[u8]) -> Received {
-        self.ends[to].handle_datagram(&mut packet.to_vec(), arrival(to), self.now)
+        let ecn = self.marks.get(packet).copied().filter(|_| self.carries_marks);
+        self.ends[to].handle_datagram(&mut packet.to_vec(), Arrival { ecn, ..arrival(to) }, self.now)
     }
 
     pub(super) fn deliver(&mut self, to: usize, packets: &[Vec<u8>]) {

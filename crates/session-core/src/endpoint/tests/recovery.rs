@@ -2,8 +2,8 @@
 
 use super::pair::{Pair, TRIP};
 use super::*;
-use crate::action::TimerKind;
-use crate::wire::{CloseFrame, Frame, Frames, WireText, Writer, encode_ack};
+use crate::action::{Ecn, TimerKind};
+use crate::wire::{CloseFrame, EcnCounts, Frame, Frames, WireText, Writer, encode_ack};
 
 const ACK_DELAY: Duration = Duration::from_millis(25);
 
@@ -255,4 +255,116 @@ fn d13_acknowledging_a_number_not_used_yet_is_noticed() {
     let lie = ack(&mut pair, 1, next, next);
     assert_eq!(pair.receive(0, &lie), Received::Consumed);
     assert_eq!(pair.close_code(0), Some(CloseCode::ACK_OF_UNSENT));
+}
+
+/// The counts of the first ACK in a packet, if it has some.
+fn reported(pair: &mut Pair, to: usize, packet: &[u8]) -> Option<EcnCounts> {
+    let (_, plaintext) = pair.open(to, packet);
+    let Some(Ok(Frame::Ack(ack))) = Frames::new(&plaintext).next() else { panic!("{plaintext:02x?}") };
+    ack.ecn()
+}
+
+/// Sends two packets, and returns them and their acknowledgement.
+fn two(pair: &mut Pair, mark: Option<Ecn>) -> (Vec<Vec<u8>>, Vec<u8>) {
+    let packets = send(pair, 0, 2);
+    if let Some(mark) = mark {
+        pair.marks.insert(packets[0].clone(), mark);
+    }
+    pair.pass(TRIP);
+    pair.deliver(1, &packets);
+    let mut out = [0; 64];
+    while pair.session(1).recv(&mut out, CHANNEL).unwrap().is_some() {}
+    let mut acks = pair.take(1);
+    assert_eq!(acks.len(), 1);
+    (packets, acks.remove(0))
+}
+
+//= docs/protocol.md P-10-7 P-10-8
+#[test]
+fn marks_are_reported_and_packets_marked_as_long_as_reports_fit() {
+    let mut pair = Pair::established_with_marks();
+    let mut last = None;
+    for round in 0..20 {
+        let (packets, ack) = two(&mut pair, None);
+        assert!(packets.iter().all(|packet| pair.marks.get(packet) == Some(&Ecn::Ect0)), "round {round}");
+        assert_eq!(pair.marks.get(&ack), None, "what is not acknowledged is not marked");
+        let counts = reported(&mut pair, 0, &ack).unwrap();
+        assert_eq!((counts.ect1, counts.ce), (0, 0));
+        assert!(last.is_none_or(|last| counts.ect0 == last + 2));
+        last = Some(counts.ect0);
+        pair.pass(TRIP);
+        pair.deliver(0, &[ack]);
+    }
+    // From here on the path wipes marks out: the counts stand still.
+    pair.carries_marks = false;
+    let (_, ack) = two(&mut pair, None);
+    assert_eq!(reported(&mut pair, 0, &ack).map(|counts| counts.ect0), last);
+    pair.deliver(0, &[ack]);
+    let packets = send(&mut pair, 0, 1);
+    assert_eq!(pair.marks.get(&packets[0]), None);
+}
+
+//= docs/protocol.md P-10-8
+#[test]
+fn a_path_without_marks_gets_none() {
+    let mut pair = established();
+    let (packets, ack) = two(&mut pair, None);
+    assert_eq!(pair.marks.get(&packets[0]), None);
+    assert_eq!(reported(&mut pair, 0, &ack), None, "nothing came marked");
+}
+
+//= docs/protocol.md P-10-9
+#[test]
+fn a_packet_marked_as_congested_halves_the_window_and_a_lie_does_not() {
+    let mut pair = Pair::established_with_marks();
+    let window = pair.look(0).stats().congestion_window;
+    let (_, ack) = two(&mut pair, Some(Ecn::Ce));
+    assert_eq!(reported(&mut pair, 0, &ack).unwrap().ce, 1);
+    pair.pass(TRIP);
+    pair.deliver(0, &[ack]);
+    let halved = pair.look(0).stats().congestion_window;
+    assert_eq!((halved, pair.look(0).stats().packets_lost), (window / 2, 0));
+
+    let (_, honest) = two(&mut pair, None);
+    pair.pass(TRIP);
+    let counts = reported(&mut pair, 0, &honest).unwrap();
+    let number = pair.core(0).next_number() - 1;
+    let mut plaintext = [0; 64];
+    let mut writer = Writer::new(&mut plaintext);
+    let lie = EcnCounts { ce: counts.ce + 1, ..counts };
+    encode_ack(&mut writer, Duration::ZERO, Some(lie), [(number - 1, number)]).unwrap();
+    let length = writer.position();
+    let packet = pair.seal(1, &plaintext[..length]);
+    assert_eq!(pair.receive(0, &packet), Received::Consumed);
+    assert!(pair.look(0).stats().congestion_window >= halved, "more than was marked is not believed");
+    let packets = send(&mut pair, 0, 1);
+    assert_eq!(pair.marks.get(&packets[0]), None);
+}
+
+//= docs/protocol.md P-10-10
+#[test]
+fn losing_everything_for_three_probe_timeouts_shrinks_the_window_to_the_least() {
+    for outage in [2, 3] {
+        let mut pair = established();
+        let (_, ack) = two(&mut pair, None);
+        pair.deliver(0, &[ack]);
+        let _ = send(&mut pair, 0, 2);
+        // Probes leave after 1, 3 and 7 probe timeouts; all but the last are lost: within 1, or within 3 of what has become a little less.
+        let mut last = Vec::new();
+        for _ in 0..outage {
+            let (timer, at) = pair.deadline(0);
+            assert_eq!(timer, TimerKind::LossDetection);
+            pair.serve(0, at);
+            last = pair.take(0);
+        }
+        pair.pass(TRIP);
+        pair.deliver(1, &last[last.len() - 1..]);
+        let acks = pair.take(1);
+        pair.pass(TRIP);
+        pair.deliver(0, &acks);
+        let stats = pair.look(0).stats();
+        assert!(stats.packets_lost >= 4);
+        let least = 2 * u64::from(stats.max_datagram);
+        assert_eq!(stats.congestion_window == least, outage == 3, "{outage}: {stats:?}");
+    }
 }

@@ -138,3 +138,14 @@ proptest! {
         prop_assert!(sent <= allowed + burst);
     }
 }
+
+#[test]
+fn a_span_earns_its_part_of_a_round_trip() {
+    let pacer = Pacer::new(at(0), 1200, None);
+    // 1.25 windows of 1 MB per 100 ms are 12.5 kB per ms.
+    assert_eq!(pacer.bytes_in(Duration::from_millis(1), 1_000_000, RTT), 12_500);
+    assert_eq!(pacer.bytes_in(Duration::ZERO, 1_000_000, RTT), 0);
+    assert_eq!(pacer.bytes_in(Duration::MAX, u64::MAX, Duration::ZERO), u64::MAX);
+    let capped = Pacer::new(at(0), 1200, NonZeroU64::new(1_000_000));
+    assert_eq!(capped.bytes_in(Duration::from_millis(1), 1_000_000, RTT), 1_000);
+}
