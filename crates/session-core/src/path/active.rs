@@ -84,6 +84,12 @@ impl Path {
         self.paced_until.is_some()
     }
 
+    /// Probes come as if the last packet had been acknowledged.
+    pub(crate) fn probe_anew(&mut self) {
+        self.probe_count = 0;
+        self.probed_at = None;
+    }
+
     /// The largest packet newly acknowledged was sent at `sent_at`, and its acknowledgement was held back for `ack_delay`.
     pub(crate) fn measure(&mut self, sent_at: Instant, ack_delay: Duration, now: Instant) {
         self.rtt.update(now.saturating_since(sent_at), ack_delay, self.peer_max_ack_delay);

@@ -102,6 +102,10 @@ impl SessionCore {
             TimerKind::LossDetection => self.probe(context),
             TimerKind::Pacing => self.path.paced_until = None,
             TimerKind::Keepalive => {
+                // A peer that answers though it has no memory to acknowledge anything is asked as often as one that is heard of.
+                if self.clocks.received_at >= self.clocks.keepalive_at {
+                    self.path.probe_anew();
+                }
                 self.clocks.keepalive_at = now;
                 self.packets.ping_due = true;
                 // A peer that is out of memory acknowledges nothing; a full window must not keep the question back.

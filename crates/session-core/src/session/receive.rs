@@ -274,8 +274,7 @@ impl SessionCore {
         }
         self.packets.log.sweep(&mut context.shared.memory.pool);
         if let Some(newest) = newest {
-            self.path.probe_count = 0;
-            self.path.probed_at = None;
+            self.path.probe_anew();
             if newest.number == ack.largest() {
                 self.path.measure(newest.sent_at, ack.delay(), context.now);
             }

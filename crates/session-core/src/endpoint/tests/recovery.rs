@@ -148,6 +148,33 @@ fn probes_go_out_at_the_probe_timeout_which_doubles() {
     assert_eq!(pair.deadline(0), (TimerKind::LossDetection, due), "an acknowledgement ends the doubling");
 }
 
+//= docs/protocol.md P-10-3
+#[test]
+fn a_keepalive_begins_probing_anew_where_the_peer_was_heard_of() {
+    for heard in [false, true] {
+        let mut pair = established();
+        let _ = send(&mut pair, 0, 1);
+        let mut keepalives = 0;
+        while keepalives < 2 {
+            let (timer, at) = pair.deadline(0);
+            pair.serve(0, at);
+            let _ = pair.take(0);
+            if timer == TimerKind::Keepalive {
+                keepalives += 1;
+                if heard {
+                    let packet = pair.seal(1, &[0; 20]);
+                    pair.deliver(0, &[packet]);
+                }
+            }
+        }
+        let stats = pair.look(0).stats();
+        let timeout = stats.smoothed_rtt + stats.rtt_variance * 4 + ACK_DELAY;
+        let (timer, at) = pair.deadline(0);
+        let anew = (timer, at) == (TimerKind::LossDetection, pair.now.saturating_add(timeout));
+        assert_eq!(anew, heard, "{timer:?} at {at:?}");
+    }
+}
+
 //= docs/protocol.md P-10-4
 #[test]
 fn no_more_is_in_flight_than_the_window_but_probes() {
