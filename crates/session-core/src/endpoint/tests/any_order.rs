@@ -33,8 +33,10 @@ const METHODS: &[&str] = &[
     "public_key",
     "max_datagram",
     "add_entropy",
+    "entropy_changed",
     "digest",
     "accept",
+    "pending",
     "refuse",
     "send",
     "begin",
@@ -72,10 +74,10 @@ struct World {
 }
 
 /// SplitMix64: repeatable from its seed.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -83,23 +85,27 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound.max(1) as u64) as usize
     }
 
-    fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub(super) fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len())]
     }
 }
 
 fn null_endpoint(number: u8) -> Endpoint<Null> {
+    let limits = Limits { sessions: 6, pending: 3, ..small_limits() };
+    Endpoint::new(null_config(number), limits, Null, Seed::new([number; 32])).unwrap()
+}
+
+pub(super) fn null_config(number: u8) -> Config {
     let key = StaticKey::new(&Null, Secret::new([number; 32]));
     let mut config = Config::new(key, "test");
     config.channels = vec![ChannelId(16), ChannelId(200)];
     config.carriers[0].padding = false;
     config.carriers.push(crate::action::CarrierConfig { max_datagram: 400, padding: false });
-    let limits = Limits { sessions: 6, pending: 3, ..small_limits() };
-    Endpoint::new(config, limits, Null, Seed::new([number; 32])).unwrap()
+    config
 }
 
 impl World {
@@ -316,8 +322,12 @@ impl World {
                 self.ends[side].add_entropy(Seed::new([self.random.next() as u8; 32]));
                 false
             }
-            "accept" | "refuse" | "send" | "begin" | "write" | "finish" | "read" | "recv" | "close" | "abort"
-            | "as_ref" => self.command(method, side, id, now),
+            "entropy_changed" => {
+                self.ends[side].entropy_changed(Seed::new([self.random.next() as u8; 32]), now);
+                false
+            }
+            "accept" | "pending" | "refuse" | "send" | "begin" | "write" | "finish" | "read" | "recv" | "close"
+            | "abort" | "as_ref" => self.command(method, side, id, now),
             question => {
                 self.ask(question, side, id, now);
                 true
@@ -409,6 +419,7 @@ impl World {
         let Some(mut session) = self.ends[side].session_mut(id, now) else { return true };
         match method {
             "accept" => session.accept(&bytes).is_err(),
+            "pending" => session.pending().is_err(),
             "refuse" => session.refuse(CloseCode(code), text, retry).is_err(),
             "read" => session.read(&mut out, channel).is_err(),
             "recv" => session.recv(&mut out, channel).is_err(),
