@@ -2,12 +2,14 @@
 
 pub mod campaign;
 pub mod counting;
+pub mod duo;
 pub mod flow;
 pub mod null;
 pub mod recording;
 pub mod world;
 
 pub use campaign::Campaign;
+pub use duo::Duo;
 pub use flow::{Flow, Flows, Message};
 pub use null::Null;
 pub use recording::Recording;

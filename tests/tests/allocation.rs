@@ -5,7 +5,7 @@ use std::time::Duration;
 use session_core::{ChannelId, Event, Limits, RustCrypto};
 use session_sim::{LinkConfig, Probability, Reordering};
 use session_tests::counting::{self, Counting};
-use session_tests::{Flow, Flows, Message, Setup, World};
+use session_tests::{Duo, Flow, Flows, Message, Setup, World};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -141,4 +141,16 @@ fn sessions_open_again_without_the_allocator() {
             counting::assert_none();
         }
     }
+}
+
+/// The constructor was the last to ask for memory: from the first connect on, whoever begins, whoever ends it, and however.
+#[test]
+fn a_stand_alone_session_connects_again_without_the_allocator() {
+    let setup = Setup { channels: vec![CHANNEL], ..Setup::default() };
+    let mut duo = Duo::new(&setup);
+    counting::take();
+    for round in 0..100 {
+        duo.live(round % 2, round / 2 % 2, round / 4 % 2 == 0, &[1, 20_000]);
+    }
+    counting::assert_none();
 }

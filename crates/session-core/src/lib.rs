@@ -55,6 +55,8 @@
 //! 4. [`SessionMut::close`] ends it after flushing, [`SessionMut::abort`] at once. [`Event::Closed`] is always the last event; then ask
 //!    [`SessionRef::close_reason`] and [`Endpoint::forget`] it.
 //!
+//! A device that talks to one peer uses [`Session`] instead: the same loop and commands, no ids, and nothing to forget.
+//!
 //! # What holds
 //!
 //! * Every method is legal in any state, in any order, with any `now`; commands are all or nothing; nothing panics.
@@ -114,7 +116,7 @@ pub use config::{Config, ConnectOptions, Peer, PskName};
 pub use crypto::{
     DhError, InvalidPublicKey, OpenError, Provider, PublicKey, RustCrypto, RustCryptoKey, Secret, StaticKey,
 };
-pub use endpoint::{Endpoint, SessionMut, SessionRef};
+pub use endpoint::{Endpoint, Session, SessionMut, SessionRef};
 pub use ids::{ChannelId, MessageId, PeerId, Role, SessionId, Uid};
 pub use limits::{Limits, MAX_TEXT, MAX_USER_DATA, MIN_UDP_DATAGRAM};
 pub use reason::{

@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     /// Checks mac1 of what is sent to us.
     pub(crate) mac1_key: [u8; 32],
+    /// A session that has ended, and told so, makes room for the next at once: nothing else could be in its way.
+    pub(crate) ended_make_room: bool,
 }
 
 /// What a session's methods need besides the session.
@@ -68,6 +70,6 @@ impl<P: Provider> Shared<P> {
 impl Settings {
     pub(crate) fn new(config: Config, limits: Limits) -> Self {
         let mac1_key = marks::mac1_key(Some(config.static_key.public()));
-        Self { config, limits, mac1_key }
+        Self { config, limits, mac1_key, ended_make_room: false }
     }
 }

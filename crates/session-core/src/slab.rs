@@ -30,10 +30,15 @@ pub(crate) struct Slab<T> {
 }
 
 impl<T> Slab<T> {
-    /// Room for `capacity` records; their pages are allocated as they are needed first.
+    /// Room for `capacity` records. The first page is allocated here, the others as they are needed first.
     pub(crate) fn new(capacity: u32) -> Self {
         let capacity = capacity.min(NONE - 1);
-        Self { pages: Vec::with_capacity(capacity.div_ceil(PAGE) as usize), capacity, free: NONE, used: 0 }
+        let pages = Vec::with_capacity(capacity.div_ceil(PAGE) as usize);
+        let mut slab = Self { pages, capacity, free: NONE, used: 0 };
+        if capacity > 0 {
+            slab.grow();
+        }
+        slab
     }
 
     /// Records that could still be inserted.

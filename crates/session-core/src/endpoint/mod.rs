@@ -6,9 +6,11 @@ mod check;
 mod deadlines;
 mod lend;
 mod route;
+mod single;
 mod slots;
 
 pub use lend::{SessionMut, SessionRef};
+pub use single::Session;
 
 use core::time::Duration;
 
@@ -59,10 +61,16 @@ pub struct Endpoint<P: Provider = RustCrypto> {
     discards: Discards,
 }
 
-/// A slot for a new session, and the closed session that goes for it.
+/// A slot for a new session, and the session that goes for it.
 struct Vacancy {
     id: SessionId,
     evicts: Option<u32>,
+}
+
+impl Vacancy {
+    fn in_place_of(SessionId { slot, generation }: SessionId) -> Self {
+        Self { id: SessionId { slot, generation: generation.wrapping_add(1) }, evicts: Some(slot) }
+    }
 }
 
 impl<P: Provider> Endpoint<P> {
@@ -146,10 +154,10 @@ impl<P: Provider> Endpoint<P> {
     pub fn poll_action(&mut self, out: &mut [u8], now: Instant) -> Action {
         self.advance(now);
         self.feed_starved();
-        if let Some(slot) = self.slots.first(Queue::Events)
-            && let Some(event) = self.take_event(slot)
-        {
-            return Action::Event(event);
+        while let Some(slot) = self.slots.first(Queue::Events) {
+            if let Some(event) = self.take_event(slot) {
+                return Action::Event(event);
+            }
         }
         while let Some(slot) = self.slots.first(Queue::Ready) {
             let (outcome, link) = match self.slots.at_mut(slot) {
@@ -209,10 +217,21 @@ impl<P: Provider> Endpoint<P> {
         now: Instant,
     ) -> Result<SessionId, ConnectError> {
         self.advance(now);
+        let vacancy = self.vacancy();
+        self.begin_attempt(vacancy, peer, link, options)
+    }
+
+    fn begin_attempt(
+        &mut self,
+        vacancy: Option<Vacancy>,
+        peer: Peer<'_>,
+        link: Link,
+        options: ConnectOptions<'_>,
+    ) -> Result<SessionId, ConnectError> {
         let Peer::Known { key, psk } = peer;
         let carrier = *self.settings.config.carriers.get(usize::from(link.carrier.0)).ok_or(ConnectError::Carrier)?;
         let user_data = UserData::new(options.user_data).ok_or(ConnectError::UserData)?;
-        let vacancy = self.vacancy().ok_or(ConnectError::TooManySessions)?;
+        let vacancy = vacancy.ok_or(ConnectError::TooManySessions)?;
         let checkpoint = self.shared.checkpoint();
         let local_id = self.routes.new_id(&mut self.shared.generator);
         let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
@@ -400,7 +419,7 @@ impl<P: Provider> Endpoint<P> {
         }
         let memory = &self.shared.memory;
         let (has_events, may_transmit, evictable) =
-            (core.has_events(), core.may_transmit(memory), core.is_evictable(memory));
+            (core.has_events(), core.may_transmit(memory), core.is_evictable(&self.settings, memory));
         let starved = core.starved(memory).is_some();
         if has_events {
             self.slots.push(Queue::Events, slot);
@@ -457,6 +476,10 @@ impl<P: Provider> Endpoint<P> {
     fn charge(&mut self, slot: u32, bytes: usize) {
         // What has left has deadlines of its own.
         self.file(slot);
+        // It may have been the CLOSE that an event waits for.
+        if self.slots.at(slot).is_some_and(SessionCore::has_events) {
+            self.slots.push(Queue::Events, slot);
+        }
         let quantum = self.slots.at(slot).map_or(0, |core| core.bytes_in(TURN).min(QUANTUM));
         let Some(deficit) = self.slots.deficit_mut(slot) else { return };
         *deficit = deficit.saturating_add(bytes as u32);
@@ -478,13 +501,14 @@ impl<P: Provider> Endpoint<P> {
             return Some(Vacancy { id, evicts: None });
         }
         let oldest = self.slots.first(Queue::Closed)?;
-        let SessionId { slot, generation } = self.slots.at(oldest)?.id();
-        Some(Vacancy { id: SessionId { slot, generation: generation.wrapping_add(1) }, evicts: Some(oldest) })
+        Some(Vacancy::in_place_of(self.slots.at(oldest)?.id()))
     }
 
     fn install(&mut self, vacancy: &Vacancy, core: SessionCore) {
-        if let Some(closed) = vacancy.evicts {
-            self.remove(closed);
+        if let Some(slot) = vacancy.evicts {
+            // Counts and tables let go of an attempt as it ends.
+            self.with(slot, |core, context| core.give_way(context));
+            self.remove(slot);
         }
         let id = vacancy.id;
         self.routes.insert(name_of(&core.local_id()), id.slot);

@@ -19,6 +19,7 @@ mod forged;
 mod handshake;
 mod pair;
 mod recovery;
+mod single;
 mod stranger;
 
 const CHANNEL: ChannelId = ChannelId(16);

@@ -6,7 +6,7 @@ use crate::crypto::Provider;
 use crate::ids::Role;
 use crate::memory::Memory;
 use crate::reason::{CloseCode, CloseReason, ClosedBy};
-use crate::shared::Context;
+use crate::shared::{Context, Settings};
 use crate::state_hash::StateHash;
 use crate::time::Instant;
 
@@ -181,8 +181,26 @@ impl SessionCore {
     }
 
     /// The slot may be used again if one is needed badly: as `is_gone`, but the application may still have asked.
-    pub(crate) fn is_evictable(&self, memory: &Memory) -> bool {
-        self.phase == Phase::Closed && self.closing.reported && !self.channels.has_unread(memory)
+    pub(crate) fn is_evictable(&self, settings: &Settings, memory: &Memory) -> bool {
+        match self.phase {
+            Phase::Closed => self.closing.reported && (settings.ended_make_room || !self.channels.has_unread(memory)),
+            _ => settings.ended_make_room && self.is_told(),
+        }
+    }
+
+    /// The application knows that it ended. Its CLOSE has been sent by then; what may be left is the quiet time, and data to read.
+    pub(crate) fn is_told(&self) -> bool {
+        matches!(self.phase, Phase::Closing | Phase::Draining | Phase::Closed) && self.closing.reported
+    }
+
+    /// Somebody asks whose CONNECT has not come: the application has never heard of it.
+    pub(crate) fn is_unheard(&self) -> bool {
+        self.role == Role::Responder && !self.control.is_settled()
+    }
+
+    /// Ends without a word, because its slot is needed.
+    pub(crate) fn give_way<P: Provider>(&mut self, context: &mut Context<'_, P>) {
+        self.expire(context, None);
     }
 
     pub(crate) fn forget(&mut self) {

@@ -43,6 +43,11 @@ impl Events {
         self.session == 0 && self.channels == [0; CHANNELS]
     }
 
+    /// Whether nothing waits but `Closed`, or nothing at all.
+    pub(crate) fn is_over(&self) -> bool {
+        self.session & !(SessionEvent::Closed as u8) == 0 && self.channels == [0; CHANNELS]
+    }
+
     /// The next event: beginnings first, then channels, `Closed` last.
     pub(crate) fn take(&mut self, id: SessionId, channel_at: impl Fn(usize) -> ChannelId) -> Option<Event> {
         if self.take_flag(SessionEvent::Incoming) {

@@ -296,6 +296,9 @@ impl SessionCore {
     }
 
     pub(crate) fn take_event(&mut self, memory: &Memory) -> Option<Event> {
+        if !self.has_events() {
+            return None;
+        }
         let channels = &self.channels;
         let event = self
             .events
@@ -306,8 +309,9 @@ impl SessionCore {
         event
     }
 
+    /// `Closed` waits until CLOSE has been handed out, so that who stops or begins anew on it has told the peer.
     pub(crate) fn has_events(&self) -> bool {
-        !self.events.is_empty()
+        if self.closing.due { !self.events.is_over() } else { !self.events.is_empty() }
     }
 
     /// Blocks of memory it waits for, if it waits for nothing else.
