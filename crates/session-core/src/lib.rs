@@ -72,7 +72,7 @@
 //! | 0 | `time` `ids` `limits` `seed` `action` `reason` | vocabulary |
 //! | 1 | `wire`, `crypto::suite` | bytes and primitives, no state |
 //! | 2 | `crypto`, `recovery`, `pool`, `slab`, `memory`, `config`, `shared` | keys, calculators, memory |
-//! | 3 | `handshake`, `channel`, `path` | machines of one concern |
+//! | 3 | `handshake`, `channel`, `path`, `request` | machines of one concern |
 //! | 4 | `session` | one session: states as a table, receive, transmit, deadlines |
 //! | 5 | `endpoint` | many sessions: routing, admission, scheduling |
 //!
@@ -99,6 +99,7 @@ mod path;
 mod pool;
 mod reason;
 mod recovery;
+pub mod request;
 mod seed;
 mod session;
 mod shared;
