@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use session_core::{
-    Action, Address, Arrival, Carrier, CarrierConfig, ChannelId, CloseReason, Config, ConnectError, ConnectOptions,
-    Deadline, Endpoint, Event, Instant, Limits, Link as Path, Peer, Provider, Secret, Seed, SessionId, SessionMut,
-    SessionRef, StaticKey, Timeouts, Transmit,
+    Action, Address, Arrival, Carrier, CarrierConfig, ChannelConfig, ChannelId, CloseReason, Config, ConnectError,
+    ConnectOptions, Deadline, Endpoint, Event, Instant, Limits, Link as Path, Peer, Provider, Secret, Seed, SessionId,
+    SessionMut, SessionRef, StaticKey, Timeouts, Transmit,
 };
 use session_sim::{Faults, Link, LinkConfig};
 use sha2::{Digest, Sha256};
@@ -26,7 +26,7 @@ pub struct Setup {
     /// Waiting times.
     pub timeouts: Timeouts,
     /// Channels agreed beforehand.
-    pub channels: Vec<ChannelId>,
+    pub channels: Vec<ChannelConfig>,
     /// Bytes of its carrier's largest datagram.
     pub max_datagram: u16,
     /// Whether it accepts whoever asks.
@@ -49,7 +49,7 @@ impl Default for Setup {
         Self {
             limits,
             timeouts: Timeouts::default(),
-            channels: (16..19).map(ChannelId).collect(),
+            channels: (16..19).map(|id| ChannelId(id).into()).collect(),
             max_datagram: 1200,
             accepts: true,
         }

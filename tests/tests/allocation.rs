@@ -54,7 +54,7 @@ fn a_hundred_sessions_live_and_end_without_the_allocator() {
         record_blocks: 32,
         ..Limits::default()
     };
-    let setup = Setup { limits, channels: vec![CHANNEL], ..Setup::default() };
+    let setup = Setup { limits, channels: vec![CHANNEL.into()], ..Setup::default() };
     let mut world = World::new(7);
     let (alice, bob) = (world.add(&setup, RustCrypto), world.add(&setup, RustCrypto));
     let sessions: Vec<_> = (0..SESSIONS).map(|_| world.establish(alice, bob)).collect();
@@ -122,7 +122,7 @@ fn a_hundred_sessions_live_and_end_without_the_allocator() {
 #[test]
 fn sessions_open_again_without_the_allocator() {
     let limits = Limits { sessions: 128, pending: 128, pool_blocks: 8192, hot_keys: 32, ..Limits::default() };
-    let setup = Setup { limits, channels: vec![CHANNEL], ..Setup::default() };
+    let setup = Setup { limits, channels: vec![CHANNEL.into()], ..Setup::default() };
     let mut world = World::new(11);
     let (alice, bob) = (world.add(&setup, RustCrypto), world.add(&setup, RustCrypto));
     for round in 0..3 {
@@ -146,7 +146,7 @@ fn sessions_open_again_without_the_allocator() {
 /// The constructor was the last to ask for memory: from the first connect on, whoever begins, whoever ends it, and however.
 #[test]
 fn a_stand_alone_session_connects_again_without_the_allocator() {
-    let setup = Setup { channels: vec![CHANNEL], ..Setup::default() };
+    let setup = Setup { channels: vec![CHANNEL.into()], ..Setup::default() };
     let mut duo = Duo::new(&setup);
     counting::take();
     for round in 0..100 {

@@ -16,7 +16,7 @@ fn seconds(number: u64) -> Duration {
 fn with_smallest_pool(limits: Limits, channels: &[ChannelId]) -> Limits {
     let works = |pool_blocks: u32| {
         let mut config = Config::new(StaticKey::new(&RustCrypto, Secret::new([1; 32])), "");
-        config.channels = channels.to_vec();
+        config.channels = channels.iter().copied().map(Into::into).collect();
         Endpoint::new(config, Limits { pool_blocks, ..limits.clone() }, RustCrypto, Seed::new([1; 32])).is_ok()
     };
     let pool_blocks = (1..).find(|&blocks| works(blocks)).expect("some pool is large enough");
@@ -33,10 +33,11 @@ fn e6_a_hundred_senders_share_a_pool_of_two_windows() {
         Limits { sessions: 128, pending: 128, session_window: window, channel_window: window, ..Limits::default() };
     let wide = Limits { send_blocks: 32, record_blocks: 16, hot_keys: 128, ..wide };
     let mut world = World::new(6);
-    let setup = Setup { limits: with_smallest_pool(wide, &[CHANNEL]), channels: vec![CHANNEL], ..Setup::default() };
+    let setup =
+        Setup { limits: with_smallest_pool(wide, &[CHANNEL]), channels: vec![CHANNEL.into()], ..Setup::default() };
     let receiver = world.add(&setup, RustCrypto);
     let narrow = Limits { session_window: window, channel_window: window, ..Setup::default().limits };
-    let sender = Setup { limits: narrow, channels: vec![CHANNEL], ..Setup::default() };
+    let sender = Setup { limits: narrow, channels: vec![CHANNEL.into()], ..Setup::default() };
     world.default_link = LinkConfig {
         loss: Probability::from_percent(5),
         reordering: Reordering::new(Probability::from_percent(10), 8, Duration::from_millis(20)),
@@ -150,9 +151,9 @@ fn d22_a_lost_window_update_is_sent_again() {
 /// Memory goes back when a session ends: a pool of two windows serves one full window after another.
 #[test]
 fn a_pool_serves_one_session_after_another() {
-    let mut setup = Setup { channels: vec![CHANNEL], ..Setup::default() };
+    let mut setup = Setup { channels: vec![CHANNEL.into()], ..Setup::default() };
     setup.limits.session_window = setup.limits.channel_window;
-    setup.limits = with_smallest_pool(setup.limits, &setup.channels);
+    setup.limits = with_smallest_pool(setup.limits, &[CHANNEL]);
     let mut world = World::new(3);
     let (alice, bob) = (world.add(&setup, RustCrypto), world.add(&setup, RustCrypto));
     let length = setup.limits.channel_window as usize - 1;
@@ -181,11 +182,11 @@ fn a_pool_serves_one_session_after_another() {
 /// Sessions of one endpoint share its memory for sending; one that finds it taken is told when to try again.
 #[test]
 fn senders_that_share_a_pool_all_finish() {
-    let mut setup = Setup { channels: vec![CHANNEL], ..Setup::default() };
+    let mut setup = Setup { channels: vec![CHANNEL.into()], ..Setup::default() };
     setup.limits = Limits { sessions: 16, pending: 16, ..setup.limits };
     setup.limits.session_window = setup.limits.channel_window;
     let receiver = Setup { limits: Limits { pool_blocks: 8192, ..setup.limits.clone() }, ..setup.clone() };
-    setup.limits = with_smallest_pool(setup.limits, &setup.channels);
+    setup.limits = with_smallest_pool(setup.limits, &[CHANNEL]);
     let mut world = World::new(4);
     let (alice, bob) = (world.add(&setup, RustCrypto), world.add(&receiver, RustCrypto));
     let mut flows = Flows::default();

@@ -14,7 +14,7 @@ fn small() -> Setup {
         record_blocks: 8,
         ..Limits::default()
     };
-    Setup { limits, channels: vec![ChannelId(16)], ..Setup::default() }
+    Setup { limits, channels: vec![ChannelId(16).into()], ..Setup::default() }
 }
 
 /// Either end begins, either end closes, in order and at once; the next session begins the instant the last was told closed.

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::action::{CarrierConfig, Timeouts};
+use crate::channel_config::ChannelConfig;
 use crate::crypto::{PublicKey, Secret, StaticKey};
 use crate::ids::ChannelId;
 use crate::limits::{CHANNELS, MIN_UDP_DATAGRAM};
@@ -49,8 +50,8 @@ pub struct Config {
     pub node_type: u8,
     /// Opaque flags the peer may read (S0-14).
     pub capabilities: u64,
-    /// Channels agreed beforehand, ids 16–255, at most three. Reliable and ordered.
-    pub channels: Vec<ChannelId>,
+    /// Channels agreed beforehand, ids 16–255, at most fifteen.
+    pub channels: Vec<ChannelConfig>,
     /// Carriers, 1 to 8; `Carrier(n)` names the n-th.
     pub carriers: Vec<CarrierConfig>,
     /// Pre-shared keys by name.
@@ -60,7 +61,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// One UDP carrier of the smallest datagram every path carries, channel 16, default waiting times.
+    /// One UDP carrier of the smallest datagram every path carries, channel 16 reliable and ordered, default waiting times.
     #[must_use]
     pub fn new(static_key: StaticKey, application: &str) -> Self {
         Self {
@@ -68,7 +69,7 @@ impl Config {
             application: application.into(),
             node_type: 0,
             capabilities: 0,
-            channels: vec![ChannelId(16)],
+            channels: vec![ChannelId(16).into()],
             carriers: vec![CarrierConfig::udp(MIN_UDP_DATAGRAM)],
             psks: Vec::new(),
             timeouts: Timeouts::default(),
@@ -79,9 +80,9 @@ impl Config {
         if self.application.len() > 64 {
             return Err(ConfigError::Application);
         }
-        let twice = |index: usize, id: &ChannelId| self.channels[..index].contains(id);
+        let twice = |index: usize, id: ChannelId| self.channels[..index].iter().any(|other| other.id == id);
         if self.channels.len() >= CHANNELS
-            || self.channels.iter().enumerate().any(|(index, id)| !id.is_agreed() || twice(index, id))
+            || self.channels.iter().enumerate().any(|(index, channel)| !channel.is_valid() || twice(index, channel.id))
         {
             return Err(ConfigError::Channels);
         }

@@ -86,6 +86,7 @@ extern crate std;
 
 mod action;
 mod channel;
+mod channel_config;
 mod config;
 mod crypto;
 mod endpoint;
@@ -113,6 +114,7 @@ pub use action::{
     Transmit,
 };
 pub use channel::Chunk;
+pub use channel_config::{ChannelConfig, ChannelMode};
 pub use config::{Config, ConnectOptions, Peer, PskName};
 pub use crypto::{
     DhError, InvalidPublicKey, OpenError, Provider, PublicKey, RustCrypto, RustCryptoKey, Secret, StaticKey,

@@ -52,8 +52,8 @@ impl Default for Limits {
     }
 }
 
-/// Channels one session has open at most: the control channel and three of the application's.
-pub(crate) const CHANNELS: usize = 4;
+/// Channels one session has open at most: the control channel and fifteen of the application's.
+pub(crate) const CHANNELS: usize = 16;
 /// Positions of credit on the control channel (protocol §4.3).
 pub(crate) const CONTROL_WINDOW: u64 = 1024;
 /// Datagram bytes every UDP path carries (RFC 9000 §14).

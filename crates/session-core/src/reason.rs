@@ -257,7 +257,7 @@ error! {
         /// A capability above bit 61.
         Capabilities => "capabilities are bits 0 to 61",
         /// More than 3 channels, one twice, or an id outside 16–255.
-        Channels => "an endpoint has up to 3 different channels with ids from 16 to 255",
+        Channels => "an endpoint has up to 15 different channels with ids from 16 to 255, priorities to 7 and weights from 1",
         /// The application protocol is longer than 64 bytes.
         Application => "the application protocol is longer than 64 bytes",
         /// A pre-shared key's name is empty, longer than 16 bytes, or stands twice.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use session_core::{CarrierConfig, ChannelId, Config, Limits, PskName, RustCrypto, Secret, Seed, StaticKey, Timeouts};
+use session_core::{
+    CarrierConfig, ChannelConfig, Config, Limits, PskName, RustCrypto, Secret, Seed, StaticKey, Timeouts,
+};
 
 use crate::clock::Clock;
 use crate::driver::Driver;
@@ -30,13 +32,14 @@ impl EndpointBuilder {
         self
     }
 
-    /// Adds a channel: an id from 16 to 255 that both applications agreed upon, at most three. Default: channel 16 alone.
-    pub fn channel(mut self, id: ChannelId) -> Self {
+    /// Adds a channel both applications agreed upon, at most fifteen: an id from 16 to 255 for one that is reliable and ordered, or a
+    /// [`ChannelConfig`]. Default: channel 16 alone.
+    pub fn channel(mut self, channel: impl Into<ChannelConfig>) -> Self {
         if !self.own_channels {
             self.config.channels.clear();
             self.own_channels = true;
         }
-        self.config.channels.push(id);
+        self.config.channels.push(channel.into());
         self
     }
 

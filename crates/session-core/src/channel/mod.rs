@@ -12,22 +12,29 @@ pub(crate) use assembler::{Assembler, InsertError};
 pub(crate) use block_map::positions_per_block;
 pub(crate) use outbox::{Outbox, OutboxError};
 
+use crate::channel_config::ChannelConfig;
 use crate::ids::ChannelId;
 use crate::pool::Pool;
 use crate::state_hash::StateHash;
 
+/// A byte moves a channel of weight 1 this far.
+const SHARE: u64 = 256;
 /// No position is at or above this one.
 pub(crate) const MAX_OFFSET: u64 = 1 << 62;
 
-/// Both halves of one reliable, ordered channel.
+/// Both halves of one channel.
 pub(crate) struct Channel {
     pub(crate) id: ChannelId,
+    pub(crate) priority: u8,
+    weight: u8,
     pub(crate) outbox: Outbox,
     pub(crate) inbox: Assembler,
     /// The peer takes positions below this.
     pub(crate) send_maximum: u64,
     /// We take positions below this.
     pub(crate) receive_maximum: u64,
+    /// The credit it began with.
+    first_maximum: u64,
     /// What the peer's stack held when sending ended.
     final_acked: Option<u64>,
     /// The application was told `Blocked` and waits for `Writable`.
@@ -36,6 +43,10 @@ pub(crate) struct Channel {
     pub(crate) wanted: u32,
     /// MAX_CHANNEL_DATA is due.
     pub(crate) announce: bool,
+    /// Its turn among channels of its priority: the least goes first (start-time fair queueing).
+    turn: u64,
+    /// The turn it was served at last.
+    served_at: u64,
 }
 
 /// What one DATA frame covers: `length` data positions from `offset`, then the terminator if `end`.
@@ -65,18 +76,43 @@ impl Fragment {
 
 impl Channel {
     /// An empty channel that gives the peer `window` positions of credit.
-    pub(crate) const fn new(id: ChannelId, window: u64) -> Self {
+    pub(crate) const fn new(config: &ChannelConfig, window: u64) -> Self {
         Self {
-            id,
+            id: config.id,
+            priority: config.priority,
+            weight: config.weight,
             outbox: Outbox::new(),
             inbox: Assembler::new(),
             send_maximum: 0,
             receive_maximum: window,
+            first_maximum: window,
             final_acked: None,
             blocked: false,
             wanted: 0,
             announce: false,
+            turn: 0,
+            served_at: 0,
         }
+    }
+
+    /// The peer was given more credit than at the beginning.
+    pub(crate) fn is_renewed(&self) -> bool {
+        self.receive_maximum > self.first_maximum
+    }
+
+    /// Its turn, given the latest turn anyone of its priority was served at: idle time earns nothing.
+    pub(crate) fn turn(&self, latest: u64) -> u64 {
+        self.turn.max(latest)
+    }
+
+    pub(crate) fn served_at(&self) -> u64 {
+        self.served_at
+    }
+
+    /// `bytes` of it were sent.
+    pub(crate) fn on_served(&mut self, latest: u64, bytes: u64) {
+        self.served_at = self.turn(latest);
+        self.turn = self.served_at.saturating_add(bytes.saturating_mul(SHARE) / u64::from(self.weight.max(1)));
     }
 
     /// Nothing more is sent: what waits for it is freed.
@@ -101,7 +137,26 @@ impl Channel {
     }
 
     pub(crate) fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
-        let Self { id, outbox, inbox, send_maximum, receive_maximum, final_acked, blocked, wanted, announce } = self;
+        let Self {
+            id,
+            priority,
+            weight,
+            outbox,
+            inbox,
+            send_maximum,
+            receive_maximum,
+            first_maximum: _,
+            final_acked,
+            blocked,
+            wanted,
+            announce,
+            turn,
+            served_at,
+        } = self;
+        hash.u64(u64::from(*priority));
+        hash.u64(u64::from(*weight));
+        hash.u64(*turn);
+        hash.u64(*served_at);
         hash.u64(id.0);
         outbox.digest_into(pool, hash);
         inbox.digest_into(pool, hash);

@@ -18,6 +18,7 @@ mod entropy;
 mod forged;
 mod handshake;
 mod pair;
+mod priority;
 mod recovery;
 mod single;
 mod stranger;
@@ -42,6 +43,13 @@ fn small_limits() -> Limits {
 fn endpoint(number: u8, limits: Limits) -> Endpoint {
     let key = StaticKey::new(&RustCrypto, Secret::new([number; 32]));
     Endpoint::new(Config::new(key, "test"), limits, RustCrypto, Seed::new([number; 32])).unwrap()
+}
+
+fn endpoint_with(number: u8, limits: Limits, channels: &[crate::channel_config::ChannelConfig]) -> Endpoint {
+    let key = StaticKey::new(&RustCrypto, Secret::new([number; 32]));
+    let mut config = Config::new(key, "test");
+    config.channels = channels.to_vec();
+    Endpoint::new(config, limits, RustCrypto, Seed::new([number; 32])).unwrap()
 }
 
 fn address(number: u8) -> Address {

@@ -11,6 +11,9 @@ use crate::time::Instant;
 /// Largest ack delay assumed of a peer that names none (protocol §4.3).
 const DEFAULT_MAX_ACK_DELAY: Duration = Duration::from_millis(25);
 
+/// Datagrams of urgent data that may exceed the window in one round trip.
+const URGENT_DATAGRAMS: u8 = 2;
+
 /// One link with its round-trip time, congestion window, pacer and datagram size.
 pub(crate) struct Path {
     pub(crate) link: Link,
@@ -29,6 +32,9 @@ pub(crate) struct Path {
     pub(crate) loss_at: Option<Instant>,
     /// The pacer holds the next packet until then.
     pub(crate) paced_until: Option<Instant>,
+    /// Datagrams sent in this round trip although window or pacer said no, and when it began.
+    spared: u8,
+    sparing_since: Instant,
     /// The application, not the window, was what limited sending.
     pub(crate) app_limited: bool,
     /// The first round-trip time was measured then; never, at the end of time.
@@ -50,6 +56,8 @@ impl Path {
             probes_due: 0,
             loss_at: None,
             paced_until: None,
+            spared: 0,
+            sparing_since: now,
             app_limited: true,
             sampled_at: Instant::MAX,
             ecn: EcnPath::new(),
@@ -110,6 +118,20 @@ impl Path {
         paced.max(u64::from(self.max_datagram))
     }
 
+    /// Whether a datagram of urgent data may go although window or pacer say no: two in a round trip may (P-10-4).
+    pub(crate) fn spares_urgent(&self, now: Instant) -> bool {
+        self.spared < URGENT_DATAGRAMS || now.saturating_since(self.sparing_since) >= self.rtt.smoothed()
+    }
+
+    /// Such a datagram has left.
+    pub(crate) fn on_urgent_sent(&mut self, now: Instant) {
+        if now.saturating_since(self.sparing_since) >= self.rtt.smoothed() {
+            self.sparing_since = now;
+            self.spared = 0;
+        }
+        self.spared = self.spared.saturating_add(1);
+    }
+
     pub(crate) fn on_sent(&mut self, now: Instant, bytes: u64) {
         let window = self.congestion.window();
         self.pacer.on_sent(now, bytes, window, self.rtt.smoothed());
@@ -129,10 +151,14 @@ impl Path {
             probes_due,
             loss_at,
             paced_until,
+            spared,
+            sparing_since,
             app_limited,
             sampled_at,
             ecn,
         } = self;
+        hash.u64(u64::from(*spared));
+        hash.u64(sparing_since.as_micros());
         hash.u64(u64::from(*max_datagram));
         rtt.digest_into(hash);
         congestion.digest_into(hash);

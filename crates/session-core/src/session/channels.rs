@@ -1,6 +1,7 @@
 //! A session's channels, the credit given and received on them, and the memory that backs the credit.
 
 use crate::channel::{Channel, Chunk, Fragment, InsertError, positions_per_block};
+use crate::channel_config::ChannelConfig;
 use crate::ids::ChannelId;
 use crate::limits::{CHANNELS, CONTROL_WINDOW, Limits};
 use crate::memory::Memory;
@@ -10,6 +11,10 @@ use crate::state_hash::StateHash;
 
 /// Position of the control channel.
 pub(crate) const CONTROL: usize = 0;
+/// The priority that may exceed the window a little.
+const URGENT: u8 = 0;
+/// Session credit that bulk data never uses up where there are urgent channels.
+const URGENT_CREDIT: u64 = 4096;
 
 /// The channels of one session. The first is the control channel, which has credit of its own.
 pub(crate) struct Channels {
@@ -24,12 +29,12 @@ pub(crate) struct Channels {
     send_maximum: u64,
     /// The peer's window of one channel, or its share of the session's.
     peer_window: u64,
+    /// Of these, what channels that are not urgent leave to those that are.
+    urgent_share: u64,
     /// We take this many.
     receive_maximum: u64,
     /// MAX_DATA is due.
     pub(crate) announce: bool,
-    /// Where the search for data begins, so that no channel starves another.
-    next_served: u8,
 }
 
 /// A reservation and the number of blocks it must cover.
@@ -60,15 +65,15 @@ pub(crate) enum StoreError {
 }
 
 impl Channels {
-    /// Opens the control channel and those of `ids`. Must be released.
-    pub(crate) fn open(memory: &mut Memory, ids: &[ChannelId], limits: &Limits) -> Self {
+    /// Opens the control channel and those of `agreed`. Must be released.
+    pub(crate) fn open(memory: &mut Memory, agreed: &[ChannelConfig], limits: &Limits) -> Self {
         let per_block = positions_per_block(limits.block_size as usize);
-        let application = ids.len().min(CHANNELS - 1);
+        let application = agreed.len().min(CHANNELS - 1);
         let mut keys = [SlabKey::NOWHERE; CHANNELS];
-        let agreed = ids.iter().map(|id| (*id, limits.channel_window));
-        for (key, (id, window)) in keys.iter_mut().zip([(ChannelId::CONTROL, CONTROL_WINDOW)].into_iter().chain(agreed))
-        {
-            let opened = memory.channels.insert(Channel::new(id, window));
+        let control = ChannelConfig::from(ChannelId::CONTROL);
+        let agreed = agreed.iter().map(|config| (config, limits.channel_window));
+        for (key, (config, window)) in keys.iter_mut().zip([(&control, CONTROL_WINDOW)].into_iter().chain(agreed)) {
+            let opened = memory.channels.insert(Channel::new(config, window));
             debug_assert!(opened.is_ok(), "there is room for the channels of every session");
             *key = opened.unwrap_or(SlabKey::NOWHERE);
         }
@@ -79,9 +84,9 @@ impl Channels {
             control: Backing { blocks: CONTROL_WINDOW.div_ceil(per_block) as u32 + 1, ..Backing::default() },
             send_maximum: 0,
             peer_window: 0,
+            urgent_share: 0,
             receive_maximum: limits.session_window,
             announce: false,
-            next_served: 1,
         }
     }
 
@@ -89,7 +94,10 @@ impl Channels {
     pub(crate) fn set_initial_credit(&mut self, memory: &mut Memory, session: u64, channel: u64, control: u64) {
         self.send_maximum = session;
         // Messages of that size on all channels at once fit the session's credit: none waits for another's rest.
-        self.peer_window = channel.min(session / u64::from(self.count.max(2) - 1));
+        let share = session / u64::from(self.count.max(2) - 1);
+        self.peer_window = channel.min(share);
+        let has_urgent = self.iter(memory).skip(1).any(|channel| channel.priority == URGENT);
+        self.urgent_share = if has_urgent { share.min(URGENT_CREDIT) } else { 0 };
         self.for_each(memory, |index, entry| entry.send_maximum = if index == CONTROL { control } else { channel });
     }
 
@@ -198,6 +206,11 @@ impl Channels {
         self.receive_maximum
     }
 
+    /// What was said about credit may be lost: says it again of every channel that was ever given more.
+    pub(crate) fn announce_all(&self, memory: &mut Memory) {
+        self.for_each(memory, |_, channel| channel.announce |= channel.is_renewed());
+    }
+
     // --- sending ---
 
     /// Blocks that would let the most modest of the channels go on that were blocked and wait for no acknowledgement.
@@ -219,33 +232,59 @@ impl Channels {
 
     /// Positions below this may be sent on the channel at `index` now.
     pub(crate) fn send_limit(&self, memory: &Memory, index: usize) -> u64 {
-        let Some(channel) = self.get(memory, index) else { return 0 };
+        self.get(memory, index).map_or(0, |channel| self.limit_of(index, channel, self.sent(memory)))
+    }
+
+    fn limit_of(&self, index: usize, channel: &Channel, sent: u64) -> u64 {
         if index == CONTROL {
             return channel.send_maximum;
         }
-        let sent: u64 = self.iter(memory).skip(1).map(|channel| channel.outbox.highest_sent()).sum();
-        let left = self.send_maximum.saturating_sub(sent);
+        let kept_back = if channel.priority == URGENT { 0 } else { self.urgent_share };
+        let left = self.send_maximum.saturating_sub(sent).saturating_sub(kept_back);
         channel.send_maximum.min(channel.outbox.highest_sent().saturating_add(left))
     }
 
-    /// The channel to take data from now: control first, then the others in turn.
-    pub(crate) fn next_with_data(&self, memory: &Memory) -> Option<usize> {
-        let has_data = |index: &usize| {
-            let limit = self.send_limit(memory, *index);
-            self.get(memory, *index).is_some_and(|channel| channel.outbox.has_pending(limit))
-        };
-        let count = usize::from(self.count);
-        let application = count.saturating_sub(1).max(1);
-        let turn = |step: usize| 1 + (usize::from(self.next_served) - 1 + step) % application;
-        Some(CONTROL).filter(has_data).or_else(|| (0..count.saturating_sub(1)).map(turn).find(has_data))
+    /// Positions sent on all application channels.
+    fn sent(&self, memory: &Memory) -> u64 {
+        self.iter(memory).skip(1).map(|channel| channel.outbox.highest_sent()).sum()
     }
 
-    /// Lets the channel after `index` go first next time.
-    pub(crate) fn served(&mut self, index: usize) {
-        if index != CONTROL {
-            let application = usize::from(self.count).saturating_sub(1).max(1);
-            self.next_served = (1 + index % application) as u8;
+    /// The channel to take data from now: control first, then by priority, then by turn.
+    pub(crate) fn next_with_data(&self, memory: &Memory, urgent_only: bool) -> Option<usize> {
+        let sent = self.sent(memory);
+        let mut next: Option<(usize, &Channel)> = None;
+        for (index, channel) in self.iter(memory).enumerate() {
+            if !channel.outbox.has_pending(self.limit_of(index, channel, sent)) {
+                continue;
+            }
+            if index == CONTROL && !urgent_only {
+                return Some(CONTROL);
+            }
+            let goes_before = |other: &Channel| {
+                let latest = self.latest_turn(memory, channel.priority);
+                (channel.priority, channel.turn(latest)) < (other.priority, other.turn(latest))
+            };
+            let fits = index != CONTROL && (channel.priority == URGENT || !urgent_only);
+            if fits && next.is_none_or(|(_, other)| goes_before(other)) {
+                next = Some((index, channel));
+            }
         }
+        next.map(|(index, _)| index)
+    }
+
+    /// `bytes` of the channel at `index` are on their way.
+    pub(crate) fn on_served(&self, memory: &mut Memory, index: usize, bytes: u64) {
+        let Some(priority) = self.get(memory, index).map(|channel| channel.priority) else { return };
+        let latest = self.latest_turn(memory, priority);
+        if let Some(channel) = self.get_mut(memory, index) {
+            channel.on_served(latest, bytes);
+        }
+    }
+
+    /// The latest turn any channel of `priority` was served at.
+    fn latest_turn(&self, memory: &Memory, priority: u8) -> u64 {
+        let peers = self.iter(memory).skip(1).filter(|channel| channel.priority == priority);
+        peers.map(Channel::served_at).max().unwrap_or(0)
     }
 
     /// Positions the peer holds of one channel at most.
@@ -291,14 +330,14 @@ impl Channels {
     }
 
     pub(crate) fn digest_into(&self, memory: &Memory, hash: &mut StateHash) {
-        let Self { keys: _, count, data, control, send_maximum, peer_window, receive_maximum, announce, next_served } =
+        let Self { keys: _, count, data, control, send_maximum, peer_window, urgent_share, receive_maximum, announce } =
             self;
         for channel in self.iter(memory) {
             channel.digest_into(&memory.pool, hash);
         }
         data.digest_into(hash);
         control.digest_into(hash);
-        for number in [u64::from(*count), *send_maximum, *peer_window, *receive_maximum, u64::from(*next_served)] {
+        for number in [u64::from(*count), *send_maximum, *peer_window, *urgent_share, *receive_maximum] {
             hash.u64(number);
         }
         hash.flag(*announce);

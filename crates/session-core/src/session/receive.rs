@@ -4,7 +4,7 @@
 use super::channels::{CONTROL, StoreError};
 use super::close::Fault;
 use super::events::ChannelEvent;
-use super::transmit::{FLAG_CHANNEL, FLAG_ECT, FLAG_MAX_DATA, FLAG_PING};
+use super::transmit::{FLAG_CHANNELS, FLAG_ECT, FLAG_MAX_DATA, FLAG_PING};
 use super::{Phase, SessionCore, Trigger};
 use crate::action::Ecn;
 use crate::channel::Fragment;
@@ -360,7 +360,9 @@ impl SessionCore {
         if flags & FLAG_ECT != 0 {
             self.path.ecn.on_marked_lost();
         }
-        self.channels.for_each(memory, |index, channel| channel.announce |= flags & (FLAG_CHANNEL << index) != 0);
+        if flags & FLAG_CHANNELS != 0 {
+            self.channels.announce_all(memory);
+        }
     }
 }
 

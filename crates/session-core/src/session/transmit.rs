@@ -21,8 +21,8 @@ use crate::wire::{
 pub(super) const FLAG_MAX_DATA: u16 = 1;
 /// The packet carried PING.
 pub(super) const FLAG_PING: u16 = 2;
-/// Shifted by a channel's position: the packet carried its MAX_CHANNEL_DATA.
-pub(super) const FLAG_CHANNEL: u16 = 4;
+/// The packet carried MAX_CHANNEL_DATA of some channel.
+pub(super) const FLAG_CHANNELS: u16 = 4;
 
 /// The packet left with ECT(0).
 pub(super) const FLAG_ECT: u16 = 1 << 15;
@@ -54,6 +54,8 @@ struct Plan {
     /// DATA frames it may hold.
     data_frames: usize,
     probe: bool,
+    /// It may hold no data but that of urgent channels: neither window nor pacer let it go.
+    urgent_only: bool,
 }
 
 /// Where the data of one DATA frame goes.
@@ -93,7 +95,8 @@ impl SessionCore {
                     || (self.path.paced_until.is_none()
                         && (self.path.probes_due > 0
                             || self.has_control_frames(memory)
-                            || self.channels.next_with_data(memory).is_some()))
+                            || self.channels.next_with_data(memory, false).is_some()))
+                    || self.channels.next_with_data(memory, true).is_some()
             }
         }
     }
@@ -161,7 +164,12 @@ impl SessionCore {
         let mut pieces = [None; MAX_DATA_FRAMES];
         if plan.ack_eliciting {
             flags = self.write_control_frames(&mut context.shared.memory, &mut writer);
-            self.write_data_frames(&mut context.shared.memory, &mut writer, &mut pieces[..plan.data_frames]);
+            self.write_data_frames(
+                &mut context.shared.memory,
+                &mut writer,
+                &mut pieces[..plan.data_frames],
+                plan.urgent_only,
+            );
             if flags == 0 && pieces[0].is_none() && Frame::Ping.encode(&mut writer).is_ok() {
                 flags |= FLAG_PING;
             }
@@ -192,6 +200,9 @@ impl SessionCore {
                 probe: plan.probe,
             };
             self.on_ack_eliciting_sent(context, record, &pieces);
+            if plan.urgent_only {
+                self.path.on_urgent_sent(context.now);
+            }
         }
         Outcome::Sent(length, ecn)
     }
@@ -202,7 +213,7 @@ impl SessionCore {
         let ack_due = self.packets.ack_forced || self.packets.acks.ack_due(now);
         let probe = self.path.probes_due > 0;
         let memory = &context.shared.memory;
-        let has_data = self.channels.next_with_data(memory).is_some();
+        let has_data = self.channels.next_with_data(memory, false).is_some();
         let has_control_frames = self.has_control_frames(memory);
         let wanted = probe || has_data || has_control_frames;
         let in_flight = self.packets.log.bytes_in_flight();
@@ -210,8 +221,12 @@ impl SessionCore {
         let has_window = probe || self.path.has_window(in_flight);
         self.path.app_limited = !wanted || (self.path.app_limited && has_window);
         let allowed = wanted && has_window && (probe || !self.path.is_paced(now));
-        if allowed {
-            self.path.app_limited = !has_data;
+        let urgent_only =
+            !allowed && self.channels.next_with_data(memory, true).is_some() && self.path.spares_urgent(now);
+        if allowed || urgent_only {
+            if allowed {
+                self.path.app_limited = !has_data;
+            }
             let pool = &context.shared.memory.pool;
             let log = &self.packets.log;
             let most = MAX_DATA_FRAMES.min(SentLog::max_data_records(pool));
@@ -219,14 +234,14 @@ impl SessionCore {
             if data_frames > 0 || log.room_for(pool, 0) {
                 let sends = probe || data_frames > 0 || has_control_frames;
                 if sends {
-                    return Some(Plan { ack_eliciting: true, data_frames, probe });
+                    return Some(Plan { ack_eliciting: true, data_frames, probe, urgent_only });
                 }
             } else if probe && let Some(record) = self.packets.log.evict_reserved() {
                 self.on_packet_lost(&mut context.shared.memory, &record);
-                return Some(Plan { ack_eliciting: true, data_frames: 0, probe });
+                return Some(Plan { ack_eliciting: true, data_frames: 0, probe, urgent_only: false });
             }
         }
-        ack_due.then_some(Plan { ack_eliciting: false, data_frames: 0, probe: false })
+        ack_due.then_some(Plan { ack_eliciting: false, data_frames: 0, probe: false, urgent_only: false })
     }
 
     fn has_control_frames(&self, memory: &Memory) -> bool {
@@ -297,11 +312,11 @@ impl SessionCore {
             self.channels.announce = false;
             flags |= FLAG_MAX_DATA;
         }
-        self.channels.for_each(memory, |index, channel| {
+        self.channels.for_each(memory, |_, channel| {
             let frame = Frame::MaxChannelData { channel: channel.id.0, maximum: channel.receive_maximum };
             if channel.announce && frame.encode(writer).is_ok() {
                 channel.announce = false;
-                flags |= FLAG_CHANNEL << index;
+                flags |= FLAG_CHANNELS;
             }
         });
         if self.packets.ping_due && Frame::Ping.encode(writer).is_ok() {
@@ -312,9 +327,15 @@ impl SessionCore {
     }
 
     /// Writes the heads of DATA frames, leaves room for their bytes, and notes where they go.
-    fn write_data_frames(&mut self, memory: &mut Memory, writer: &mut Writer<'_>, pieces: &mut [Option<Piece>]) {
+    fn write_data_frames(
+        &mut self,
+        memory: &mut Memory,
+        writer: &mut Writer<'_>,
+        pieces: &mut [Option<Piece>],
+        urgent_only: bool,
+    ) {
         for slot in pieces {
-            let Some(index) = self.channels.next_with_data(memory) else { return };
+            let Some(index) = self.channels.next_with_data(memory, urgent_only) else { return };
             let limit = self.channels.send_limit(memory, index);
             let Memory { pool, channels } = &mut *memory;
             let Some(channel) = self.channels.get_in(channels, index) else { return };
@@ -338,7 +359,7 @@ impl SessionCore {
             };
             channel.outbox.on_sent(pool, &fragment);
             *slot = Some(Piece { index, fragment, start: range.start });
-            self.channels.served(index);
+            self.channels.on_served(memory, index, fragment.positions());
         }
     }
 

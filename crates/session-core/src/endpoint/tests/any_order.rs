@@ -102,7 +102,7 @@ fn null_endpoint(number: u8) -> Endpoint<Null> {
 pub(super) fn null_config(number: u8) -> Config {
     let key = StaticKey::new(&Null, Secret::new([number; 32]));
     let mut config = Config::new(key, "test");
-    config.channels = vec![ChannelId(16), ChannelId(200)];
+    config.channels = vec![ChannelId(16).into(), ChannelId(200).into()];
     config.carriers[0].padding = false;
     config.carriers.push(crate::action::CarrierConfig { max_datagram: 400, padding: false });
     config

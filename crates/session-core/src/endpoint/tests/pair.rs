@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::action::{Ecn, TimerKind};
+use crate::channel_config::ChannelConfig;
 use crate::wire::{Frame, NumberLength, Writer, packet_number};
 
 /// One way between the two.
@@ -51,6 +52,11 @@ impl Pair {
 
     pub(super) fn established(limits: &Limits) -> Self {
         Self::new([endpoint(1, limits.clone()), endpoint(2, limits.clone())]).establish()
+    }
+
+    /// The same with channels of the test's choice.
+    pub(super) fn established_with(limits: &Limits, channels: &[ChannelConfig]) -> Self {
+        Self::new([1, 2].map(|seed| endpoint_with(seed, limits.clone(), channels))).establish()
     }
 
     /// The same over a path that carries marks.

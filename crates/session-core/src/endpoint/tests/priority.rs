@@ -1,0 +1,154 @@
+//! Who goes first, and what an urgent message waits for.
+
+use super::pair::{Pair, TRIP};
+use super::*;
+use crate::action::TimerKind;
+use crate::channel_config::{ChannelConfig, ChannelMode};
+use crate::wire::{Frame, Frames};
+
+const URGENT: ChannelId = ChannelId(20);
+const HEAVY: ChannelId = ChannelId(21);
+const LIGHT: ChannelId = ChannelId(22);
+
+fn pair() -> Pair {
+    let reliable = |id| ChannelConfig::new(id, ChannelMode::ReliableOrdered);
+    let channels = [
+        reliable(CHANNEL),
+        reliable(URGENT).with_priority(0),
+        reliable(HEAVY).with_weight(48),
+        reliable(LIGHT).with_weight(16),
+    ];
+    Pair::established_with(&Limits::default(), &channels)
+}
+
+/// Data bytes by channel in packets that end 0 sent.
+fn bytes_by_channel(pair: &mut Pair, packets: &[Vec<u8>]) -> std::collections::BTreeMap<u64, usize> {
+    let mut bytes = std::collections::BTreeMap::new();
+    for packet in packets {
+        let (_, plaintext) = pair.open(1, packet);
+        for frame in Frames::new(&plaintext) {
+            if let Frame::Data(data) = frame.unwrap() {
+                *bytes.entry(data.channel).or_default() += data.data.len();
+            }
+        }
+    }
+    bytes
+}
+
+/// One datagram, if there is one to send.
+fn take_one(pair: &mut Pair) -> Option<Vec<u8>> {
+    let mut out = vec![0; pair.ends[0].max_datagram()];
+    loop {
+        match pair.ends[0].poll_action(&mut out, pair.now) {
+            Action::Transmit(transmit) => return Some(out[..transmit.len].to_vec()),
+            Action::Event(_) => {}
+            _ => return None,
+        }
+    }
+}
+
+//= docs/protocol.md P-9-10
+#[test]
+fn the_next_datagram_carries_the_urgent_message() {
+    let mut pair = pair();
+    pair.session(0).send(&vec![1; 250_000], CHANNEL).unwrap();
+    let bulk = take_one(&mut pair).unwrap();
+    assert!(bytes_by_channel(&mut pair, &[bulk]).contains_key(&CHANNEL.0));
+    pair.session(0).send(b"stop", URGENT).unwrap();
+    let next = take_one(&mut pair).unwrap();
+    assert_eq!(bytes_by_channel(&mut pair, &[next])[&URGENT.0], 4);
+}
+
+//= docs/protocol.md P-10-4
+#[test]
+fn two_urgent_datagrams_a_round_trip_pass_a_full_window() {
+    let mut pair = pair();
+    pair.session(0).send(&vec![1; 250_000], CHANNEL).unwrap();
+    // Paced out until the window is full and nothing is acknowledged.
+    loop {
+        let packets = pair.take(0);
+        let (timer, at) = pair.deadline(0);
+        match timer {
+            TimerKind::Pacing => pair.serve(0, at),
+            _ if packets.is_empty() => break,
+            _ => {}
+        }
+    }
+    for expected in [1, 1, 0] {
+        pair.session(0).send(b"stop", URGENT).unwrap();
+        let packets = pair.take(0);
+        assert_eq!(packets.len(), expected);
+        let bytes = bytes_by_channel(&mut pair, &packets);
+        assert_eq!(bytes.get(&URGENT.0).copied().unwrap_or(0), 4 * expected);
+        assert!(!bytes.contains_key(&CHANNEL.0), "bulk data does not ride on it");
+    }
+    let in_flight = pair.look(0).stats().bytes_in_flight;
+    assert!(in_flight > pair.look(0).stats().congestion_window - 1200);
+}
+
+//= docs/protocol.md P-9-10
+#[test]
+fn weights_share_one_priority() {
+    let mut pair = pair();
+    for channel in [HEAVY, LIGHT] {
+        pair.session(0).send(&vec![1; 250_000], channel).unwrap();
+    }
+    let mut bytes = std::collections::BTreeMap::<u64, usize>::new();
+    for _ in 0..20 {
+        let packets = pair.take(0);
+        for (channel, count) in bytes_by_channel(&mut pair, &packets) {
+            *bytes.entry(channel).or_default() += count;
+        }
+        pair.pass(TRIP);
+        pair.deliver(1, &packets);
+        let acknowledgements = pair.take(1);
+        pair.pass(TRIP);
+        pair.deliver(0, &acknowledgements);
+        let now = pair.now;
+        pair.serve(0, now);
+    }
+    let (heavy, light) = (bytes[&HEAVY.0] as f64, bytes[&LIGHT.0] as f64);
+    assert!(light > 20_000.0, "{light} bytes");
+    assert!((2.7..3.3).contains(&(heavy / light)), "{heavy} : {light}");
+}
+
+/// A channel that was idle does not claim the time it missed, nor is it made to wait for what it had before.
+#[test]
+fn idle_time_earns_nothing_and_costs_nothing() {
+    let mut pair = pair();
+    pair.session(0).send(&vec![1; 250_000], HEAVY).unwrap();
+    for _ in 0..60 {
+        pair.settle();
+    }
+    let mut sink = vec![0; 250_000];
+    assert_eq!(pair.session(1).recv(&mut sink, HEAVY), Ok(Some(250_000)));
+    pair.settle();
+    for channel in [LIGHT, HEAVY] {
+        pair.session(0).send(&vec![2; 100_000], channel).unwrap();
+    }
+    let packets = pair.take(0);
+    let bytes = bytes_by_channel(&mut pair, &packets);
+    let (heavy, light) = (bytes[&HEAVY.0] as f64, bytes[&LIGHT.0] as f64);
+    assert!((2.0..4.5).contains(&(heavy / light)), "{heavy} : {light}");
+}
+
+/// An application that does not read its bulk data still gets what is urgent.
+#[test]
+fn bulk_data_leaves_credit_for_urgent_messages() {
+    let mut pair = pair();
+    for channel in [CHANNEL, HEAVY, LIGHT] {
+        pair.session(0).begin(channel).unwrap();
+    }
+    // Until nothing moves any more: the credit is used up, and nobody reads.
+    for _ in 0..100 {
+        for channel in [CHANNEL, HEAVY, LIGHT] {
+            let _ = pair.session(0).write(&[1; 100_000], channel);
+        }
+        pair.settle();
+    }
+    assert!(pair.take(0).is_empty());
+    pair.session(0).send(b"stop", URGENT).unwrap();
+    pair.settle();
+    let mut out = [0; 10];
+    assert_eq!(pair.session(1).recv(&mut out, URGENT), Ok(Some(4)));
+}
