@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use session_core::{
     ChannelId, CloseCode, CloseSpace, ClosedBy, DiscardReason, Event, Instant, Received, RecvError, RustCrypto,
-    SendError, SessionId, State, Timeouts,
+    SendError, SessionId, State,
 };
 use session_sim::{LinkConfig, Probability};
 use session_tests::world::Departure;
@@ -29,7 +29,9 @@ fn world_of(setup: &Setup) -> World<RustCrypto> {
 }
 
 fn without_idle() -> Setup {
-    Setup { timeouts: Timeouts { idle: None, ..Timeouts::default() }, ..Setup::default() }
+    let mut setup = Setup::default();
+    setup.timeouts.idle = None;
+    setup
 }
 
 /// An established session with all beginnings settled.

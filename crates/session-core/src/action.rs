@@ -117,8 +117,14 @@ pub enum TimerKind {
     Keepalive,
     /// The peer counts as lost.
     PeerLost,
+    /// The application is warned that the session will expire.
+    Expiring,
     /// No user data for too long.
     Idle,
+    /// The application has neither sent nor fetched anything for too long.
+    Sliding,
+    /// The session has lived as long as it may.
+    Lifetime,
 }
 
 impl TimerKind {
@@ -135,7 +141,10 @@ impl TimerKind {
         Self::Pacing,
         Self::Keepalive,
         Self::PeerLost,
+        Self::Expiring,
         Self::Idle,
+        Self::Sliding,
+        Self::Lifetime,
     ];
 }
 
@@ -154,6 +163,9 @@ pub enum Event {
     Writable(SessionId, ChannelId),
     /// The peer's stack holds all that was sent on the channel up to `acked_offset`.
     Acknowledged(SessionId, ChannelId),
+    /// The session will end soon unless something happens: [`expiry`](crate::SessionRef::expiry) says when and what,
+    /// [`extend`](crate::SessionMut::extend) puts it off.
+    Expiring(SessionId),
     /// The session has ended; `close_reason` says why. Never lost, always last.
     Closed(SessionId),
 }
@@ -187,8 +199,9 @@ impl CarrierConfig {
     }
 }
 
-/// Waiting times of a session. All are deadlines in the core.
+/// Waiting times of a session. All are deadlines in the core. Begin with the default and change what differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Timeouts {
     /// From `connect` to Established (S0-21).
     pub connect: Duration,
@@ -200,8 +213,16 @@ pub struct Timeouts {
     pub release: Duration,
     /// Keepalive interval we ask for (S0-23); three of them without a packet mean the peer is lost (S0-24).
     pub keepalive: Duration,
+    /// The longest interval we go along with, whatever the peer asks for: where it asks for more, we ping too.
+    pub longest_keepalive: Duration,
     /// No user data either way (S0-22); `None` turns it off.
     pub idle: Option<Duration>,
+    /// Our application neither sends nor fetches user data (S2-21); `None` turns it off.
+    pub sliding: Option<Duration>,
+    /// From Established, whatever happens (S2-20); `None` turns it off.
+    pub lifetime: Option<Duration>,
+    /// How long before one of these three ends the session the application is warned (S2-22), half of its time at most; `None` turns it off.
+    pub warning: Option<Duration>,
     /// How long a closed session's unread data is kept.
     pub forget: Duration,
 }
@@ -214,7 +235,11 @@ impl Default for Timeouts {
             tentative: Duration::from_secs(5),
             release: Duration::from_secs(10),
             keepalive: Duration::from_secs(5),
+            longest_keepalive: Duration::from_secs(3600),
             idle: Some(Duration::from_secs(60)),
+            sliding: None,
+            lifetime: None,
+            warning: Some(Duration::from_secs(10)),
             forget: Duration::from_secs(10),
         }
     }

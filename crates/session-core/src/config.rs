@@ -95,9 +95,8 @@ impl Config {
         if self.carriers.iter().any(|carrier| carrier.padding && carrier.max_datagram < MIN_UDP_DATAGRAM) {
             return Err(ConfigError::Carriers);
         }
-        let keepalive = self.timeouts.keepalive;
-        let whole = keepalive.subsec_nanos().is_multiple_of(1_000_000);
-        if !whole || !(Duration::from_millis(1)..=Duration::from_secs(3600)).contains(&keepalive) {
+        let Timeouts { keepalive, longest_keepalive, .. } = self.timeouts;
+        if !is_keepalive(keepalive) || !is_keepalive(longest_keepalive) || keepalive > longest_keepalive {
             return Err(ConfigError::Keepalive);
         }
         if self.capabilities > MAX_VARINT {
@@ -113,6 +112,12 @@ impl Config {
     pub(crate) fn psk(&self, name: &[u8]) -> Option<&Secret> {
         self.psks.iter().find(|(other, _)| other.as_bytes() == name).map(|(_, secret)| secret)
     }
+}
+
+/// Whether this can be a keepalive interval (protocol §4.3).
+pub(crate) fn is_keepalive(interval: Duration) -> bool {
+    let whole = interval.subsec_nanos().is_multiple_of(1_000_000);
+    whole && (Duration::from_millis(1)..=Duration::from_secs(3600)).contains(&interval)
 }
 
 /// Whom to connect to.

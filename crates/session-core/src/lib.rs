@@ -124,8 +124,8 @@ pub use ids::{ChannelId, MessageId, PeerId, Role, SessionId, Uid};
 pub use limits::{Limits, MAX_TEXT, MAX_USER_DATA, MIN_UDP_DATAGRAM};
 pub use reason::{
     AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, ConfigError, ConnectError, DiscardReason, Discards,
-    RecvError, SendError, Text,
+    ExtendError, RecvError, SendError, Text,
 };
 pub use seed::Seed;
-pub use session::{State, Stats};
+pub use session::{Expiry, State, Stats};
 pub use time::Instant;

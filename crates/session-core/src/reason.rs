@@ -134,6 +134,8 @@ impl CloseCode {
     pub const ACK_OF_UNSENT: Self = Self(0x11);
     /// An attempt to connect was not answered in time.
     pub const NO_ANSWER: Self = Self(0x12);
+    /// The session's lifetime is over.
+    pub const EXPIRED: Self = Self(0x13);
 }
 
 /// Who ended a session.
@@ -146,7 +148,7 @@ pub enum ClosedBy {
     Peer,
     /// This side's protocol: the peer broke a rule, or a key reached its limit.
     Protocol,
-    /// A deadline: [`CloseCode::NO_ANSWER`], [`CloseCode::PEER_LOST`] or [`CloseCode::IDLE`].
+    /// A deadline: [`CloseCode::NO_ANSWER`], [`CloseCode::PEER_LOST`], [`CloseCode::IDLE`] or [`CloseCode::EXPIRED`].
     Deadline,
 }
 
@@ -252,8 +254,8 @@ error! {
         Limits => "a limit is zero or the pool holds fewer than two windows",
         /// No carrier, more than 8, one of less than 256 bytes, or one with padding of less than 1200.
         Carriers => "an endpoint has 1 to 8 carriers of at least 256 bytes each, 1200 with padding",
-        /// The keepalive interval is not 1 to 3,600,000 whole milliseconds.
-        Keepalive => "the keepalive interval is not 1 ms to 1 h in whole milliseconds",
+        /// A keepalive interval is not 1 to 3,600,000 whole milliseconds, or the longest is shorter than ours.
+        Keepalive => "keepalive intervals are 1 ms to 1 h in whole milliseconds, and ours is not above the longest",
         /// A capability above bit 61.
         Capabilities => "capabilities are bits 0 to 61",
         /// More than 3 channels, one twice, or an id outside 16–255.
@@ -292,6 +294,16 @@ error! {
         UserData => "more than 512 bytes of user data",
         /// No pool blocks for the answer; try again after the next event.
         Blocked => "no memory for the answer now",
+    }
+}
+
+error! {
+    /// Why a session's waiting time was not changed.
+    ExtendError {
+        /// The session is not Established.
+        NotEstablished => "the session is not established",
+        /// The interval is not 1 ms to 1 h in whole milliseconds, or longer than the peer counts on.
+        Keepalive => "the interval is not 1 ms to 1 h in whole milliseconds, or longer than both ends agreed",
     }
 }
 

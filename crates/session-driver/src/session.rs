@@ -4,8 +4,11 @@ use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use session_core::{Address, ChannelId, CloseReason, PeerId, PublicKey, SessionId, SessionRef, Stats, Uid};
+use session_core::{
+    Address, ChannelId, CloseReason, ExtendError, PeerId, PublicKey, SessionId, SessionMut, SessionRef, Stats, Uid,
+};
 
 use crate::channel::Channel;
 use crate::shared::{Shared, Topic};
@@ -78,6 +81,52 @@ impl Session {
             }
             state.touched = true;
         });
+    }
+
+    /// Gives the session its lifetimes anew: idle, sliding and absolute (`Config::timeouts`). The peer has lifetimes of its own.
+    ///
+    /// # Errors
+    /// [`ExtendError::NotEstablished`]; nothing has changed then.
+    pub fn extend(&self) -> Result<(), ExtendError> {
+        self.command(|session| session.extend())
+    }
+
+    /// Asks the peer at this interval whether it lives, at most as rarely as agreed.
+    ///
+    /// # Errors
+    /// [`ExtendError`]; nothing has changed then.
+    pub fn set_keepalive(&self, interval: Duration) -> Result<(), ExtendError> {
+        self.command(|session| session.set_keepalive(interval))
+    }
+
+    fn command(&self, command: impl FnOnce(&mut SessionMut<'_>) -> Result<(), ExtendError>) -> Result<(), ExtendError> {
+        let id = self.inner.id;
+        self.inner.shared.with(|state, now| {
+            state.touched = true;
+            state
+                .core
+                .session_mut(id, now)
+                .map_or(Err(ExtendError::NotEstablished), |mut session| command(&mut session))
+        })
+    }
+
+    /// Waits until the session is about to expire (`Timeouts::warning` before it is idle for too long or has lived its time), and says
+    /// how long it has; `None` once it has ended. A warning is told once, and [`extend`](Self::extend) is an answer to it.
+    ///
+    /// # Cancel safety
+    /// It changes nothing: a warning that nobody heard is told to the next who asks.
+    pub fn expiring(&self) -> impl Future<Output = Option<Duration>> + Send {
+        let id = self.inner.id;
+        WaitFor::new(&self.inner.shared, move |state, now| {
+            if state.ended(id).is_some() {
+                return Step::Done(None);
+            }
+            let expiry = state.core.session(id).and_then(|session| session.expiry());
+            match expiry.filter(|_| state.take_warning(id)) {
+                Some(expiry) => Step::Done(Some(expiry.at.saturating_since(now))),
+                None => Step::Wait(Topic::Session(id)),
+            }
+        })
     }
 
     /// Waits until the session has ended, and says why. What it had received stays readable for a while (`Timeouts::forget`).

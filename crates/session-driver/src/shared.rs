@@ -46,6 +46,8 @@ pub(crate) struct State {
 #[derive(Default)]
 pub(crate) struct Record {
     pub(crate) established: bool,
+    /// A warning of its end came that nobody has heard yet.
+    warned: bool,
     /// `close`, `abort` or `refuse` was called.
     pub(crate) closing: bool,
     /// No handle is left: the slot is given up when the session has ended.
@@ -191,6 +193,12 @@ impl State {
                 self.learn_acknowledged(id, channel);
                 self.notify(Topic::Acknowledged(id, channel));
             }
+            Event::Expiring(id) => {
+                if let Some(record) = self.sessions.get_mut(&id) {
+                    record.warned = true;
+                }
+                self.notify(Topic::Session(id));
+            }
             Event::Closed(id) => {
                 let session = self.core.session(id);
                 let reason = session.as_ref().and_then(|session| session.close_reason()).unwrap_or_else(stopped);
@@ -199,6 +207,11 @@ impl State {
             }
             _ => {}
         }
+    }
+
+    /// Whether a warning of the session's end came that nobody has heard yet.
+    pub(crate) fn take_warning(&mut self, id: SessionId) -> bool {
+        self.sessions.get_mut(&id).is_some_and(|record| std::mem::take(&mut record.warned))
     }
 
     /// Keeps what the peer is known to have, beyond the end of the session.

@@ -48,7 +48,9 @@ impl NodeOptions {
         let connect = Duration::from_millis(self.connect_timeout_ms);
         let keepalive = Duration::from_millis(self.keepalive_ms);
         // A transfer may wait for a slow disk as long as it likes: the keepalives tell that the peer lives.
-        Timeouts { connect, keepalive, idle: None, ..Timeouts::default() }
+        let mut timeouts = Timeouts::default();
+        (timeouts.connect, timeouts.keepalive, timeouts.idle) = (connect, keepalive, None);
+        timeouts
     }
 
     /// How long a peer may take to answer.

@@ -8,8 +8,11 @@ use crate::channel::Chunk;
 use crate::crypto::{Provider, PublicKey, RustCrypto};
 use crate::ids::{ChannelId, MessageId, PeerId, Role, SessionId, Uid};
 use crate::memory::Memory;
-use crate::reason::{AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, Discards, RecvError, SendError, Text};
-use crate::session::{SessionCore, State, Stats};
+use crate::reason::{
+    AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, Discards, ExtendError, RecvError, SendError, Text,
+};
+use crate::session::{Expiry, SessionCore, State, Stats};
+use crate::shared::Settings;
 
 /// A session lent out for commands.
 ///
@@ -22,6 +25,7 @@ pub struct SessionMut<'a, P: Provider = RustCrypto> {
 /// A session lent out for questions.
 #[derive(Clone, Copy)]
 pub struct SessionRef<'a> {
+    settings: &'a Settings,
     core: &'a SessionCore,
     memory: &'a Memory,
 }
@@ -122,6 +126,27 @@ impl<'a, P: Provider> SessionMut<'a, P> {
             .unwrap_or(Err(RecvError::Closed))
     }
 
+    /// Gives the session its lifetimes anew: idle, sliding and absolute. The peer has lifetimes of its own.
+    ///
+    /// # Errors
+    /// [`ExtendError::NotEstablished`]; nothing has changed then.
+    pub fn extend(&mut self) -> Result<(), ExtendError> {
+        self.endpoint
+            .command(self.id.slot, |core, context| core.extend(context))
+            .unwrap_or(Err(ExtendError::NotEstablished))
+    }
+
+    /// Asks the peer at this interval whether it lives, at most as rarely as agreed; three of them without a packet mean that it is lost.
+    /// For paths that forget: a NAT may want a packet more often than the peer asks for.
+    ///
+    /// # Errors
+    /// [`ExtendError`]; nothing has changed then.
+    pub fn set_keepalive(&mut self, interval: Duration) -> Result<(), ExtendError> {
+        self.endpoint
+            .command(self.id.slot, |core, _| core.set_keepalive(interval))
+            .unwrap_or(Err(ExtendError::NotEstablished))
+    }
+
     /// Ends the session after what was sent has been acknowledged, or 10 s. The peer's application gets `code` and `text` (cut at 128 bytes).
     ///
     /// Closing a session that is closing or closed does nothing.
@@ -142,8 +167,8 @@ impl<'a, P: Provider> SessionMut<'a, P> {
 }
 
 impl<'a> SessionRef<'a> {
-    pub(super) fn new(core: &'a SessionCore, memory: &'a Memory) -> Self {
-        Self { core, memory }
+    pub(super) fn new(settings: &'a Settings, core: &'a SessionCore, memory: &'a Memory) -> Self {
+        Self { settings, core, memory }
     }
 
     /// Its local name.
@@ -198,6 +223,12 @@ impl<'a> SessionRef<'a> {
     #[must_use]
     pub fn discards(&self) -> &'a Discards {
         self.core.discards()
+    }
+
+    /// When it ends if nothing happens, and why; `None` if it is not Established or has no such deadline.
+    #[must_use]
+    pub fn expiry(&self) -> Option<Expiry> {
+        self.core.expiry(&self.settings.config.timeouts)
     }
 
     /// Why it ended; `None` while it lives.

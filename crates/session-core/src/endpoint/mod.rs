@@ -264,7 +264,7 @@ impl<P: Provider> Endpoint<P> {
     /// Lends out a session for questions; `None` if it is gone.
     #[must_use]
     pub fn session(&self, id: SessionId) -> Option<SessionRef<'_>> {
-        self.slots.get(id).map(|core| SessionRef::new(core, &self.shared.memory))
+        self.slots.get(id).map(|core| SessionRef::new(&self.settings, core, &self.shared.memory))
     }
 
     /// Says that a closed session has nothing more to tell: after [`Event::Closed`](crate::Event::Closed) its slot is free at once,

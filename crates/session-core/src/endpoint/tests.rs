@@ -17,6 +17,7 @@ mod data;
 mod entropy;
 mod forged;
 mod handshake;
+mod lifetime;
 mod pair;
 mod priority;
 mod recovery;

@@ -82,6 +82,7 @@ impl SessionCore {
         let Some(chunk) = self.channels.read(&mut context.shared.memory, &context.settings.limits, index, out) else {
             return self.nothing_to_read();
         };
+        self.clocks.lifetime.use_at(context.now);
         if self.phase == Phase::Closed {
             // What is left stays readable for its full time again.
             self.closing.since = context.now;
@@ -139,7 +140,11 @@ impl SessionCore {
         let limits = &context.settings.limits;
         let Memory { pool, channels } = &mut context.shared.memory;
         let channel = self.channels.get_in(channels, index).ok_or(SendError::UnknownChannel)?;
-        operation(channel, pool, limits.send_blocks).map_err(|error| match error {
+        let done = operation(channel, pool, limits.send_blocks);
+        if done.is_ok() {
+            self.clocks.lifetime.use_at(context.now);
+        }
+        done.map_err(|error| match error {
             OutboxError::Blocked => {
                 let per_block = positions_per_block(limits.block_size as usize);
                 channel.blocked = true;

@@ -190,6 +190,7 @@ impl SessionCore {
         }
         self.control.established = true;
         self.clocks.user_data_at = context.now;
+        self.clocks.lifetime.begin(context.now);
         self.events.raise(SessionEvent::Established);
         for (index, channel) in self.channels.iter(&context.shared.memory).enumerate().skip(1) {
             if channel.inbox.readable() {

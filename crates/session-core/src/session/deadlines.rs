@@ -9,7 +9,6 @@ use super::close::deadline_reason;
 use super::{Phase, SessionCore};
 use crate::action::{Deadline, TimerKind};
 use crate::crypto::Provider;
-use crate::ids::Role;
 use crate::reason::CloseCode;
 use crate::shared::{Context, Settings};
 use crate::time::Instant;
@@ -46,7 +45,6 @@ impl SessionCore {
 
     fn deadline(&self, settings: &Settings, timer: TimerKind) -> Option<Instant> {
         let timeouts = &settings.config.timeouts;
-        let established = self.phase == Phase::Established;
         let exchanges = self.phase.exchanges_data();
         match timer {
             TimerKind::Connect => matches!(self.phase, Phase::Connecting | Phase::SynSent | Phase::Handshaking)
@@ -65,11 +63,12 @@ impl SessionCore {
             TimerKind::Acknowledge => self.packets.acks.deadline().filter(|_| exchanges && !self.packets.ack_forced),
             TimerKind::LossDetection => self.loss_deadline().filter(|_| exchanges),
             TimerKind::Pacing => self.path.paced_until.filter(|_| exchanges),
-            TimerKind::Keepalive => (exchanges && self.role == Role::Initiator && !self.packets.ping_due).then(|| {
-                self.clocks.received_at.max(self.clocks.keepalive_at).saturating_add(self.clocks.keepalive_wait)
+            TimerKind::Keepalive => (exchanges && self.clocks.keepalive.asks() && !self.packets.ping_due).then(|| {
+                self.clocks.received_at.max(self.clocks.keepalive_at).saturating_add(self.clocks.keepalive.wait())
             }),
             TimerKind::PeerLost => exchanges.then(|| self.lost_at().max(self.clocks.grace_until)),
-            TimerKind::Idle => Some(self.clocks.user_data_at.saturating_add(timeouts.idle?)).filter(|_| established),
+            TimerKind::Expiring => self.warning_at(settings),
+            TimerKind::Idle | TimerKind::Sliding | TimerKind::Lifetime => self.expires_at(timeouts, timer),
         }
     }
 
@@ -112,7 +111,14 @@ impl SessionCore {
                 self.path.probes_due = self.path.probes_due.max(1);
             }
             TimerKind::PeerLost => self.lose_peer(context, at),
+            TimerKind::Expiring => self.warn_of_expiry(context.settings),
             TimerKind::Idle => self.end_at_once(context, deadline_reason(CloseCode::IDLE, "no user data for too long")),
+            TimerKind::Sliding => {
+                self.close_after_flush(context, deadline_reason(CloseCode::EXPIRED, "unused for too long"));
+            }
+            TimerKind::Lifetime => {
+                self.close_after_flush(context, deadline_reason(CloseCode::EXPIRED, "the session has lived its time"));
+            }
         }
     }
 
@@ -132,7 +138,7 @@ impl SessionCore {
     }
 
     fn lost_at(&self) -> Instant {
-        self.clocks.received_at.saturating_add(self.clocks.keepalive.saturating_mul(LOST_AFTER))
+        self.clocks.received_at.saturating_add(self.clocks.keepalive.interval().saturating_mul(LOST_AFTER))
     }
 
     /// The loss timer, or else the probe timeout (RFC 9002 §6.2).

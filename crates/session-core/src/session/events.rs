@@ -11,6 +11,7 @@ pub(crate) enum SessionEvent {
     Incoming = 1,
     Established = 2,
     Closed = 4,
+    Expiring = 8,
 }
 
 /// Of one channel.
@@ -68,6 +69,9 @@ impl Events {
                     });
                 }
             }
+        }
+        if self.take_flag(SessionEvent::Expiring) {
+            return Some(Event::Expiring(id));
         }
         self.take_flag(SessionEvent::Closed).then_some(Event::Closed(id))
     }

@@ -11,11 +11,13 @@ mod commands;
 mod control;
 mod deadlines;
 mod events;
+mod lifetime;
 mod receive;
 mod state;
 mod stats;
 mod transmit;
 
+pub use lifetime::Expiry;
 pub use state::State;
 pub use stats::Stats;
 
@@ -29,6 +31,7 @@ use channels::Channels;
 use close::Closing;
 use control::Control;
 use events::{ChannelEvent, Events};
+use lifetime::{Keepalive, Lifetime};
 use stats::Counters;
 
 use crate::action::{Event, Link};
@@ -104,13 +107,12 @@ struct Clocks {
     received_at: Instant,
     /// The last keepalive was asked for.
     keepalive_at: Instant,
-    keepalive: Duration,
-    /// The same, give or take a tenth, so that sessions begun together do not ping together.
-    keepalive_wait: Duration,
+    keepalive: Keepalive,
     /// Nobody counts as lost before: set where a deadline was served late, because the machine slept.
     grace_until: Instant,
     /// User data moved last.
     user_data_at: Instant,
+    lifetime: Lifetime,
 }
 
 impl SessionCore {
@@ -184,10 +186,10 @@ impl SessionCore {
                 attempt_limit: if role == Role::Initiator { timeouts.connect } else { timeouts.tentative },
                 received_at: *now,
                 keepalive_at: *now,
-                keepalive: timeouts.keepalive,
-                keepalive_wait: timeouts.keepalive,
+                keepalive: Keepalive::default(),
                 grace_until: *now,
                 user_data_at: *now,
+                lifetime: Lifetime::default(),
             },
             closing: Closing::default(),
             events: Events::default(),
@@ -241,9 +243,9 @@ impl SessionCore {
         let largest = u16::try_from(parameters.largest_datagram).unwrap_or(u16::MAX);
         let ours = self.path.max_datagram;
         self.path.set_max_datagram(ours.min(largest));
-        self.clocks.keepalive = settings.config.timeouts.keepalive.max(parameters.keepalive);
-        let permille = 900 + shared.generator.below(201) as u32;
-        self.clocks.keepalive_wait = self.clocks.keepalive.saturating_mul(permille) / 1000;
+        let permille = 900 + shared.generator.below(201) as u16;
+        let timeouts = &settings.config.timeouts;
+        self.clocks.keepalive = Keepalive::agree(self.role, timeouts, parameters.keepalive, permille);
     }
 
     /// Moves along the table; `false` and no change where the trigger means nothing.
@@ -447,15 +449,15 @@ impl Clocks {
             received_at,
             keepalive_at,
             keepalive,
-            keepalive_wait,
             grace_until,
             user_data_at,
+            lifetime,
         } = self;
         for at in [attempt_at, received_at, keepalive_at, grace_until, user_data_at] {
             hash.u64(at.as_micros());
         }
         hash.u64(crate::time::micros(*attempt_limit));
-        hash.u64(crate::time::micros(*keepalive));
-        hash.u64(crate::time::micros(*keepalive_wait));
+        keepalive.digest_into(hash);
+        lifetime.digest_into(hash);
     }
 }

@@ -78,7 +78,7 @@ fn a_dropped_attempt_leaves_nothing_behind() {
             std::task::Poll::Pending
         }));
         drop(attempt);
-        let pause = world.sleep(std::time::Duration::from_secs(5));
+        let pause = world.sleep(Duration::from_secs(5));
         world.run(pause);
     }
     a.endpoint.shared().with(|state, _| assert_eq!((state.sessions.len(), state.waiting()), (0, 0)));
@@ -107,7 +107,7 @@ fn dropping_the_last_handle_aborts() {
         "what came before stays readable"
     );
     drop(far);
-    let pause = world.sleep(std::time::Duration::from_secs(30));
+    let pause = world.sleep(Duration::from_secs(30));
     world.run(pause);
     for node in [&a, &b] {
         node.endpoint.shared().with(|state, _| assert_eq!((state.sessions.len(), state.waiting()), (0, 0)));
@@ -222,8 +222,27 @@ fn l1_sessions_that_nobody_accepts_leave_nothing_behind() {
     for _ in 0..20 {
         let Err(ConnectError::Ended(_)) = world.run(a.endpoint.connect(b.key, b.address)) else { panic!("connected") };
     }
-    let pause = world.sleep(std::time::Duration::from_secs(30));
+    let pause = world.sleep(Duration::from_secs(30));
     world.run(pause);
     let left = b.endpoint.shared().with(|state, _| (state.incoming.len(), state.sessions.len()));
     assert_eq!(left, (0, 0), "what waits to be accepted and records of sessions");
+}
+
+#[test]
+fn a_warning_comes_before_the_end_and_extend_puts_it_off() {
+    let mut world = World::new();
+    let (a, b) = (world.node(), world.node());
+    let (near, far) = open(&mut world, &a, &b);
+    for _ in 0..3 {
+        let left = world.run(near.expiring()).expect("it lives");
+        assert!(left <= Duration::from_secs(10) && left > Duration::from_secs(9), "{left:?}");
+        near.extend().expect("it is established");
+        far.extend().expect("it is established");
+    }
+    near.set_keepalive(Duration::from_secs(1)).expect("more often");
+    assert_eq!(near.set_keepalive(Duration::from_secs(6)), Err(ExtendError::Keepalive));
+    assert!(world.run(near.expiring()).is_some());
+    assert_eq!(world.run(near.expiring()), None, "nobody did anything about it");
+    assert_eq!(world.run(near.closed()).code, CloseCode::IDLE);
+    assert_eq!(near.extend(), Err(ExtendError::NotEstablished));
 }

@@ -46,6 +46,8 @@ const METHODS: &[&str] = &[
     "recv",
     "close",
     "abort",
+    "extend",
+    "set_keepalive",
     "as_ref",
     "id",
     "state",
@@ -57,6 +59,7 @@ const METHODS: &[&str] = &[
     "stats",
     "session_discards",
     "close_reason",
+    "expiry",
     "user_data",
     "acked_offset",
     "is_all_acked",
@@ -327,7 +330,7 @@ impl World {
                 false
             }
             "accept" | "pending" | "refuse" | "send" | "begin" | "write" | "finish" | "read" | "recv" | "close"
-            | "abort" | "as_ref" => self.command(method, side, id, now),
+            | "abort" | "extend" | "set_keepalive" | "as_ref" => self.command(method, side, id, now),
             question => {
                 self.ask(question, side, id, now);
                 true
@@ -416,6 +419,8 @@ impl World {
         let code = self.random.one_of(&[0, 1, 0x3F, u64::MAX]);
         let text = self.random.one_of(&["", "enough", "ä", LONG]);
         let retry = self.random.one_of(&[None, Some(Duration::ZERO), Some(Duration::MAX)]);
+        let keepalive =
+            self.random.one_of(&[Duration::ZERO, Duration::from_millis(1), Duration::from_secs(4), Duration::MAX]);
         let Some(mut session) = self.ends[side].session_mut(id, now) else { return true };
         match method {
             "accept" => session.accept(&bytes).is_err(),
@@ -431,6 +436,8 @@ impl World {
                 session.abort(code, text);
                 false
             }
+            "extend" => session.extend().is_err(),
+            "set_keepalive" => session.set_keepalive(keepalive).is_err(),
             "as_ref" => session.as_ref().is_none(),
             sending => {
                 let mut give = || match sending {
@@ -492,6 +499,7 @@ impl World {
                     "is_all_acked" => drop(session.is_all_acked(channel)),
                     "message_length" => drop(session.message_length(channel)),
                     "session_discards" => drop(session.discards().total()),
+                    "expiry" => assert!(session.expiry().is_none() || session.state() == State::Established),
                     "state" => drop(session.state()),
                     "role" => drop(session.role()),
                     "peer_key" => drop(session.peer_key()),

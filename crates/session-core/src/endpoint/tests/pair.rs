@@ -86,7 +86,7 @@ impl Pair {
         self.ids[0] = Some(self.ends[0].connect(peer, link(1, 2), options, self.now).unwrap());
     }
 
-    fn agree(&mut self, user_data: &[u8]) {
+    pub(super) fn agree(&mut self, user_data: &[u8]) {
         self.connect(user_data);
         for side in [0, 1] {
             let packets = self.take(side);
