@@ -147,12 +147,11 @@ impl<S: AsyncUdpSocket, T: Timer> Driver<S, T> {
     /// Serves what is due and sets the timer. True if anything was due.
     fn keep_time(&mut self, context: &mut Context<'_>) -> bool {
         let (served, deadline, now) = self.shared.with_driver(&mut self.woken, |state, now| {
-            let due = state.core.next_deadline().is_some_and(|deadline| deadline.at <= now);
+            let due = state.next_deadline().is_some_and(|deadline| deadline <= now);
             if due {
-                state.core.handle_timeout(now);
-                state.notify(Topic::Room);
+                state.serve_deadlines(now);
             }
-            (due, state.core.next_deadline().map(|deadline| deadline.at), now)
+            (due, state.next_deadline(), now)
         });
         if served {
             return true;

@@ -17,6 +17,7 @@ mod fake;
 mod inbox;
 mod incoming;
 mod outbox;
+mod request;
 mod session;
 mod shared;
 mod socket;
@@ -28,6 +29,10 @@ pub use channel::Channel;
 pub use endpoint::{ConnectRequest, Endpoint, EndpointStats};
 pub use error::{AcceptError, BindError, ConnectError, RecvError, SendError};
 pub use incoming::Incoming;
+pub use request::{
+    ChannelTaken, Request, RequestError, RequestOptions, Requester, RequesterStats, RespondError, Responder,
+    ResponderStats, Status,
+};
 pub use session::Session;
 
 pub use session_core::{

@@ -42,6 +42,10 @@ impl Session {
         Self { inner: Arc::new(handle) }
     }
 
+    pub(crate) fn handle(&self) -> &Arc<SessionHandle> {
+        &self.inner
+    }
+
     /// A channel of the session. An id that is not configured shows with the first operation.
     #[must_use]
     pub fn channel(&self, id: ChannelId) -> Channel {

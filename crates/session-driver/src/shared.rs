@@ -12,6 +12,7 @@ use session_core::{
 
 use crate::clock::Clock;
 use crate::endpoint::EndpointStats;
+use crate::request::{Exchanges, Key, Matter};
 
 pub(crate) type Core = session_core::Endpoint<RustCrypto>;
 
@@ -30,6 +31,8 @@ pub(crate) struct State {
     pub(crate) incoming: VecDeque<SessionId>,
     /// Where our own attempts went, and how many sessions are left of them.
     dialled: HashMap<SocketAddr, u32>,
+    /// Requests and responses, by session and channel.
+    pub(crate) exchanges: Exchanges,
     pub(crate) waiters: Waiters,
     pub(crate) stats: EndpointStats,
     /// No new sessions; the driver ends with the last one.
@@ -86,6 +89,7 @@ pub(crate) enum Topic {
     Readable(SessionId, ChannelId),
     Writable(SessionId, ChannelId),
     Acknowledged(SessionId, ChannelId),
+    Exchange(Key, Matter),
 }
 
 /// Waiters of the endpoint; those of a session stand in its record. One slot for each waiting future.
@@ -120,6 +124,7 @@ impl Shared {
             sessions: HashMap::new(),
             incoming: VecDeque::new(),
             dialled: HashMap::new(),
+            exchanges: Exchanges::default(),
             waiters: Waiters::default(),
             stats: EndpointStats::default(),
             stopping: false,
@@ -187,8 +192,14 @@ impl State {
                 }
                 self.notify(Topic::Session(id));
             }
-            Event::Readable(id, channel) => self.notify(Topic::Readable(id, channel)),
-            Event::Writable(id, channel) => self.notify(Topic::Writable(id, channel)),
+            Event::Readable(id, channel) => {
+                self.pump_exchange(Key { session: id, receive: channel }, now);
+                self.notify(Topic::Readable(id, channel));
+            }
+            Event::Writable(id, channel) => {
+                self.flush_exchanges(id, channel, now);
+                self.notify(Topic::Writable(id, channel));
+            }
             Event::Acknowledged(id, channel) => {
                 self.learn_acknowledged(id, channel);
                 self.notify(Topic::Acknowledged(id, channel));
@@ -253,6 +264,7 @@ impl State {
             return;
         };
         record.ended = Some(ended);
+        self.exchanges.silence(id);
         // Nobody was told of it, and perhaps nobody ever asks: strangers must not fill the queue of an endpoint that does not accept.
         let waiting = self.incoming.iter().position(|incoming| *incoming == id);
         let orphaned = record.orphaned || waiting.and_then(|position| self.incoming.remove(position)).is_some();
@@ -291,6 +303,7 @@ impl State {
 
     fn forget(&mut self, id: SessionId) {
         self.core.forget(id);
+        self.exchanges.forget(id);
         self.touched = true;
         let dialled = self.sessions.remove(&id).and_then(|record| record.dialled);
         let Some(remote) = dialled else { return };
@@ -300,6 +313,19 @@ impl State {
                 self.dialled.remove(&remote);
             }
         }
+    }
+
+    /// When the driver has something to serve.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let core = self.core.next_deadline().map(|deadline| deadline.at);
+        [core, self.exchanges.next_deadline()].into_iter().flatten().min()
+    }
+
+    /// Serves what is due.
+    pub(crate) fn serve_deadlines(&mut self, now: Instant) {
+        self.core.handle_timeout(now);
+        self.serve_exchanges(now);
+        self.notify(Topic::Room);
     }
 
     /// Whether sessions remain that have not ended.
@@ -415,6 +441,7 @@ impl Topic {
         match self {
             Self::Incoming | Self::Room | Self::Ended => None,
             Self::Session(id) | Self::Readable(id, _) | Self::Writable(id, _) | Self::Acknowledged(id, _) => Some(id),
+            Self::Exchange(key, _) => Some(key.session),
         }
     }
 }
