@@ -1,4 +1,4 @@
-//! Noise rev 34, `IK` and `IKpsk2` with `25519_AESGCM_SHA256`, byte for byte up to Split().
+//! Noise rev 34, `IK`, `IKpsk2`, `XX` and `XXpsk3` with `25519_AESGCM_SHA256`, byte for byte up to Split().
 //!
 //! Two deviations, both refusals: public keys have one encoding, and a Diffie-Hellman result is never zero.
 //! Nothing here changes by reading: a message that fails leaves no trace, and the genuine one is accepted afterwards.
@@ -6,11 +6,15 @@
 mod initiator;
 mod responder;
 mod symmetric;
+mod xx;
 
 use core::fmt;
 
 pub(crate) use initiator::Initiator;
 pub(crate) use responder::Responder;
+pub(crate) use xx::{
+    XX_MESSAGE_2_OVERHEAD, XX_MESSAGE_3_OVERHEAD, XxAwaiting, XxInitiator, XxResponder, xx_message_1_overhead,
+};
 
 use super::public_key::InvalidPublicKey;
 use super::secret::Secret;
@@ -24,7 +28,7 @@ pub(crate) const MESSAGE_1_OVERHEAD: usize = 32 + 48 + 16;
 /// Ephemeral key, tag of the payload.
 pub(crate) const MESSAGE_2_OVERHEAD: usize = 32 + 16;
 
-/// What this node brings to a handshake. The pattern is `IKpsk2` if there is a pre-shared key, else `IK`.
+/// What this node brings to a handshake. A pre-shared key makes the pattern `IKpsk2` or `XXpsk3`.
 pub(crate) struct Local<'a, P> {
     pub(crate) provider: &'a P,
     pub(crate) static_key: &'a StaticKey,

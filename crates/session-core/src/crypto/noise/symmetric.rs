@@ -7,9 +7,12 @@ use super::super::public_key::PublicKey;
 use super::super::secret::Secret;
 use super::super::suite::Provider;
 use super::{HandshakeOutput, NoiseError};
+use crate::state_hash::StateHash;
 
 const IK: &[u8; 28] = b"Noise_IK_25519_AESGCM_SHA256";
 const IK_PSK2: &[u8; 32] = b"Noise_IKpsk2_25519_AESGCM_SHA256";
+const XX: &[u8; 28] = b"Noise_XX_25519_AESGCM_SHA256";
+const XX_PSK3: &[u8; 32] = b"Noise_XXpsk3_25519_AESGCM_SHA256";
 
 /// The chaining key and the hash. It is worked on as a draft and kept only if the whole message was good.
 pub(super) struct SymmetricState {
@@ -17,21 +20,62 @@ pub(super) struct SymmetricState {
     hash: [u8; 32],
 }
 
-/// A key out of MixKey. Each seals or opens one text in these patterns: it is used up by that, and the nonce is zero.
+/// A key out of MixKey and a nonce. It seals or opens one text and is used up by that.
+#[derive(Debug)]
 #[must_use]
-pub(super) struct OneTimeCipher(Secret);
+pub(super) struct OneTimeCipher {
+    key: Secret,
+    nonce: u8,
+}
+
+impl OneTimeCipher {
+    fn new(key: Secret) -> Self {
+        Self { key, nonce: 0 }
+    }
+
+    /// The same key for two texts, the next message's first one included: nonces zero and one.
+    pub(super) fn twice(self) -> [Self; 2] {
+        [Self::new(self.key.duplicate()), Self { key: self.key, nonce: 1 }]
+    }
+
+    /// Once more the same, to open with: whatever does not open must leave the genuine text welcome.
+    pub(super) fn to_open(&self) -> Self {
+        Self { key: self.key.duplicate(), nonce: self.nonce }
+    }
+
+    fn nonce(&self) -> [u8; 12] {
+        let mut nonce = [0; 12];
+        nonce[11] = self.nonce;
+        nonce
+    }
+
+    pub(super) fn digest_into(&self, hash: &mut StateHash) {
+        let Self { key, nonce } = self;
+        key.digest_into(hash);
+        hash.u64(u64::from(*nonce));
+    }
+}
 
 impl SymmetricState {
     /// Starts a handshake whose responder's static key is known: Initialize, prologue, pre-message.
     pub(super) fn begin(with_psk: bool, prologue: &[u8], responder: &PublicKey) -> Self {
+        let mut state = Self::initialize(if with_psk { IK_PSK2 } else { IK }, prologue);
+        state.mix_hash(responder.as_bytes());
+        state
+    }
+
+    /// Starts a handshake whose ends do not know each other: Initialize, prologue.
+    pub(super) fn begin_xx(with_psk: bool, prologue: &[u8]) -> Self {
+        Self::initialize(if with_psk { XX_PSK3 } else { XX }, prologue)
+    }
+
+    fn initialize(name: &[u8], prologue: &[u8]) -> Self {
         let mut hash = [0; 32];
-        let name: &[u8] = if with_psk { IK_PSK2 } else { IK };
         for (to, from) in hash.iter_mut().zip(name) {
             *to = *from;
         }
         let mut state = Self { chaining_key: Secret::new(hash), hash };
         state.mix_hash(prologue);
-        state.mix_hash(responder.as_bytes());
         state
     }
 
@@ -54,7 +98,7 @@ impl SymmetricState {
     pub(super) fn mix_key(&mut self, input: &[u8; 32]) -> OneTimeCipher {
         let [chaining_key, key] = noise_hkdf(&self.chaining_key, input);
         self.chaining_key = chaining_key;
-        OneTimeCipher(key)
+        OneTimeCipher::new(key)
     }
 
     /// MixKey whose key is replaced before it seals anything.
@@ -66,7 +110,7 @@ impl SymmetricState {
         let [chaining_key, hash, key] = noise_hkdf(&self.chaining_key, psk.expose());
         self.chaining_key = chaining_key;
         self.mix_hash(hash.expose());
-        OneTimeCipher(key)
+        OneTimeCipher::new(key)
     }
 
     /// EncryptAndHash in place; `sealed` is the text and room for its tag.
@@ -77,7 +121,7 @@ impl SymmetricState {
         sealed: &mut [u8],
     ) -> Result<(), NoiseError> {
         let (text, tag) = sealed.split_last_chunk_mut::<16>().ok_or(NoiseError::NoRoom)?;
-        *tag = provider.seal(&provider.expand(&cipher.0), &[0; 12], &self.hash, text);
+        *tag = provider.seal(&provider.expand(&cipher.key), &cipher.nonce(), &self.hash, text);
         self.mix_hash(sealed);
         Ok(())
     }
@@ -95,7 +139,7 @@ impl SymmetricState {
             return Err(NoiseError::NoRoom);
         }
         text.copy_from_slice(sealed_text);
-        provider.open(&provider.expand(&cipher.0), &[0; 12], &self.hash, text, tag)?;
+        provider.open(&provider.expand(&cipher.key), &cipher.nonce(), &self.hash, text, tag)?;
         self.mix_hash(sealed);
         Ok(())
     }
@@ -105,7 +149,7 @@ impl SymmetricState {
         HandshakeOutput { hash: self.hash, initiator_to_responder, responder_to_initiator }
     }
 
-    fn mix_hash(&mut self, bytes: &[u8]) {
+    pub(super) fn mix_hash(&mut self, bytes: &[u8]) {
         self.hash = Sha256::new_with_prefix(self.hash).chain_update(bytes).finalize().into();
     }
 }

@@ -35,17 +35,17 @@ struct Run {
 }
 
 /// One end of ours with its keys.
-struct End {
-    static_key: StaticKey,
-    psk: Option<Secret>,
+pub(super) struct End {
+    pub(super) static_key: StaticKey,
+    pub(super) psk: Option<Secret>,
 }
 
 impl End {
-    fn new(secret: [u8; 32], psk: Option<[u8; 32]>) -> Self {
+    pub(super) fn new(secret: [u8; 32], psk: Option<[u8; 32]>) -> Self {
         Self { static_key: StaticKey::new(&RustCrypto, Secret::new(secret)), psk: psk.map(Secret::new) }
     }
 
-    fn local(&self) -> Local<'_, RustCrypto> {
+    pub(super) fn local(&self) -> Local<'_, RustCrypto> {
         Local { provider: &RustCrypto, static_key: &self.static_key, psk: self.psk.as_ref() }
     }
 }
@@ -160,7 +160,7 @@ impl Case {
     }
 }
 
-fn snow_output(state: &mut snow::HandshakeState) -> HandshakeOutput {
+pub(super) fn snow_output(state: &mut snow::HandshakeState) -> HandshakeOutput {
     assert!(state.is_handshake_finished());
     let (initiator_to_responder, responder_to_initiator) = state.dangerously_get_raw_split();
     HandshakeOutput {
@@ -170,7 +170,7 @@ fn snow_output(state: &mut snow::HandshakeState) -> HandshakeOutput {
     }
 }
 
-fn any_payload(limit: usize) -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn any_payload(limit: usize) -> impl Strategy<Value = Vec<u8>> {
     let length = prop_oneof![20 => 0..80usize, 10 => 80..1400usize, 1 => 1400..=limit];
     (length, any::<u8>()).prop_map(|(length, first)| (0..length).map(|index| (index as u8) ^ first).collect())
 }
@@ -355,7 +355,7 @@ fn forge_message_1(case: &Case, ephemeral: [u8; 32], static_bytes: [u8; 32], es:
     [&ephemeral[..], &static_part, &payload_part].concat()
 }
 
-fn unusable_keys() -> Vec<[u8; 32]> {
+pub(super) fn unusable_keys() -> Vec<[u8; 32]> {
     let mut keys = low_order().to_vec();
     keys.extend(low_order().map(with_top_bit));
     keys.extend((0..=18).map(prime_plus));
@@ -440,7 +440,7 @@ fn unusable_keys_in_message_2_are_refused() {
     }
 }
 
-fn flips(message: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
+pub(super) fn flips(message: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
     (0..message.len() * 8).map(|bit| {
         let mut flipped = message.to_vec();
         flipped[bit / 8] ^= 1 << (bit % 8);
@@ -448,7 +448,7 @@ fn flips(message: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
     })
 }
 
-fn digest(feed: impl FnOnce(&mut StateHash)) -> [u8; 32] {
+pub(super) fn digest(feed: impl FnOnce(&mut StateHash)) -> [u8; 32] {
     let mut hash = StateHash::new();
     feed(&mut hash);
     hash.finish()
