@@ -131,6 +131,12 @@ pub enum Peer<'a> {
         /// The pre-shared key to mix in, by its name in [`Config::psks`].
         psk: Option<&'a PskName>,
     },
+    /// First contact: whoever answers at the address. It learns our key and shows its own, which nobody has verified: compare it by
+    /// another way before it is trusted. It answers only while its pairing is on ([`Endpoint::set_pairing`](crate::Endpoint::set_pairing)).
+    Unknown {
+        /// The pre-shared key to mix in, by its name in [`Config::psks`]: only who holds it can answer.
+        psk: Option<&'a PskName>,
+    },
 }
 
 /// What an attempt may carry.

@@ -15,17 +15,19 @@ pub enum DiscardReason {
     Version,
     /// A packet type or pattern that this version does not serve.
     Unserved,
+    /// First contact while pairing is off.
+    Pairing,
     /// A wrong mac1: the sender does not know our static key.
     Mark,
     /// A Hello shorter than the carrier's minimum.
     Undersized,
-    /// A data packet or Reply for a session we do not have.
+    /// A data packet, Reply or Finish for a session we do not have.
     UnknownSession,
     /// A handshake message that did not verify, or a forbidden key in it.
     Handshake,
     /// A handshake payload with refused parameters.
     Parameters,
-    /// A Hello while its peer has another attempt pending.
+    /// A Hello or Finish while its peer has another attempt pending.
     PeerPending,
     /// A Hello while all responder slots are taken.
     PendingFull,
@@ -51,6 +53,7 @@ impl DiscardReason {
         Self::Malformed,
         Self::Version,
         Self::Unserved,
+        Self::Pairing,
         Self::Mark,
         Self::Undersized,
         Self::UnknownSession,

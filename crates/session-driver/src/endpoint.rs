@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use session_core::{
     Carrier, CloseCode, ConnectOptions, Discards, Instant, Link, MAX_USER_DATA, Peer, PskName, PublicKey, SessionId,
@@ -92,21 +93,52 @@ impl Endpoint {
         address: SocketAddr,
         request: ConnectRequest<'_>,
     ) -> Result<Session, ConnectError> {
+        self.open(Peer::Known { key: peer, psk: request.psk }, address, request.user_data).await
+    }
+
+    /// First contact: opens a session with whoever answers at `address`, which a node does only while its pairing is on.
+    ///
+    /// The peer owns [`Session::peer_key`], but nobody has verified whose that is: compare it by another way before it is trusted, and before
+    /// anything is sent that a stranger must not read. `user_data` is for everybody who answers.
+    ///
+    /// # Errors
+    /// As for `connect`.
+    ///
+    /// # Cancel safety
+    /// As for `connect`.
+    pub async fn connect_unknown(
+        &self,
+        address: SocketAddr,
+        request: ConnectRequest<'_>,
+    ) -> Result<Session, ConnectError> {
+        self.open(Peer::Unknown { psk: request.psk }, address, request.user_data).await
+    }
+
+    async fn open(&self, peer: Peer<'_>, address: SocketAddr, user_data: &[u8]) -> Result<Session, ConnectError> {
         let shared = &self.inner.shared;
         let remote = reachable(shared.local, address).ok_or(ConnectError::AddressFamily)?;
-        let facts = Facts { peer_key: peer, peer_id: peer.peer_id(), remote: Some(remote) };
         let id = shared
-            .with(|state, now| begin(state, peer, shared.local, remote, request, now))
+            .with(|state, now| begin(state, peer, shared.local, remote, user_data, now))
             .map_err(|error| error.map_or(ConnectError::EndpointClosed, ConnectError::NotBegun))?;
-        // From here on the handle gives the attempt up when it is dropped.
-        let session = Session::new(SessionHandle::new(Arc::clone(shared), id, facts));
-        WaitFor::new(shared, |state, _| match state.ended(id) {
+        let attempt = Attempt { shared, id, ended: false };
+        let facts = WaitFor::new(shared, |state, _| match state.ended(id) {
             Some(ended) => Step::Done(Err(ConnectError::Ended(ended.reason))),
-            None if state.sessions.get(&id).is_some_and(|record| record.established) => Step::Done(Ok(())),
+            None if state.sessions.get(&id).is_some_and(|record| record.established) => {
+                let facts = state.core.session(id).and_then(|session| Facts::of(&session));
+                facts.map_or(Step::Wait(Topic::Session(id)), |facts| Step::Done(Ok(facts)))
+            }
             None => Step::Wait(Topic::Session(id)),
         })
         .await?;
-        Ok(session)
+        Ok(attempt.succeed(facts))
+    }
+
+    /// Lets peers in that do not know our key, for `time` from now; `None` ends it. Off until it is called.
+    ///
+    /// While it is on, anybody who can reach the socket learns our public key, and what [`accept`](Self::accept) gives may come from a stranger:
+    /// see [`Incoming::is_first_contact`].
+    pub fn set_pairing(&self, time: Option<Duration>) {
+        self.inner.shared.with(|state, now| state.core.set_pairing(time.map(|time| now.saturating_add(time)), now));
     }
 
     /// The next session a peer asks for; `None` once the endpoint is closing.
@@ -174,20 +206,41 @@ impl Drop for EndpointHandle {
     }
 }
 
+/// Gives the attempt up when it is dropped before it has succeeded.
+struct Attempt<'a> {
+    shared: &'a Arc<Shared>,
+    id: SessionId,
+    ended: bool,
+}
+
+impl Attempt<'_> {
+    fn succeed(mut self, facts: Facts) -> Session {
+        self.ended = true;
+        Session::new(SessionHandle::new(Arc::clone(self.shared), self.id, facts))
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.shared.with(|state, now| state.orphan(self.id, now));
+        }
+    }
+}
+
 /// No reason in the error: the endpoint is closing.
 fn begin(
     state: &mut State,
-    peer: PublicKey,
+    peer: Peer<'_>,
     local: SocketAddr,
     remote: SocketAddr,
-    request: ConnectRequest<'_>,
+    user_data: &[u8],
     now: Instant,
 ) -> Result<SessionId, Option<session_core::ConnectError>> {
     if state.stopping {
         return Err(None);
     }
-    let peer = Peer::Known { key: peer, psk: request.psk };
-    let options = ConnectOptions { user_data: request.user_data };
+    let options = ConnectOptions { user_data };
     let link = Link { carrier: Carrier::default(), local: local.into(), remote: remote.into() };
     let id = state.core.connect(peer, link, options, now)?;
     state.dial(id, remote);
@@ -203,7 +256,8 @@ fn next_incoming(state: &mut State, now: Instant) -> Step<Option<(SessionId, Fac
         let mut user_data = vec![0; MAX_USER_DATA];
         let len = session.user_data(&mut user_data);
         user_data.truncate(len);
-        return Step::Done(Some((id, Facts::of(&session), user_data)));
+        let Some(facts) = Facts::of(&session) else { continue };
+        return Step::Done(Some((id, facts, user_data)));
     }
     if state.stopping { Step::Done(None) } else { Step::Wait(Topic::Incoming) }
 }

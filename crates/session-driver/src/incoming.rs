@@ -34,6 +34,36 @@ impl Incoming {
         self.handle().facts.peer_id
     }
 
+    /// The peer did not know our key beforehand, and asks while our pairing is on: nobody has verified whose key it shows.
+    #[must_use]
+    pub fn is_first_contact(&self) -> bool {
+        self.handle().facts.first_contact
+    }
+
+    /// The byte the peer says about itself.
+    #[must_use]
+    pub fn peer_node_type(&self) -> u8 {
+        self.handle().facts.node_type
+    }
+
+    /// The flags the peer says about itself.
+    #[must_use]
+    pub fn peer_capabilities(&self) -> u64 {
+        self.handle().facts.capabilities
+    }
+
+    /// Tells the peer that the answer takes longer, as when a person is asked: both sides then wait a minute instead of ten seconds.
+    pub fn pending(&self) {
+        let handle = self.handle();
+        handle.shared.with(|state, now| {
+            if let Some(mut session) = state.core.session_mut(handle.id, now) {
+                // Without memory the peer merely hears nothing, and gives up earlier.
+                let _ = session.pending();
+            }
+            state.touched = true;
+        });
+    }
+
     /// Where it asks from.
     #[must_use]
     pub fn remote_address(&self) -> Option<SocketAddr> {

@@ -31,10 +31,14 @@ pub(crate) struct SessionHandle {
 }
 
 /// What stays true however the session goes on.
+#[derive(Clone, Copy)]
 pub(crate) struct Facts {
     pub(crate) peer_key: PublicKey,
     pub(crate) peer_id: PeerId,
     pub(crate) remote: Option<SocketAddr>,
+    pub(crate) first_contact: bool,
+    pub(crate) node_type: u8,
+    pub(crate) capabilities: u64,
 }
 
 impl Session {
@@ -174,6 +178,24 @@ impl Session {
         self.inner.facts.peer_id
     }
 
+    /// The two ends did not know each other's key beforehand: nobody has verified whose key the peer shows.
+    #[must_use]
+    pub fn is_first_contact(&self) -> bool {
+        self.inner.facts.first_contact
+    }
+
+    /// The byte the peer says about itself.
+    #[must_use]
+    pub fn peer_node_type(&self) -> u8 {
+        self.inner.facts.node_type
+    }
+
+    /// The flags the peer says about itself.
+    #[must_use]
+    pub fn peer_capabilities(&self) -> u64 {
+        self.inner.facts.capabilities
+    }
+
     /// Where the peer is.
     #[must_use]
     pub fn remote_address(&self) -> Option<SocketAddr> {
@@ -210,8 +232,16 @@ impl SessionHandle {
 }
 
 impl Facts {
-    pub(crate) fn of(session: &SessionRef<'_>) -> Self {
-        Self { peer_key: session.peer_key(), peer_id: session.peer_id(), remote: ip(session.link().remote) }
+    /// `None` before keys are agreed.
+    pub(crate) fn of(session: &SessionRef<'_>) -> Option<Self> {
+        Some(Self {
+            peer_key: session.peer_key()?,
+            peer_id: session.peer_id()?,
+            remote: ip(session.link().remote),
+            first_contact: session.is_first_contact(),
+            node_type: session.peer_node_type()?,
+            capabilities: session.peer_capabilities()?,
+        })
     }
 }
 

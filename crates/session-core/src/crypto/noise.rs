@@ -13,7 +13,8 @@ use core::fmt;
 pub(crate) use initiator::Initiator;
 pub(crate) use responder::Responder;
 pub(crate) use xx::{
-    XX_MESSAGE_2_OVERHEAD, XX_MESSAGE_3_OVERHEAD, XxAwaiting, XxInitiator, XxResponder, xx_message_1_overhead,
+    XX_MESSAGE_2_OVERHEAD, XX_MESSAGE_3_OVERHEAD, XxAwaiting, XxInitiator, XxResponder, XxVerified,
+    xx_message_1_overhead,
 };
 
 use super::public_key::InvalidPublicKey;

@@ -4,11 +4,13 @@ use super::route::{name_of_hello, name_of_peer};
 use super::{Endpoint, name_of};
 use crate::action::{CarrierConfig, Link};
 use crate::crypto::{Provider, marks};
-use crate::handshake::{HELLO_LENGTH, MAX_HANDSHAKE_PACKET, VerifiedReply, verify_hello, verify_reply, write_reply};
+use crate::handshake::{
+    HELLO_LENGTH, MAX_HANDSHAKE_PACKET, VerifiedReply, verify_finish, verify_hello, verify_reply, write_reply,
+};
 use crate::reason::{CloseReason, ClosedBy, DiscardReason};
 use crate::session::{Phase, SessionCore};
 use crate::shared::Context;
-use crate::wire::{HeaderError, Hello, Reply};
+use crate::wire::{Finish, HeaderError, Hello, Reply};
 
 impl<P: Provider> Endpoint<P> {
     /// Order of checks: length, type and version, mac1, size, repetition, caps, and only then the keys (THREATS H, D).
@@ -19,7 +21,12 @@ impl<P: Provider> Endpoint<P> {
         carrier: &CarrierConfig,
     ) -> Result<(), DiscardReason> {
         let hello = Hello::parse(within_limit(datagram)?)?;
-        if !marks::verify_mac1(&self.settings.mac1_key, hello.authenticated_by_mac1, &hello.mac1) {
+        let first_contact = hello.pattern.is_first_contact();
+        if first_contact && !self.is_pairing() {
+            return Err(DiscardReason::Pairing);
+        }
+        let mac1_key = if first_contact { marks::mac1_key(None) } else { self.settings.mac1_key };
+        if !marks::verify_mac1(&mac1_key, hello.authenticated_by_mac1, &hello.mac1) {
             return Err(DiscardReason::Mark);
         }
         if carrier.padding && datagram.len() < HELLO_LENGTH {
@@ -36,11 +43,11 @@ impl<P: Provider> Endpoint<P> {
         }
         let context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
         let verified = verify_hello(&context, &hello)?;
-        if self.pending_peers.find(name_of_peer(verified.peer())).is_some() {
+        if verified.peer().is_some_and(|peer| self.pending_peers.find(name_of_peer(peer)).is_some()) {
             return Err(DiscardReason::PeerPending);
         }
 
-        // The Hello is genuine. What follows can only fail for want of memory, and then leaves no trace either.
+        // The Hello is genuine, or first contact, which the cap on such slots bounds. What follows can only fail for want of memory, and then leaves no trace either.
         let vacancy = self.vacancy().ok_or(DiscardReason::SessionsFull)?;
         let checkpoint = self.shared.checkpoint();
         let local_id = self.routes.new_id(&mut self.shared.generator);
@@ -69,7 +76,16 @@ impl<P: Provider> Endpoint<P> {
         same
     }
 
-    pub(super) fn handle_reply(&mut self, datagram: &[u8], link: &Link) -> Result<(), DiscardReason> {
+    fn is_pairing(&self) -> bool {
+        self.pairing_until.is_some_and(|until| self.now < until)
+    }
+
+    pub(super) fn handle_reply(
+        &mut self,
+        datagram: &[u8],
+        link: &Link,
+        carrier: &CarrierConfig,
+    ) -> Result<(), DiscardReason> {
         let reply = Reply::parse(within_limit(datagram)?)?;
         let slot = self.routes.find(name_of(&reply.destination)).ok_or(DiscardReason::UnknownSession)?;
         let core = self.slots.at(slot).ok_or(DiscardReason::UnknownSession)?;
@@ -79,15 +95,13 @@ impl<P: Provider> Endpoint<P> {
             return Err(DiscardReason::State);
         }
         let attempt = core.attempt().ok_or(DiscardReason::State)?;
-        if !marks::verify_mac1(&marks::mac1_key(Some(core.peer())), reply.authenticated_by_mac1, &reply.mac1) {
+        if !marks::verify_mac1(&marks::mac1_key(core.peer()), reply.authenticated_by_mac1, &reply.mac1) {
             return Err(DiscardReason::Mark);
         }
         let context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
-        let verified = verify_reply(&context, attempt, &reply)?;
+        let verified = verify_reply(&context, attempt, &reply, carrier.max_datagram)?;
         self.with(slot, |core, context| match verified {
-            VerifiedReply::Agreed { secrets, parameters, remote_id } => {
-                core.on_reply(context, secrets, &parameters, remote_id)
-            }
+            VerifiedReply::Agreed(reply) => core.on_reply(context, reply),
             VerifiedReply::Unacceptable(code) => {
                 core.end_at_once(
                     context,
@@ -95,6 +109,33 @@ impl<P: Provider> Endpoint<P> {
                 );
             }
         });
+        Ok(())
+    }
+
+    /// The third packet of first contact. The slot stays tentative until a data packet verifies, as any other.
+    pub(super) fn handle_finish(&mut self, datagram: &[u8], link: &Link) -> Result<(), DiscardReason> {
+        let finish = Finish::parse(within_limit(datagram)?)?;
+        if !self.is_pairing() {
+            return Err(DiscardReason::Pairing);
+        }
+        let slot = self.routes.find(name_of(&finish.destination)).ok_or(DiscardReason::UnknownSession)?;
+        let core = self.slots.at(slot).ok_or(DiscardReason::UnknownSession)?;
+        let expected = core.link();
+        if core.phase() != Phase::Tentative || (expected.carrier, expected.remote) != (link.carrier, link.remote) {
+            return Err(DiscardReason::State);
+        }
+        let attempt = core.attempt().ok_or(DiscardReason::State)?;
+        if !marks::verify_mac1(&marks::mac1_key(None), finish.authenticated_by_mac1, &finish.mac1) {
+            return Err(DiscardReason::Mark);
+        }
+        let context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
+        let verified = verify_finish(&context, attempt, &finish)?;
+        let peer = name_of_peer(&verified.peer);
+        if self.pending_peers.find(peer).is_some() {
+            return Err(DiscardReason::PeerPending);
+        }
+        self.with(slot, |core, context| core.on_finish(context, verified));
+        self.pending_peers.insert(peer, slot);
         Ok(())
     }
 }

@@ -189,16 +189,36 @@ impl<'a> SessionRef<'a> {
         self.core.role()
     }
 
-    /// The peer's static key.
+    /// The peer's static key; `None` on first contact until the peer has shown it, which it has when
+    /// [`Event::Incoming`](crate::Event::Incoming) or [`Event::Established`](crate::Event::Established) tells of the session.
     #[must_use]
-    pub fn peer_key(&self) -> PublicKey {
-        *self.core.peer()
+    pub fn peer_key(&self) -> Option<PublicKey> {
+        self.core.peer().copied()
     }
 
-    /// The peer's lasting name.
+    /// The peer's lasting name; known when its key is.
     #[must_use]
-    pub fn peer_id(&self) -> PeerId {
-        self.core.peer().peer_id()
+    pub fn peer_id(&self) -> Option<PeerId> {
+        self.core.peer().map(PublicKey::peer_id)
+    }
+
+    /// The two ends did not know each other's key beforehand: the peer owns [`peer_key`](Self::peer_key), but nobody has verified whose
+    /// that is. Let people compare it by another way before it is trusted.
+    #[must_use]
+    pub fn is_first_contact(&self) -> bool {
+        self.core.is_first_contact()
+    }
+
+    /// The peer's [`Config::node_type`](crate::Config::node_type); `None` before keys are agreed (S0-14).
+    #[must_use]
+    pub fn peer_node_type(&self) -> Option<u8> {
+        self.core.peer_node_type()
+    }
+
+    /// The peer's [`Config::capabilities`](crate::Config::capabilities); `None` before keys are agreed (S0-14).
+    #[must_use]
+    pub fn peer_capabilities(&self) -> Option<u64> {
+        self.core.peer_capabilities()
     }
 
     /// The name both ends give the session; `None` before keys are agreed.

@@ -56,6 +56,8 @@ pub struct Endpoint<P: Provider = RustCrypto> {
     deadlines: Deadlines,
     /// Responder slots whose initiator has not proved itself.
     pending: u32,
+    /// First contact is answered until then.
+    pairing_until: Option<Instant>,
     /// The largest `now` seen (P-11-3).
     now: Instant,
     discards: Discards,
@@ -97,6 +99,7 @@ impl<P: Provider> Endpoint<P> {
             pending_peers: Routes::new(pending, peers_key),
             deadlines: Deadlines::new(limits.sessions),
             pending: 0,
+            pairing_until: None,
             now: Instant::EPOCH,
             discards: Discards::default(),
             settings: Settings::new(config, limits),
@@ -117,7 +120,8 @@ impl<P: Provider> Endpoint<P> {
                 Class::Data => self.handle_data(datagram, arrival.ecn),
                 Class::Handshake => match HandshakeType::of(datagram) {
                     Ok(HandshakeType::Hello) => self.handle_hello(datagram, &arrival.link, &carrier),
-                    Ok(HandshakeType::Reply) => self.handle_reply(datagram, &arrival.link),
+                    Ok(HandshakeType::Reply) => self.handle_reply(datagram, &arrival.link, &carrier),
+                    Ok(HandshakeType::Finish) => self.handle_finish(datagram, &arrival.link),
                     Err(error) => Err(error.into()),
                 },
             },
@@ -228,14 +232,17 @@ impl<P: Provider> Endpoint<P> {
         link: Link,
         options: ConnectOptions<'_>,
     ) -> Result<SessionId, ConnectError> {
-        let Peer::Known { key, psk } = peer;
+        let (key, psk) = match peer {
+            Peer::Known { key, psk } => (Some(key), psk),
+            Peer::Unknown { psk } => (None, psk),
+        };
         let carrier = *self.settings.config.carriers.get(usize::from(link.carrier.0)).ok_or(ConnectError::Carrier)?;
         let user_data = UserData::new(options.user_data).ok_or(ConnectError::UserData)?;
         let vacancy = vacancy.ok_or(ConnectError::TooManySessions)?;
         let checkpoint = self.shared.checkpoint();
         let local_id = self.routes.new_id(&mut self.shared.generator);
         let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
-        let begun = write_hello(&mut context, &key, psk, local_id, &carrier).and_then(|attempt| {
+        let begun = write_hello(&mut context, key.as_ref(), psk, local_id, &carrier).and_then(|attempt| {
             let mut core = SessionCore::initiator(&mut context, vacancy.id, local_id, link, attempt);
             if core.queue_connect(&mut context.shared.memory, user_data) {
                 return Ok(core);
@@ -253,6 +260,15 @@ impl<P: Provider> Endpoint<P> {
                 Err(error)
             }
         }
+    }
+
+    /// Answers peers that do not know our key, and takes whoever asks, until `until`; `None` ends it. Off until it is called.
+    ///
+    /// While it is on, anybody who can send us a datagram learns our public key, and what [`Event::Incoming`](crate::Event::Incoming) announces may come
+    /// from a stranger: see [`SessionRef::is_first_contact`]. Sessions that have begun go on when it ends.
+    pub fn set_pairing(&mut self, until: Option<Instant>, now: Instant) {
+        self.advance(now);
+        self.pairing_until = until.filter(|until| *until > self.now);
     }
 
     /// Lends out a session for commands; `None` if it is gone. `now` is when the commands are given.
@@ -334,6 +350,7 @@ impl<P: Provider> Endpoint<P> {
             pending_peers: _,
             deadlines,
             pending,
+            pairing_until,
             now: _,
             discards: _,
         } = self;
@@ -348,6 +365,7 @@ impl<P: Provider> Endpoint<P> {
         }
         hash.option(deadlines.first().map(|(at, _)| at.as_micros()));
         hash.u64(u64::from(*pending));
+        hash.option(pairing_until.map(Instant::as_micros));
         hash.finish()
     }
 
@@ -392,7 +410,7 @@ impl<P: Provider> Endpoint<P> {
     ) -> Option<T> {
         let core = self.slots.at_mut(slot)?;
         let before = core.phase();
-        let tentative = core.mac1_of_hello().map(|mac1| (name_of_hello(&mac1), name_of_peer(core.peer())));
+        let tentative = core.mac1_of_hello().map(|mac1| (name_of_hello(&mac1), core.peer().map(name_of_peer)));
         let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
         let result = operation(core, &mut context);
         if !has_changed(&result) {
@@ -403,7 +421,7 @@ impl<P: Provider> Endpoint<P> {
             self.pending -= 1;
             if let Some((hello, peer)) = tentative {
                 self.hellos.remove(hello);
-                self.pending_peers.remove(peer);
+                peer.inspect(|peer| self.pending_peers.remove(*peer));
             }
         }
         self.refile(slot);
@@ -515,7 +533,10 @@ impl<P: Provider> Endpoint<P> {
         if let Some(mac1) = core.mac1_of_hello() {
             self.pending += 1;
             self.hellos.insert(name_of_hello(&mac1), id.slot);
-            self.pending_peers.insert(name_of_peer(core.peer()), id.slot);
+            // On first contact Finish tells whose it is.
+            if let Some(peer) = core.peer() {
+                self.pending_peers.insert(name_of_peer(peer), id.slot);
+            }
         }
         self.slots.insert(id, core);
         self.refile(id.slot);

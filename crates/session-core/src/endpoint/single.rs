@@ -148,6 +148,11 @@ impl<P: Provider> Session<P> {
         self.endpoint.begin_attempt(vacancy, peer, link, options).map(|_| ())
     }
 
+    /// Takes a peer that does not know our key, until `until`; see [`Endpoint::set_pairing`].
+    pub fn set_pairing(&mut self, until: Option<Instant>, now: Instant) {
+        self.endpoint.set_pairing(until, now);
+    }
+
     /// The session for commands: `accept`, `send`, `recv`, `close` and the like; `None` if there is none. `now` is when they are given.
     pub fn commands(&mut self, now: Instant) -> Option<SessionMut<'_, P>> {
         let id = self.id()?;

@@ -15,6 +15,7 @@ mod attack;
 mod control;
 mod data;
 mod entropy;
+mod first_contact;
 mod forged;
 mod handshake;
 mod lifetime;

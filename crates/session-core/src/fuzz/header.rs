@@ -4,13 +4,16 @@ use super::null::Null;
 use super::{ALICE, BOB, Report, drain, endpoint, feed, limits, link};
 use crate::time::Instant;
 use crate::wire::parameters::PayloadOf;
-use crate::wire::{ControlMessage, Frames, Hello, HelloHeader, Reply, TransportParameters, Writer, data_header};
+use crate::wire::{
+    ControlMessage, Finish, Frames, Hello, HelloHeader, Reply, TransportParameters, Writer, data_header,
+};
 
 /// Parses `data` in every way there is; what parses must write itself again. Then an endpoint gets it as a datagram.
 pub fn header(data: &[u8]) -> Report {
     let mut report = Report::default();
     if let Ok(hello) = Hello::parse(data) {
-        let header = HelloHeader { source: hello.source, psk_id: hello.psk_id };
+        let header =
+            HelloHeader { first_contact: hello.pattern.is_first_contact(), source: hello.source, psk_id: hello.psk_id };
         let mut written = data.to_vec();
         let layout = header.write(&mut written, hello.noise.len());
         assert!(
@@ -20,6 +23,10 @@ pub fn header(data: &[u8]) -> Report {
     }
     if let Ok(reply) = Reply::parse(data) {
         assert_eq!(reply.authenticated_by_mac1.len() + 32, data.len(), "bytes behind the marks");
+    }
+    if let Ok(finish) = Finish::parse(data) {
+        assert!(finish.pattern.is_first_contact());
+        assert_eq!(finish.authenticated_by_mac1.len() + 32, data.len(), "bytes behind the marks");
     }
     for id_length in 1..=8 {
         let Ok((id, number_offset)) = data_header::parse_protected(data, id_length) else { continue };
@@ -36,6 +43,7 @@ pub fn header(data: &[u8]) -> Report {
 
     let mut bob = endpoint(BOB, Null, limits());
     let now = Instant::from_micros(1);
+    bob.set_pairing(Some(Instant::MAX), now);
     let _ = feed(&mut bob, data, link(BOB, ALICE), now, &mut report);
     drain(&mut bob, now, &mut report);
     report

@@ -29,10 +29,16 @@ pub(super) enum Scene {
     SynSent,
     /// An attempt that has been answered.
     Answered,
+    /// Nobody, while pairing is on.
+    Pairing,
+    /// A stranger who has had his Reply, while pairing is on.
+    Greeted,
+    /// An attempt at a stranger that waits for its Reply.
+    FirstContact,
 }
 
 impl Scene {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Empty,
         Self::PeerPending,
         Self::PendingFull,
@@ -41,6 +47,9 @@ impl Scene {
         Self::StrangeCarrier,
         Self::SynSent,
         Self::Answered,
+        Self::Pairing,
+        Self::Greeted,
+        Self::FirstContact,
     ];
 }
 
@@ -89,11 +98,8 @@ fn meet<P: Provider + Clone>(provider: P, scene: Scene, datagram: &[u8], report:
 pub(super) fn prepare<P: Provider + Clone>(provider: P, scene: Scene) -> (Endpoint<P>, Link) {
     let mut unseen = Report::default();
     let report = &mut unseen;
-    let mut target = endpoint(
-        if matches!(scene, Scene::SynSent | Scene::Answered) { ALICE } else { BOB },
-        provider.clone(),
-        limits(),
-    );
+    let is_alice = matches!(scene, Scene::SynSent | Scene::Answered | Scene::FirstContact);
+    let mut target = endpoint(if is_alice { ALICE } else { BOB }, provider.clone(), limits());
     let mut came_over = link(BOB, ALICE);
     match scene {
         Scene::Empty => {}
@@ -118,6 +124,17 @@ pub(super) fn prepare<P: Provider + Clone>(provider: P, scene: Scene) -> (Endpoi
             }
             came_over = link(ALICE, BOB);
         }
+        Scene::Pairing => target.set_pairing(Some(Instant::MAX), NOW),
+        Scene::Greeted => {
+            target.set_pairing(Some(Instant::MAX), NOW);
+            let hello = begin_first_contact(&mut endpoint(ALICE, provider, limits()));
+            let _ = feed(&mut target, &hello, came_over, NOW, report);
+            drain(&mut target, NOW, report);
+        }
+        Scene::FirstContact => {
+            begin_first_contact(&mut target);
+            came_over = link(ALICE, BOB);
+        }
     }
     (target, came_over)
 }
@@ -128,10 +145,18 @@ pub(super) fn begin<P: Provider>(alice: &mut Endpoint<P>, peer: &PublicKey) -> V
     drain(alice, NOW, &mut Report::default()).pop().unwrap_or_default()
 }
 
-/// Puts the mark of a packet to `responder` in its place.
+/// Alice's Hello to whoever answers, which has left.
+pub(super) fn begin_first_contact<P: Provider>(alice: &mut Endpoint<P>) -> Vec<u8> {
+    let begun = alice.connect(Peer::Unknown { psk: None }, link(ALICE, BOB), ConnectOptions::default(), NOW);
+    assert!(begun.is_ok(), "{begun:?}");
+    drain(alice, NOW, &mut Report::default()).pop().unwrap_or_default()
+}
+
+/// Puts the mark of a packet to `responder`, or of first contact, in its place.
 pub(super) fn mark(packet: &mut [u8], responder: &PublicKey) {
     let Some(marked) = packet.len().checked_sub(MARKS) else { return };
-    let mac1 = marks::mac1(&marks::mac1_key(Some(responder)), &packet[..marked]);
+    let first_contact = packet.get(3).is_some_and(|pattern| *pattern >= 2);
+    let mac1 = marks::mac1(&marks::mac1_key(Some(responder).filter(|_| !first_contact)), &packet[..marked]);
     packet[marked..marked + 16].copy_from_slice(&mac1);
 }
 

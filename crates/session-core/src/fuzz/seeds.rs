@@ -6,7 +6,7 @@ use std::vec;
 use std::vec::Vec;
 
 use super::frames::{ACCEPT, KEY_PHASE, REPEAT_NUMBER, SKIP_NUMBERS, Stage, USE, WAIT, WRONG_ID, WRONG_TAG};
-use super::hello::{NOW, REAL, Scene, begin, mark, peer, prepare};
+use super::hello::{NOW, REAL, Scene, begin, begin_first_contact, mark, peer, prepare};
 use super::null::Null;
 use super::{ALICE, BOB, Report, drain, endpoint, feed, limits, link};
 use crate::crypto::{Provider, RustCrypto};
@@ -71,6 +71,8 @@ pub(super) fn header() -> Vec<Seed> {
         ("data-short".into(), vec![0x43; 28]),
         ("garbage".into(), vec![0x17; 40]),
     ];
+    let [first_hello, first_reply, finish] = first_contact(Null);
+    seeds.extend([("xx-hello".into(), first_hello), ("xx-reply".into(), first_reply), ("finish".into(), finish)]);
     for kind in 2..8_u8 {
         let mut other = hello.clone();
         other[0] = 0x80 | kind << 4;
@@ -87,11 +89,23 @@ pub(super) fn hello() -> Vec<Seed> {
     let real = begin(&mut endpoint(ALICE, RustCrypto, limits()), &peer(&RustCrypto, BOB));
     let mut seeds = Vec::new();
     for scene in Scene::ALL {
-        let packet = if matches!(scene, Scene::SynSent | Scene::Answered) { reply(Null) } else { null.clone() };
+        let [first_hello, first_reply, finish] = first_contact(Null);
+        let packet = match scene {
+            Scene::SynSent | Scene::Answered => reply(Null),
+            Scene::Pairing => first_hello,
+            Scene::Greeted => finish,
+            Scene::FirstContact => first_reply,
+            _ => null.clone(),
+        };
         seeds.push((format!("{scene:?}").to_lowercase(), met(scene, packet)));
     }
     seeds.push(("real-hello".into(), [vec![REAL | Scene::Empty as u8], real].concat()));
     seeds.push(("real-reply".into(), [vec![REAL | Scene::SynSent as u8], reply(RustCrypto)].concat()));
+    for (scene, packet) in
+        [Scene::Pairing, Scene::FirstContact, Scene::Greeted].into_iter().zip(first_contact(RustCrypto))
+    {
+        seeds.push((format!("real-{scene:?}").to_lowercase(), [vec![REAL | scene as u8], packet].concat()));
+    }
     let mut changed = |name: &str, scene: Scene, packet: &[u8], change: &dyn Fn(&mut Vec<u8>)| {
         let mut packet = packet.to_vec();
         change(&mut packet);
@@ -121,6 +135,19 @@ pub(super) fn hello() -> Vec<Seed> {
     changed("reply-application", Scene::SynSent, &answer, &|packet| rename(packet));
     changed("reply-tag", Scene::SynSent, &answer, &|packet| packet[REPLY_PAYLOAD - 1 + 17] ^= 1);
     changed("reply-unknown", Scene::SynSent, &answer, &|packet| packet[8] ^= 1);
+    let [first_hello, first_reply, finish] = first_contact(Null);
+    changed("xx-pairing-off", Scene::Empty, &first_hello, &|_| {});
+    changed("xx-padding", Scene::Pairing, &first_hello, &|packet| packet[HELLO_NOISE + 32] = 1);
+    changed("xx-no-memory", Scene::NoMemory, &first_hello, &|_| {});
+    changed("xx-reply-parameters", Scene::FirstContact, &first_reply, &|packet| packet[REPLY_PAYLOAD + 48] = 0xFF);
+    changed("xx-reply-application", Scene::FirstContact, &first_reply, &|packet| rename(packet));
+    changed("finish-pairing-off", Scene::Empty, &finish, &|_| {});
+    changed("finish-unknown", Scene::Greeted, &finish, &|packet| packet[8] ^= 1);
+    changed("finish-pattern", Scene::Greeted, &finish, &|packet| packet[3] = 3);
+    changed("finish-tag", Scene::Greeted, &finish, &|packet| packet[15 + 40] ^= 1);
+    changed("finish-parameters", Scene::Greeted, &finish, &|packet| packet[15 + 48] = 0xFF);
+    changed("finish-application", Scene::Greeted, &finish, &|packet| rename(packet));
+    changed("finish-and-more", Scene::Greeted, &finish, &|packet| packet.extend([0x43; 40]));
     let mut wrong = null;
     let mark = wrong.len() - 32;
     wrong[mark] ^= 1;
@@ -200,6 +227,18 @@ fn reply<P: Provider + Clone>(provider: P) -> Vec<u8> {
     let (mut bob, _) = prepare(provider, Scene::Empty);
     let _ = feed(&mut bob, &hello, link(BOB, ALICE), NOW, &mut Report::default());
     drain(&mut bob, NOW, &mut Report::default()).pop().unwrap()
+}
+
+/// The three packets of a first contact of Alice and Bob.
+fn first_contact<P: Provider + Clone>(provider: P) -> [Vec<u8>; 3] {
+    let alice = &mut endpoint(ALICE, provider.clone(), limits());
+    let hello = begin_first_contact(alice);
+    let (mut bob, _) = prepare(provider, Scene::Pairing);
+    let _ = feed(&mut bob, &hello, link(BOB, ALICE), NOW, &mut Report::default());
+    let reply = drain(&mut bob, NOW, &mut Report::default()).pop().unwrap();
+    let _ = feed(alice, &reply, link(ALICE, BOB), NOW, &mut Report::default());
+    let finish = drain(alice, NOW, &mut Report::default()).swap_remove(0);
+    [hello, reply, finish]
 }
 
 /// Another application protocol of the same length.

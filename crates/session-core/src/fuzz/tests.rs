@@ -145,6 +145,31 @@ fn refused_parameters_discard_a_hello_and_end_an_attempt() {
     assert!(reached(1, "reply-application").closes.contains(&CloseCode::APPLICATION_PROTOCOL));
 }
 
+//= docs/protocol.md P-4.1-11 P-4.2-10 P-4.3-3 P-4.3-4
+#[test]
+fn packets_of_first_contact_are_met_by_every_refusal() {
+    for (name, reason) in [
+        ("xx-pairing-off", DiscardReason::Pairing),
+        ("finish-pairing-off", DiscardReason::Pairing),
+        ("xx-padding", DiscardReason::Parameters),
+        ("finish-parameters", DiscardReason::Parameters),
+        ("finish-unknown", DiscardReason::UnknownSession),
+        ("finish-pattern", DiscardReason::Handshake),
+        ("finish-and-more", DiscardReason::Malformed),
+    ] {
+        let report = reached(1, name);
+        assert!(report.discards.contains(&reason), "{name}: {:?}", report.discards);
+        assert!(report.closes.is_empty(), "{name}: {:?}", report.closes);
+    }
+    assert!(reached(1, "xx-reply-parameters").closes.contains(&CloseCode::TRANSPORT_PARAMETERS));
+    assert!(reached(1, "xx-reply-application").closes.contains(&CloseCode::APPLICATION_PROTOCOL));
+    for scene in ["pairing", "greeted", "firstcontact"] {
+        // Taken, and then a repetition: the Hello's is answered, the others' mean nothing.
+        let discards = reached(1, &format!("real-{scene}")).discards;
+        assert!(discards.iter().all(|reason| *reason == DiscardReason::State), "{scene}: {discards:?}");
+    }
+}
+
 //= docs/protocol.md P-7-4
 #[test]
 fn data_that_comes_before_the_answer_is_held_until_it() {

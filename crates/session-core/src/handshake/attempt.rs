@@ -1,10 +1,10 @@
-//! What one side keeps while an attempt lasts: its packet, to be repeated byte by byte.
+//! What one side keeps while an attempt lasts: its packet, to be repeated byte by byte, and what it takes to read the answer.
 
 use core::time::Duration;
 
 use crate::config::PskName;
 use crate::crypto::PublicKey;
-use crate::crypto::noise::Initiator;
+use crate::crypto::noise::{Initiator, XxAwaiting, XxInitiator};
 use crate::pool::{Blob, Pool};
 use crate::state_hash::StateHash;
 use crate::time::Instant;
@@ -14,8 +14,7 @@ const RETRY_AFTER: [Duration; 3] = [Duration::from_millis(500), Duration::from_s
 
 /// One side's part of an attempt.
 pub(crate) struct Attempt {
-    peer: PublicKey,
-    /// The Hello of an initiator, the Reply of a responder.
+    /// Hello and then Finish of an initiator, the Reply of a responder.
     packet: Blob,
     /// It is to be sent.
     due: bool,
@@ -24,15 +23,30 @@ pub(crate) struct Attempt {
 
 enum Side {
     Initiator {
-        noise: Initiator,
+        noise: InitiatorNoise,
         psk: Option<PskName>,
         sent: u8,
         retry_at: Option<Instant>,
     },
-    /// Which Hello is answered.
+    /// Keys are agreed; whether Finish has come is not known.
+    Finishing,
+    /// Which Hello is answered, and of first contact what Finish is read with, until it has come.
     Responder {
         mac1_of_hello: [u8; 16],
+        awaiting: Option<Awaiting>,
     },
+}
+
+/// A handshake whose Hello has been written.
+pub(crate) enum InitiatorNoise {
+    Known(Initiator),
+    Unknown(XxInitiator),
+}
+
+/// A handshake of first contact whose Reply has been written.
+pub(crate) struct Awaiting {
+    pub(crate) noise: XxAwaiting,
+    pub(crate) psk: Option<PskName>,
 }
 
 /// What came of asking for a datagram.
@@ -44,13 +58,12 @@ pub(crate) enum AttemptOutcome {
 }
 
 impl Attempt {
-    pub(crate) fn initiator(noise: Initiator, psk: Option<PskName>, hello: Blob) -> Self {
-        let peer = *noise.responder();
-        Self { peer, packet: hello, due: true, side: Side::Initiator { noise, psk, sent: 0, retry_at: None } }
+    pub(crate) fn initiator(noise: InitiatorNoise, psk: Option<PskName>, hello: Blob) -> Self {
+        Self { packet: hello, due: true, side: Side::Initiator { noise, psk, sent: 0, retry_at: None } }
     }
 
-    pub(crate) fn responder(peer: PublicKey, mac1_of_hello: [u8; 16], reply: Blob) -> Self {
-        Self { peer, packet: reply, due: true, side: Side::Responder { mac1_of_hello } }
+    pub(crate) fn responder(mac1_of_hello: [u8; 16], awaiting: Option<Awaiting>, reply: Blob) -> Self {
+        Self { packet: reply, due: true, side: Side::Responder { mac1_of_hello, awaiting } }
     }
 
     /// Writes the packet if it is due.
@@ -80,6 +93,23 @@ impl Attempt {
         }
     }
 
+    /// The initiator's Reply has verified: Finish takes the place of Hello, whose blocks hold it easily.
+    pub(crate) fn begin_finishing(&mut self, pool: &mut Pool, finish: &[u8]) {
+        self.packet.release(pool);
+        let kept = Blob::store(pool, finish);
+        debug_assert!(kept.is_some(), "a Finish is shorter than the Hello that was released");
+        self.packet = kept.unwrap_or_default();
+        self.due = true;
+        self.side = Side::Finishing;
+    }
+
+    /// Finish has come; the Reply is kept for a Hello that comes again.
+    pub(crate) fn forget_noise(&mut self) {
+        if let Side::Responder { awaiting, .. } = &mut self.side {
+            *awaiting = None;
+        }
+    }
+
     pub(crate) fn is_due(&self) -> bool {
         self.due
     }
@@ -87,26 +117,30 @@ impl Attempt {
     pub(crate) fn retry_at(&self) -> Option<Instant> {
         match &self.side {
             Side::Initiator { retry_at, .. } => *retry_at,
-            Side::Responder { .. } => None,
+            Side::Finishing | Side::Responder { .. } => None,
         }
     }
 
-    pub(crate) fn peer(&self) -> PublicKey {
-        self.peer
-    }
-
     /// The initiator's Noise state and the name of its pre-shared key.
-    pub(crate) fn noise(&self) -> Option<(&Initiator, Option<&PskName>)> {
+    pub(crate) fn noise(&self) -> Option<(&InitiatorNoise, Option<&PskName>)> {
         match &self.side {
             Side::Initiator { noise, psk, .. } => Some((noise, psk.as_ref())),
-            Side::Responder { .. } => None,
+            Side::Finishing | Side::Responder { .. } => None,
+        }
+    }
+
+    /// What the responder reads Finish with.
+    pub(crate) fn awaiting(&self) -> Option<&Awaiting> {
+        match &self.side {
+            Side::Responder { awaiting, .. } => awaiting.as_ref(),
+            Side::Initiator { .. } | Side::Finishing => None,
         }
     }
 
     pub(crate) fn mac1_of_hello(&self) -> Option<[u8; 16]> {
         match &self.side {
-            Side::Initiator { .. } => None,
-            Side::Responder { mac1_of_hello } => Some(*mac1_of_hello),
+            Side::Responder { mac1_of_hello, .. } => Some(*mac1_of_hello),
+            Side::Initiator { .. } | Side::Finishing => None,
         }
     }
 
@@ -116,8 +150,7 @@ impl Attempt {
     }
 
     pub(crate) fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
-        let Self { peer, packet, due, side } = self;
-        hash.bytes(peer.as_bytes());
+        let Self { packet, due, side } = self;
         packet.digest_into(pool, hash);
         hash.flag(*due);
         match side {
@@ -127,7 +160,32 @@ impl Attempt {
                 hash.u64(u64::from(*sent));
                 hash.option(retry_at.map(Instant::as_micros));
             }
-            Side::Responder { mac1_of_hello } => hash.bytes(mac1_of_hello),
+            Side::Finishing => hash.bytes(b"finishing"),
+            Side::Responder { mac1_of_hello, awaiting } => {
+                hash.bytes(mac1_of_hello);
+                hash.flag(awaiting.is_some());
+                if let Some(Awaiting { noise, psk }) = awaiting {
+                    noise.digest_into(hash);
+                    hash.bytes(psk.as_ref().map_or(&[], |psk| psk.as_bytes()));
+                }
+            }
+        }
+    }
+}
+
+impl InitiatorNoise {
+    /// The peer's key, where it was known beforehand.
+    pub(crate) fn responder(&self) -> Option<&PublicKey> {
+        match self {
+            Self::Known(noise) => Some(noise.responder()),
+            Self::Unknown(_) => None,
+        }
+    }
+
+    fn digest_into(&self, hash: &mut StateHash) {
+        match self {
+            Self::Known(noise) => noise.digest_into(hash),
+            Self::Unknown(noise) => noise.digest_into(hash),
         }
     }
 }

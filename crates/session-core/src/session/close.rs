@@ -142,9 +142,7 @@ impl SessionCore {
         let memory = &mut context.shared.memory;
         self.release_channels(memory);
         self.packets.log.release(&mut memory.pool);
-        if let Some(mut attempt) = self.attempt.take() {
-            attempt.release(&mut memory.pool);
-        }
+        self.end_attempt(&mut memory.pool);
         self.forget_keys(context.shared);
     }
 

@@ -38,7 +38,7 @@ use crate::action::{Event, Link};
 use crate::crypto::keys::SessionSecrets;
 use crate::crypto::replay::ReplayWindow;
 use crate::crypto::{Provider, PublicKey};
-use crate::handshake::{AnsweredHello, Attempt};
+use crate::handshake::{Agreed, AgreedReply, AnsweredHello, Attempt, VerifiedFinish};
 use crate::ids::{ChannelId, Role, SessionId, Uid};
 use crate::memory::Memory;
 use crate::path::{AckTracker, Path, SentLog};
@@ -57,7 +57,7 @@ pub(crate) struct SessionCore {
     id: SessionId,
     role: Role,
     phase: Phase,
-    peer: PublicKey,
+    peer: Remote,
     local_id: ReceiverId,
     remote_id: Option<ReceiverId>,
     attempt: Option<Attempt>,
@@ -71,6 +71,16 @@ pub(crate) struct SessionCore {
     events: Events,
     counters: Counters,
     discards: Discards,
+}
+
+/// Who the other end is, as far as the handshake has told.
+#[derive(Default)]
+struct Remote {
+    /// On first contact unknown until the peer has shown it.
+    key: Option<PublicKey>,
+    first_contact: bool,
+    node_type: u8,
+    capabilities: u64,
 }
 
 /// The session's secrets and where its expanded keys may still be.
@@ -123,8 +133,8 @@ impl SessionCore {
         link: Link,
         attempt: Attempt,
     ) -> Self {
-        let peer = attempt.peer();
-        let mut session = Self::new(context, id, Role::Initiator, Phase::Connecting, peer, local_id, link);
+        let peer = attempt.noise().and_then(|(noise, _)| noise.responder()).copied();
+        let mut session = Self::new(context, id, Role::Initiator, peer, local_id, link);
         session.attempt = Some(attempt);
         session
     }
@@ -136,12 +146,15 @@ impl SessionCore {
         link: Link,
         hello: AnsweredHello,
     ) -> Self {
-        let AnsweredHello { attempt, secrets, parameters, remote_id, fits } = hello;
-        let peer = attempt.peer();
-        let mut session = Self::new(context, id, Role::Responder, Phase::Tentative, peer, local_id, link);
+        let AnsweredHello { attempt, remote_id, agreed } = hello;
+        let peer = agreed.as_ref().map(|(peer, _)| *peer);
+        let mut session = Self::new(context, id, Role::Responder, peer, local_id, link);
         session.attempt = Some(attempt);
-        session.control.unfit = !fits;
-        session.adopt(context.settings, context.shared, secrets, &parameters, remote_id);
+        session.remote_id = Some(remote_id);
+        if let Some((_, Agreed { secrets, parameters, fits })) = agreed {
+            session.control.unfit = !fits;
+            session.adopt(context.settings, context.shared, secrets, &parameters);
+        }
         session
     }
 
@@ -149,8 +162,7 @@ impl SessionCore {
         context: &mut Context<'_, P>,
         id: SessionId,
         role: Role,
-        phase: Phase,
-        peer: PublicKey,
+        peer: Option<PublicKey>,
         local_id: ReceiverId,
         link: Link,
     ) -> Self {
@@ -161,8 +173,8 @@ impl SessionCore {
         Self {
             id,
             role,
-            phase,
-            peer,
+            phase: if role == Role::Initiator { Phase::Connecting } else { Phase::Tentative },
+            peer: Remote { key: peer, first_contact: peer.is_none(), ..Remote::default() },
             local_id,
             remote_id: None,
             attempt: None,
@@ -204,21 +216,40 @@ impl SessionCore {
     }
 
     /// The Reply to our Hello has verified: keys are agreed, and CONNECT may leave.
-    pub(crate) fn on_reply<P: Provider>(
-        &mut self,
-        context: &mut Context<'_, P>,
-        secrets: SessionSecrets,
-        parameters: &TransportParameters,
-        remote_id: ReceiverId,
-    ) {
+    pub(crate) fn on_reply<P: Provider>(&mut self, context: &mut Context<'_, P>, reply: AgreedReply) {
         if !self.follow(Trigger::ReplyVerified) {
             return;
         }
-        if let Some(mut attempt) = self.attempt.take() {
-            attempt.release(&mut context.shared.memory.pool);
+        let AgreedReply { secrets, parameters, remote_id, finish } = reply;
+        match (finish, self.attempt.as_mut()) {
+            (Some((peer, packet)), Some(attempt)) => {
+                self.peer.key = Some(peer);
+                attempt.begin_finishing(&mut context.shared.memory.pool, packet.as_bytes());
+            }
+            _ => self.end_attempt(&mut context.shared.memory.pool),
         }
+        self.remote_id = Some(remote_id);
         self.clocks.received_at = context.now;
-        self.adopt(context.settings, context.shared, secrets, parameters, remote_id);
+        self.adopt(context.settings, context.shared, secrets, &parameters);
+    }
+
+    /// The Finish of a first contact has verified: keys are agreed, and the first data packet confirms them.
+    pub(crate) fn on_finish<P: Provider>(&mut self, context: &mut Context<'_, P>, finish: VerifiedFinish) {
+        let VerifiedFinish { peer, agreed: Agreed { secrets, parameters, fits } } = finish;
+        if let Some(attempt) = self.attempt.as_mut() {
+            attempt.forget_noise();
+        }
+        self.peer.key = Some(peer);
+        self.control.unfit = !fits;
+        self.clocks.received_at = context.now;
+        self.adopt(context.settings, context.shared, secrets, &parameters);
+    }
+
+    /// Nothing of the attempt is needed any more.
+    fn end_attempt(&mut self, pool: &mut Pool) {
+        if let Some(mut attempt) = self.attempt.take() {
+            attempt.release(pool);
+        }
     }
 
     /// Takes over what a verified handshake message brought.
@@ -228,11 +259,11 @@ impl SessionCore {
         shared: &mut Shared<P>,
         secrets: SessionSecrets,
         parameters: &TransportParameters,
-        remote_id: ReceiverId,
     ) {
         self.keys.uid = Some(Uid(secrets.uid()));
         self.keys.secrets = Some(secrets);
-        self.remote_id = Some(remote_id);
+        self.peer.node_type = parameters.node_type;
+        self.peer.capabilities = parameters.capabilities;
         self.channels.set_initial_credit(
             &mut shared.memory,
             parameters.session_credit,
@@ -263,8 +294,21 @@ impl SessionCore {
         self.phase
     }
 
-    pub(crate) fn peer(&self) -> &PublicKey {
-        &self.peer
+    /// The peer's key; on first contact once it has shown it.
+    pub(crate) fn peer(&self) -> Option<&PublicKey> {
+        self.peer.key.as_ref()
+    }
+
+    pub(crate) fn is_first_contact(&self) -> bool {
+        self.peer.first_contact
+    }
+
+    pub(crate) fn peer_node_type(&self) -> Option<u8> {
+        self.keys.uid.map(|_| self.peer.node_type)
+    }
+
+    pub(crate) fn peer_capabilities(&self) -> Option<u64> {
+        self.keys.uid.map(|_| self.peer.capabilities)
     }
 
     pub(crate) fn local_id(&self) -> ReceiverId {
@@ -341,9 +385,7 @@ impl SessionCore {
         self.channels.release(&mut shared.memory);
         self.packets.log.release(&mut shared.memory.pool);
         self.control.user_data.release(&mut shared.memory.pool);
-        if let Some(mut attempt) = self.attempt.take() {
-            attempt.release(&mut shared.memory.pool);
-        }
+        self.end_attempt(&mut shared.memory.pool);
         self.forget_keys(shared);
     }
 
@@ -378,7 +420,7 @@ impl SessionCore {
         hash.u64(id.as_u64());
         hash.u64(*role as u64);
         hash.u64(*phase as u64);
-        hash.bytes(peer.as_bytes());
+        peer.digest_into(hash);
         hash.bytes(local_id.as_bytes());
         hash.bytes(remote_id.as_ref().map_or(&[], ReceiverId::as_bytes));
         hash.flag(attempt.is_some());
@@ -394,6 +436,16 @@ impl SessionCore {
         closing.digest_into(hash);
         events.digest_into(hash);
         counters.digest_into(hash);
+    }
+}
+
+impl Remote {
+    fn digest_into(&self, hash: &mut StateHash) {
+        let Self { key, first_contact, node_type, capabilities } = self;
+        hash.bytes(key.as_ref().map_or(&[], |key| key.as_bytes()));
+        hash.flag(*first_contact);
+        hash.u64(u64::from(*node_type));
+        hash.u64(*capabilities);
     }
 }
 

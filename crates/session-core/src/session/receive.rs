@@ -44,6 +44,8 @@ impl SessionCore {
         self.clocks.received_at = context.now;
         self.counters.packets_received = self.counters.packets_received.saturating_add(1);
         self.counters.bytes_received = self.counters.bytes_received.saturating_add(opened.length);
+        // The initiator has proved that it holds the keys; the responder, that Finish has come.
+        self.end_attempt(&mut context.shared.memory.pool);
         if self.follow(Trigger::KeyConfirmed) {
             self.on_key_confirmed(context);
             if self.control.unfit {
@@ -92,13 +94,10 @@ impl SessionCore {
         }
     }
 
-    /// The initiator has proved that it holds the keys: the tentative slot is a session now.
+    /// The tentative slot is a session now.
     fn on_key_confirmed<P: Provider>(&mut self, context: &mut Context<'_, P>) {
         self.clocks.attempt_at = context.now;
         self.clocks.attempt_limit = context.settings.config.timeouts.connect;
-        if let Some(mut attempt) = self.attempt.take() {
-            attempt.release(&mut context.shared.memory.pool);
-        }
     }
 
     fn apply<P: Provider>(&mut self, context: &mut Context<'_, P>, opened: &Opened<'_>) -> Result<(), Fault> {

@@ -73,6 +73,8 @@ impl SessionCore {
             Phase::Connecting | Phase::SynSent | Phase::Tentative => self.transmit_attempt(context, out),
             Phase::Closed => Outcome::Nothing,
             Phase::Closing | Phase::Draining => self.transmit_close(context.shared, out),
+            // Finish goes ahead of the packets that cannot be read without it.
+            Phase::Handshaking | Phase::Flushing if self.attempt_due() => self.transmit_attempt(context, out),
             Phase::Handshaking | Phase::Established | Phase::Flushing => self.transmit_packet(context, out),
         };
         if let Outcome::Sent(length, _) = outcome {
@@ -85,12 +87,13 @@ impl SessionCore {
     /// Whether asking for a datagram is worth it: anything may be due, but window or pacer may still say no.
     pub(crate) fn may_transmit(&self, memory: &Memory) -> bool {
         match self.phase {
-            Phase::Connecting | Phase::SynSent | Phase::Tentative => self.attempt.as_ref().is_some_and(Attempt::is_due),
+            Phase::Connecting | Phase::SynSent | Phase::Tentative => self.attempt_due(),
             Phase::Closing | Phase::Draining => self.closing.due,
             Phase::Closed => false,
             Phase::Handshaking | Phase::Established | Phase::Flushing => {
                 let packets = &self.packets;
-                packets.ack_forced
+                self.attempt_due()
+                    || packets.ack_forced
                     || packets.acks.is_immediate()
                     || (self.path.paced_until.is_none()
                         && (self.path.probes_due > 0
@@ -99,6 +102,10 @@ impl SessionCore {
                     || self.channels.next_with_data(memory, true).is_some()
             }
         }
+    }
+
+    fn attempt_due(&self) -> bool {
+        self.attempt.as_ref().is_some_and(Attempt::is_due)
     }
 
     fn transmit_attempt<P: Provider>(&mut self, context: &mut Context<'_, P>, out: &mut [u8]) -> Outcome {
@@ -396,6 +403,9 @@ impl SessionCore {
         self.path.probed_at = Some(context.now);
         self.path.ecn.on_probe_timeout(self.path.probe_count);
         self.path.probes_due = 2;
+        if let Some(attempt) = self.attempt.as_mut() {
+            attempt.queue();
+        }
         let mut cursor = Cursor::default();
         let mut packets = 0;
         while let Some(event) = self.packets.log.next_oldest(&context.shared.memory.pool, &mut cursor) {

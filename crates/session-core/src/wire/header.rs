@@ -1,4 +1,4 @@
-//! Handshake packets: Hello and Reply.
+//! Handshake packets: Hello, Reply and Finish.
 
 use core::ops::Range;
 
@@ -13,6 +13,7 @@ const MARKS_LENGTH: usize = 2 * MARK_LENGTH;
 
 const HELLO: u8 = 0;
 const REPLY: u8 = 1;
+const FINISH: u8 = 2;
 
 /// What the first byte of a datagram says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +86,7 @@ impl From<ReadError> for HeaderError {
 pub(crate) enum HandshakeType {
     Hello,
     Reply,
+    Finish,
 }
 
 impl HandshakeType {
@@ -100,6 +102,7 @@ impl HandshakeType {
         match first >> 4 & 0x07 {
             HELLO => Ok(Self::Hello),
             REPLY => Ok(Self::Reply),
+            FINISH => Ok(Self::Finish),
             _ => Err(HeaderError::UnservedType),
         }
     }
@@ -108,6 +111,7 @@ impl HandshakeType {
         0x80 | match self {
             Self::Hello => HELLO << 4,
             Self::Reply => REPLY << 4,
+            Self::Finish => FINISH << 4,
         }
     }
 }
@@ -117,6 +121,8 @@ impl HandshakeType {
 pub(crate) enum Pattern {
     Ik,
     IkPsk2,
+    Xx,
+    XxPsk3,
 }
 
 impl Pattern {
@@ -124,6 +130,8 @@ impl Pattern {
         match reader.u8()? {
             0 => Ok(Self::Ik),
             1 => Ok(Self::IkPsk2),
+            2 => Ok(Self::Xx),
+            3 => Ok(Self::XxPsk3),
             _ => Err(HeaderError::UnservedPattern),
         }
     }
@@ -132,7 +140,27 @@ impl Pattern {
         match self {
             Self::Ik => 0,
             Self::IkPsk2 => 1,
+            Self::Xx => 2,
+            Self::XxPsk3 => 3,
         }
+    }
+
+    pub(crate) fn of(first_contact: bool, with_psk: bool) -> Self {
+        match (first_contact, with_psk) {
+            (false, false) => Self::Ik,
+            (false, true) => Self::IkPsk2,
+            (true, false) => Self::Xx,
+            (true, true) => Self::XxPsk3,
+        }
+    }
+
+    /// Neither end knows the other's static key beforehand.
+    pub(crate) fn is_first_contact(self) -> bool {
+        matches!(self, Self::Xx | Self::XxPsk3)
+    }
+
+    pub(crate) fn has_psk(self) -> bool {
+        matches!(self, Self::IkPsk2 | Self::XxPsk3)
     }
 }
 
@@ -180,10 +208,7 @@ impl<'a> Hello<'a> {
             return Err(HeaderError::IdLength);
         }
         let source = parse_id(&mut reader)?;
-        let psk_id = match pattern {
-            Pattern::Ik => None,
-            Pattern::IkPsk2 => Some(parse_psk_id(&mut reader)?),
-        };
+        let psk_id = if pattern.has_psk() { Some(parse_psk_id(&mut reader)?) } else { None };
         let End { clear, noise, mac1, authenticated_by_mac1 } = End::parse(&mut reader)?;
         Ok(Self { version, pattern, source, psk_id, clear, noise, mac1, authenticated_by_mac1 })
     }
@@ -212,6 +237,32 @@ impl<'a> Reply<'a> {
     }
 }
 
+/// A Finish as it arrived; nothing of it is authenticated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Finish<'a> {
+    pub(crate) pattern: Pattern,
+    /// The id the responder chose in its Reply.
+    pub(crate) destination: ReceiverId,
+    /// Noise message 3.
+    pub(crate) noise: &'a [u8],
+    pub(crate) mac1: [u8; MARK_LENGTH],
+    /// What `mac1` is computed over.
+    pub(crate) authenticated_by_mac1: &'a [u8],
+}
+
+impl<'a> Finish<'a> {
+    pub(crate) fn parse(datagram: &'a [u8]) -> Result<Self, HeaderError> {
+        let mut reader = Reader::new(datagram);
+        let (_, pattern) = parse_start(&mut reader, HandshakeType::Finish)?;
+        if !pattern.is_first_contact() {
+            return Err(HeaderError::UnservedPattern);
+        }
+        let destination = parse_id(&mut reader)?;
+        let End { clear: _, noise, mac1, authenticated_by_mac1 } = End::parse(&mut reader)?;
+        Ok(Self { pattern, destination, noise, mac1, authenticated_by_mac1 })
+    }
+}
+
 /// Where the parts of a written handshake packet lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HandshakeLayout {
@@ -225,9 +276,10 @@ pub(crate) struct HandshakeLayout {
     pub(crate) length: usize,
 }
 
-/// A Hello to be written. The pattern follows from `psk_id`.
+/// A Hello to be written. The pattern follows from what stands in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HelloHeader<'a> {
+    pub(crate) first_contact: bool,
     pub(crate) source: ReceiverId,
     pub(crate) psk_id: Option<PskId<'a>>,
 }
@@ -247,7 +299,7 @@ impl HelloHeader<'_> {
     }
 
     pub(crate) fn pattern(&self) -> Pattern {
-        if self.psk_id.is_some() { Pattern::IkPsk2 } else { Pattern::Ik }
+        Pattern::of(self.first_contact, self.psk_id.is_some())
     }
 
     /// Bytes of the packet that are not the Noise message.
@@ -282,6 +334,23 @@ impl ReplyHeader {
     }
 }
 
+/// A Finish to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FinishHeader {
+    pub(crate) pattern: Pattern,
+    pub(crate) destination: ReceiverId,
+}
+
+impl FinishHeader {
+    /// Writes all but the Noise message, for which it leaves `noise_length` bytes, and the marks, which it leaves zero.
+    pub(crate) fn write(&self, out: &mut [u8], noise_length: usize) -> Result<HandshakeLayout, WriteError> {
+        let mut writer = Writer::new(out);
+        write_start(&mut writer, HandshakeType::Finish, self.pattern)?;
+        write_id(&mut writer, self.destination)?;
+        write_end(&mut writer, noise_length)
+    }
+}
+
 /// Puts `mac1` in its place at the end of `packet` and zeros after it.
 pub(crate) fn finish_marks(packet: &mut [u8], mac1: [u8; MARK_LENGTH]) -> Result<(), WriteError> {
     let (_, marks) = packet.split_last_chunk_mut::<MARKS_LENGTH>().ok_or(WriteError::NoRoom)?;
@@ -290,7 +359,7 @@ pub(crate) fn finish_marks(packet: &mut [u8], mac1: [u8; MARK_LENGTH]) -> Result
     writer.zeros(MARK_LENGTH)
 }
 
-/// What Hello and Reply end with.
+/// What handshake packets end with.
 struct End<'a> {
     clear: &'a [u8],
     noise: &'a [u8],

@@ -25,7 +25,8 @@ pub(crate) use frame::{
     MAX_RANGES, Sender, encode_ack, rule,
 };
 pub(crate) use header::{
-    Class, HandshakeType, HeaderError, Hello, HelloHeader, Pattern, PskId, Reply, ReplyHeader, classify, finish_marks,
+    Class, Finish, FinishHeader, HandshakeType, HeaderError, Hello, HelloHeader, Pattern, PskId, Reply, ReplyHeader,
+    classify, finish_marks,
 };
 pub(crate) use packet_number::NumberLength;
 pub(crate) use parameters::{ApplicationProtocol, TransportParameters};

@@ -60,7 +60,7 @@ impl ApplicationProtocol {
 /// The handshake message a payload belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PayloadOf {
-    /// Message 1: no receiver id, which stands in the Hello itself.
+    /// Message 1, and message 3 of first contact: no receiver id, which stands in the Hello itself.
     Hello,
     /// Message 2: a receiver id.
     Reply,
@@ -79,7 +79,7 @@ pub(crate) enum ParameterError {
     Range,
     /// An unknown parameter that must be understood.
     UnknownCritical,
-    /// A receiver id in message 1.
+    /// A receiver id in a message of the initiator.
     Misplaced,
     /// No receiver id in message 2.
     Missing,
@@ -95,7 +95,7 @@ impl core::fmt::Display for ParameterError {
             Self::Order => "the parameters do not ascend",
             Self::Range => "a parameter is out of range",
             Self::UnknownCritical => "a critical parameter is unknown",
-            Self::Misplaced => "a receiver id stands in message 1",
+            Self::Misplaced => "a receiver id stands in a message of the initiator",
             Self::Missing => "message 2 has no receiver id",
             Self::Padding => "the padding is not zero",
         })

@@ -33,6 +33,34 @@ fn both_ends_know_each_other() {
 }
 
 #[test]
+fn strangers_meet_while_pairing_is_on_and_only_then() {
+    let mut world = World::new();
+    let (a, b) = (world.node(), world.node());
+    let request = ConnectRequest { user_data: b"pair", ..ConnectRequest::default() };
+    let Err(ConnectError::Ended(reason)) = world.run(a.endpoint.connect_unknown(b.address, request)) else {
+        panic!("connected to a node that does not pair")
+    };
+    assert_eq!((reason.by, reason.code), (ClosedBy::Deadline, CloseCode::NO_ANSWER));
+    b.endpoint.set_pairing(Some(Duration::from_secs(60)));
+    let (near, far) = world.run(join(a.endpoint.connect_unknown(b.address, request), async {
+        let incoming = b.endpoint.accept().await.expect("the endpoint lives");
+        assert!(incoming.is_first_contact());
+        assert_eq!((incoming.peer_key(), incoming.user_data()), (a.key, &b"pair"[..]));
+        incoming.pending();
+        incoming.accept().await.expect("accepts")
+    }));
+    let near = near.expect("connects");
+    assert_eq!((near.peer_key(), near.peer_id(), far.peer_key()), (b.key, b.key.peer_id(), a.key));
+    assert!(near.is_first_contact() && far.is_first_contact());
+    assert_eq!((near.peer_node_type(), near.peer_capabilities()), (0, 0));
+    assert_eq!(near.remote_address(), Some(b.address));
+    b.endpoint.set_pairing(None);
+    assert!(world.run(a.endpoint.connect_unknown(b.address, request)).is_err());
+    let (near, far) = open(&mut world, &a, &b);
+    assert!(!near.is_first_contact() && !far.is_first_contact());
+}
+
+#[test]
 fn a_refusal_is_told_and_a_dropped_question_is_one() {
     let mut world = World::new();
     let (a, b) = (world.node(), world.node());

@@ -3,7 +3,7 @@
 mod initiator;
 mod responder;
 
-pub(crate) use initiator::XxInitiator;
+pub(crate) use initiator::{XxInitiator, XxVerified};
 pub(crate) use responder::{XxAwaiting, XxResponder};
 
 /// Ephemeral key, sealed static key, tag of the payload.

@@ -24,6 +24,7 @@ const METHODS: &[&str] = &[
     "poll_action",
     "next_deadline",
     "connect",
+    "set_pairing",
     "session_mut",
     "session",
     "forget",
@@ -54,6 +55,9 @@ const METHODS: &[&str] = &[
     "role",
     "peer_key",
     "peer_id",
+    "is_first_contact",
+    "peer_node_type",
+    "peer_capabilities",
     "uid",
     "link",
     "stats",
@@ -204,7 +208,13 @@ impl World {
             self.make_room();
         }
         let side = self.random.below(2);
-        let peer = Peer::Known { key: self.ends[1 - side].public_key(), psk: None };
+        let peer = if self.random.below(2) == 0 {
+            // Any other call may have turned it off.
+            self.ends[1 - side].set_pairing(Some(Instant::MAX), self.now);
+            Peer::Unknown { psk: None }
+        } else {
+            Peer::Known { key: self.ends[1 - side].public_key(), psk: None }
+        };
         let link = self.link(side);
         let _ = self.ends[side].connect(peer, link, ConnectOptions { user_data: b"hi" }, self.now);
     }
@@ -314,6 +324,11 @@ impl World {
             }
             "poll_action" => self.poll_into_any_buffer(side, now),
             "connect" => self.connect_any(side, now),
+            "set_pairing" => {
+                let until = self.random.one_of(&[None, Some(now), Some(self.now), Some(Instant::MAX)]);
+                self.ends[side].set_pairing(until, now);
+                false
+            }
             "forget" => {
                 self.ends[side].forget(id);
                 if self.ends[side].session(id).is_none() {
@@ -402,8 +417,8 @@ impl World {
         let name = crate::config::PskName::new(b"nobody").unwrap();
         let psk = (self.random.below(8) == 0).then_some(&name);
         let user_data = vec![1; self.random.one_of(&[0, 3, 512, 513])];
-        let begun =
-            self.ends[side].connect(Peer::Known { key, psk }, link, ConnectOptions { user_data: &user_data }, now);
+        let peer = if self.random.below(2) == 0 { Peer::Unknown { psk } } else { Peer::Known { key, psk } };
+        let begun = self.ends[side].connect(peer, link, ConnectOptions { user_data: &user_data }, now);
         if psk.is_some() {
             assert!(begun.is_err());
         }
@@ -484,7 +499,10 @@ impl World {
                 let Some(session) = end.session(id) else { return };
                 match question {
                     "id" => assert_eq!(session.id(), id),
-                    "uid" => assert!(session.uid().is_some() || session.role() == crate::ids::Role::Initiator),
+                    "uid" => {
+                        let waits = session.role() == crate::ids::Role::Initiator || session.is_first_contact();
+                        assert!(session.uid().is_some() || waits);
+                    }
                     "stats" => drop(session.stats().loss_percent()),
                     "close_reason" => {
                         let over = session.close_reason().is_some();
@@ -503,7 +521,10 @@ impl World {
                     "state" => drop(session.state()),
                     "role" => drop(session.role()),
                     "peer_key" => drop(session.peer_key()),
-                    "peer_id" => assert_eq!(session.peer_id(), session.peer_key().peer_id()),
+                    "peer_id" => assert_eq!(session.peer_id(), session.peer_key().map(|key| key.peer_id())),
+                    "is_first_contact" => assert!(session.is_first_contact() || session.peer_key().is_some()),
+                    "peer_node_type" => assert_eq!(session.peer_node_type().is_some(), session.uid().is_some()),
+                    "peer_capabilities" => assert_eq!(session.peer_capabilities().is_some(), session.uid().is_some()),
                     "link" => drop(session.link()),
                     "session" => {}
                     other => panic!("{other} is not asked"),

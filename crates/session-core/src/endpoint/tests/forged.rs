@@ -23,6 +23,8 @@ type Genuine = (usize, Vec<u8>);
 
 /// The life of one session between two endpoints, with a stop at every phase.
 struct Life {
+    /// Neither end knows the other beforehand.
+    first_contact: bool,
     ends: [Endpoint; 2],
     ids: [Option<SessionId>; 2],
     now: Instant,
@@ -36,8 +38,9 @@ struct Life {
 }
 
 impl Life {
-    fn live(genuine: Vec<Genuine>) -> Self {
+    fn live(first_contact: bool, genuine: Vec<Genuine>) -> Self {
         let mut life = Self {
+            first_contact,
             ends: [node(1), node(2)],
             ids: [None; 2],
             now: Instant::from_micros(1),
@@ -52,7 +55,11 @@ impl Life {
     }
 
     fn run(&mut self) {
-        let peer = Peer::Known { key: self.ends[1].public_key(), psk: None };
+        let mut peer = Peer::Known { key: self.ends[1].public_key(), psk: None };
+        if self.first_contact {
+            peer = Peer::Unknown { psk: None };
+            self.ends[1].set_pairing(Some(Instant::MAX), self.now);
+        }
         self.stop();
         self.ids[0] =
             Some(self.ends[0].connect(peer, link(1, 2), ConnectOptions { user_data: b"hello" }, self.now).unwrap());
@@ -65,6 +72,11 @@ impl Life {
         let reply = self.take(1);
         self.deliver(0, reply);
         self.stop();
+        // Finish on its own, and CONNECT.
+        for packet in self.take(0) {
+            self.deliver(1, vec![packet]);
+            self.stop();
+        }
         self.settle();
         self.stop();
         let at_bob = self.ids[1].unwrap();
@@ -223,6 +235,10 @@ fn forgeries(packet: &[u8], responder: &PublicKey) -> Vec<Vec<u8>> {
     forged.push(packet[body..].to_vec());
     forged.push([packet, &packet[body..]].concat());
     if packet[0] & 0x80 != 0 {
+        if is_hello(packet) && packet[3] >= 2 {
+            // Whoever sends it is as good as any other.
+            return forged;
+        }
         // Who knows the responder's key can make mac1 right: the header's fields, then a few bits of the rest.
         let clear = 16 * 8;
         let rest = (clear..(packet.len() - MARKS) * 8).step_by(61).flat_map(|bit| bit..bit + 1);
@@ -237,7 +253,8 @@ fn forgeries(packet: &[u8], responder: &PublicKey) -> Vec<Vec<u8>> {
 
 fn marked(mut packet: Vec<u8>, responder: &PublicKey) -> Vec<u8> {
     let body = packet.len() - MARKS;
-    let mac1 = marks::mac1(&marks::mac1_key(Some(responder)), &packet[..body]);
+    let key = if packet[3] >= 2 { None } else { Some(responder) };
+    let mac1 = marks::mac1(&marks::mac1_key(key), &packet[..body]);
     packet[body..body + 16].copy_from_slice(&mac1);
     packet
 }
@@ -245,7 +262,19 @@ fn marked(mut packet: Vec<u8>, responder: &PublicKey) -> Vec<u8> {
 //= docs/protocol.md P-3-4 P-4.1-6 P-4.2-3 P-4.2-6 P-5-5 P-5-7 P-5-8
 #[test]
 fn d1_d2_d4_d5_d25_h2_forged_input_leaves_no_trace_in_any_phase() {
-    let quiet = Life::live(Vec::new());
+    let reasons = forge_in_every_phase(false);
+    assert!(reasons.contains(&DiscardReason::Pairing), "an IK Hello made one of first contact: {reasons:?}");
+}
+
+//= docs/protocol.md P-3-4 P-4.1-6 P-4.2-3 P-4.2-6
+#[test]
+fn h2_forged_input_leaves_no_trace_in_any_phase_of_a_first_contact() {
+    forge_in_every_phase(true);
+}
+
+/// Why forgeries were discarded.
+fn forge_in_every_phase(first_contact: bool) -> BTreeSet<DiscardReason> {
+    let quiet = Life::live(first_contact, Vec::new());
     let all = &quiet.delivered;
     assert!(all.len() >= 8, "{} packets", all.len());
     // One of each size and direction, first and last of the data packets among them.
@@ -258,7 +287,7 @@ fn d1_d2_d4_d5_d25_h2_forged_input_leaves_no_trace_in_any_phase() {
             genuine.push((*to, packet.clone()));
         }
     }
-    let forged = Life::live(genuine);
+    let forged = Life::live(first_contact, genuine);
     assert_eq!(forged.trace, quiet.trace, "output differs");
     assert_eq!([forged.ends[0].digest(), forged.ends[1].digest()], [quiet.ends[0].digest(), quiet.ends[1].digest()]);
     for phase in ["Connecting", "SynSent", "Handshaking", "Established", "Flushing", "Closing", "Closed"] {
@@ -290,4 +319,5 @@ fn d1_d2_d4_d5_d25_h2_forged_input_leaves_no_trace_in_any_phase() {
     ] {
         assert!(forged.reasons.contains_key(&reason), "{reason:?} was not met: {:?}", forged.reasons);
     }
+    forged.reasons.into_keys().collect()
 }

@@ -45,7 +45,7 @@ impl Stranger {
     /// A Hello whose length is that of `payload` and what stands around it, under any prologue.
     fn hello_after(&self, to: &PublicKey, payload: &[u8], prologue: impl FnOnce(&[u8]) -> Vec<u8>) -> Vec<u8> {
         let psk_id = self.psk.as_ref().map(|(name, _)| PskId::new(name.as_bytes()).unwrap());
-        let header = HelloHeader { source: ReceiverId::new(&[9; 8]).unwrap(), psk_id };
+        let header = HelloHeader { first_contact: false, source: ReceiverId::new(&[9; 8]).unwrap(), psk_id };
         let mut packet = vec![0; 2000];
         let layout = header.write(&mut packet, payload.len() + MESSAGE_1_OVERHEAD).unwrap();
         let prologue = prologue(&packet[..layout.noise.start]);
@@ -115,7 +115,9 @@ fn reply_payload(application: &str) -> Vec<u8> {
 
 /// Payload bytes that make a Hello of `length` bytes.
 fn padding_of_hello(length: usize) -> usize {
-    length - MESSAGE_1_OVERHEAD - HelloHeader { source: ReceiverId::new(&[9; 8]).unwrap(), psk_id: None }.overhead()
+    length
+        - MESSAGE_1_OVERHEAD
+        - HelloHeader { first_contact: false, source: ReceiverId::new(&[9; 8]).unwrap(), psk_id: None }.overhead()
 }
 
 fn bob() -> Endpoint {

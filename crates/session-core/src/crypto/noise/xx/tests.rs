@@ -8,7 +8,6 @@ use proptest::prelude::*;
 use super::super::symmetric::SymmetricState;
 use super::super::tests::{End, any_payload, digest, flips, snow_output, unusable_keys};
 use super::super::{HandshakeOutput, MESSAGE_LIMIT, NoiseError};
-use super::initiator::XxVerified;
 use super::*;
 use crate::crypto::public_key::PublicKey;
 use crate::crypto::public_key::tests::with_top_bit;
