@@ -7,7 +7,7 @@ use session_core::{ChannelId, Chunk, CloseCode, CloseReason, CloseSpace, ClosedB
 
 use crate::error::{RecvError, SendError};
 use crate::session::SessionHandle;
-use crate::shared::{State, Topic};
+use crate::shared::{Shared, State, Topic};
 use crate::wait::{Step, WaitFor};
 
 /// Bytes `recv` asks the core for at a time.
@@ -128,8 +128,7 @@ impl Channel {
     /// # Cancel safety
     /// Bytes are taken in the poll that completes the future, or none.
     pub async fn read(&self, out: &mut [u8]) -> Result<Option<Chunk>, RecvError> {
-        let (id, channel) = (self.session.id, self.id);
-        WaitFor::new(&self.session.shared, |state, now| match read(state, id, channel, out, now) {
+        WaitFor::new(&self.session.shared, |state, now| match self.reading(state, out, now) {
             Read::Chunk(chunk) => Step::Done(Ok(Some(chunk))),
             Read::End => Step::Done(Ok(None)),
             Read::Error(error) => Step::Done(Err(error)),
@@ -147,48 +146,56 @@ impl Channel {
     /// # Cancel safety
     /// What was read of a message stands in `message`: call again with the same vector to go on. Clear it after a whole message.
     pub async fn recv(&self, message: &mut Vec<u8>, limit: usize) -> Result<Option<usize>, RecvError> {
+        WaitFor::new(&self.session.shared, |state, now| self.receiving(state, message, limit, now)).await
+    }
+
+    /// One try to complete the message that `message` begins.
+    pub(crate) fn receiving(
+        &self,
+        state: &mut State,
+        message: &mut Vec<u8>,
+        limit: usize,
+        now: Instant,
+    ) -> Step<Result<Option<usize>, RecvError>> {
         let (id, channel) = (self.session.id, self.id);
-        WaitFor::new(&self.session.shared, |state, now| {
-            let mut filled = message.len();
-            let step = loop {
-                if filled > limit {
-                    break Step::Done(Err(RecvError::TooLong));
-                }
-                let left = state.core.session(id).and_then(|session| session.message_length(channel));
-                let room = match (limit - filled, left) {
-                    (0, Some(0)) => 0,
-                    // The end has come, and beyond the limit.
-                    (0, Some(_)) => break Step::Done(Err(RecvError::TooLong)),
-                    // The end has not come: a byte that has shows that the message is longer.
-                    (0, None) => 1,
-                    (room, _) => room.min(RECV_STEP),
-                };
-                if message.len() < filled + room {
-                    message.resize(filled + room, 0);
-                }
-                match read(state, id, channel, &mut message[filled..], now) {
-                    Read::Chunk(chunk) => {
-                        filled += chunk.length;
-                        if chunk.end {
-                            break Step::Done(Ok(Some(filled)));
-                        }
-                    }
-                    // Half a message and then the end is no orderly end.
-                    Read::End if filled > 0 => {
-                        break match state.reason(id) {
-                            Some(reason) => Step::Done(Err(RecvError::Closed(reason))),
-                            None => Step::Done(Ok(None)),
-                        };
-                    }
-                    Read::End => break Step::Done(Ok(None)),
-                    Read::Error(error) => break Step::Done(Err(error)),
-                    Read::Wait(topic) => break Step::Wait(topic),
-                }
+        let mut filled = message.len();
+        let step = loop {
+            if filled > limit {
+                break Step::Done(Err(RecvError::TooLong));
+            }
+            let left = state.core.session(id).and_then(|session| session.message_length(channel));
+            let room = match (limit - filled, left) {
+                (0, Some(0)) => 0,
+                // The end has come, and beyond the limit.
+                (0, Some(_)) => break Step::Done(Err(RecvError::TooLong)),
+                // The end has not come: a byte that has shows that the message is longer.
+                (0, None) => 1,
+                (room, _) => room.min(RECV_STEP),
             };
-            message.truncate(filled);
-            step
-        })
-        .await
+            if message.len() < filled + room {
+                message.resize(filled + room, 0);
+            }
+            match self.reading(state, &mut message[filled..], now) {
+                Read::Chunk(chunk) => {
+                    filled += chunk.length;
+                    if chunk.end {
+                        break Step::Done(Ok(Some(filled)));
+                    }
+                }
+                // Half a message and then the end is no orderly end.
+                Read::End if filled > 0 => {
+                    break match state.reason(id) {
+                        Some(reason) => Step::Done(Err(RecvError::Closed(reason))),
+                        None => Step::Done(Ok(None)),
+                    };
+                }
+                Read::End => break Step::Done(Ok(None)),
+                Read::Error(error) => break Step::Done(Err(error)),
+                Read::Wait(topic) => break Step::Wait(topic),
+            }
+        };
+        message.truncate(filled);
+        step
     }
 
     /// Tries a command of the sending side until it is not blocked; `end` says which offset it brought the channel's messages to.
@@ -197,32 +204,53 @@ impl Channel {
         mut command: impl FnMut(&mut CoreSession<'_>, ChannelId) -> Result<T, session_core::SendError> + Unpin,
         end: impl Fn(&T) -> Option<MessageId> + Unpin,
     ) -> Result<T, SendError> {
+        WaitFor::new(&self.session.shared, move |state, now| self.trying(state, &mut command, &end, now)).await
+    }
+
+    /// One try of it.
+    pub(crate) fn trying<T>(
+        &self,
+        state: &mut State,
+        command: impl FnOnce(&mut CoreSession<'_>, ChannelId) -> Result<T, session_core::SendError>,
+        end: impl Fn(&T) -> Option<MessageId>,
+        now: Instant,
+    ) -> Step<Result<T, SendError>> {
         use session_core::SendError as Core;
         let (id, channel) = (self.session.id, self.id);
-        WaitFor::new(&self.session.shared, move |state, now| {
-            if let Some(ended) = state.ended(id) {
-                return Step::Done(Err(SendError::Closed(Some(ended.reason))));
-            }
-            let Some(mut session) = state.core.session_mut(id, now) else {
-                return Step::Done(Err(SendError::Closed(None)));
-            };
-            let result = command(&mut session, channel);
-            Step::Done(match result {
-                Ok(done) => {
-                    state.touched = true;
-                    if let (Some(message), Some(record)) = (end(&done), state.sessions.get_mut(&id)) {
-                        record.note_sent(channel, message.end_offset);
-                    }
-                    Ok(done)
+        if let Some(ended) = state.ended(id) {
+            return Step::Done(Err(SendError::Closed(Some(ended.reason))));
+        }
+        let Some(mut session) = state.core.session_mut(id, now) else {
+            return Step::Done(Err(SendError::Closed(None)));
+        };
+        Step::Done(match command(&mut session, channel) {
+            Ok(done) => {
+                state.touched = true;
+                if let (Some(message), Some(record)) = (end(&done), state.sessions.get_mut(&id)) {
+                    record.note_sent(channel, message.end_offset);
                 }
-                Err(Core::Blocked) => return Step::Wait(Topic::Writable(id, channel)),
-                Err(Core::TooLarge) => Err(SendError::TooLarge),
-                Err(Core::UnknownChannel) => Err(SendError::UnknownChannel),
-                Err(Core::Streaming) => Err(SendError::Streaming),
-                Err(_) => Err(SendError::Closed(state.reason(id))),
-            })
+                Ok(done)
+            }
+            Err(Core::Blocked) => return Step::Wait(Topic::Writable(id, channel)),
+            Err(Core::TooLarge) => Err(SendError::TooLarge),
+            Err(Core::UnknownChannel) => Err(SendError::UnknownChannel),
+            Err(Core::Streaming) => Err(SendError::Streaming),
+            Err(_) => Err(SendError::Closed(state.reason(id))),
         })
-        .await
+    }
+
+    /// One try to read the next bytes.
+    pub(crate) fn reading(&self, state: &mut State, out: &mut [u8], now: Instant) -> Read {
+        read(state, self.session.id, self.id, out, now)
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.session.shared
+    }
+
+    /// Why the session ended, as far as anybody knows yet.
+    pub(crate) fn reason(&self, state: &State) -> Option<CloseReason> {
+        state.reason(self.session.id)
     }
 }
 
@@ -232,9 +260,9 @@ impl fmt::Debug for Channel {
     }
 }
 
-type CoreSession<'a> = session_core::SessionMut<'a, session_core::RustCrypto>;
+pub(crate) type CoreSession<'a> = session_core::SessionMut<'a, session_core::RustCrypto>;
 
-enum Read {
+pub(crate) enum Read {
     Chunk(Chunk),
     End,
     Error(RecvError),

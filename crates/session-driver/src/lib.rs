@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+mod bytes;
 mod channel;
 mod clock;
 mod driver;
@@ -16,6 +17,7 @@ mod error;
 mod fake;
 mod inbox;
 mod incoming;
+mod messages;
 mod outbox;
 mod request;
 mod session;
@@ -25,10 +27,12 @@ mod udp;
 mod wait;
 
 pub use builder::EndpointBuilder;
+pub use bytes::{ByteReader, ByteStream, ByteWriter};
 pub use channel::Channel;
 pub use endpoint::{ConnectRequest, Endpoint, EndpointStats};
 pub use error::{AcceptError, BindError, ConnectError, RecvError, SendError};
 pub use incoming::Incoming;
+pub use messages::{MessageSink, Messages};
 pub use request::{
     ChannelTaken, Request, RequestError, RequestOptions, Requester, RequesterStats, RespondError, Responder,
     ResponderStats, Status,

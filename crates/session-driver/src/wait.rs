@@ -20,7 +20,38 @@ pub(crate) enum Step<T> {
 pub(crate) struct WaitFor<'a, F> {
     shared: &'a Shared,
     attempt: F,
-    ticket: Option<Ticket>,
+    seat: Seat,
+}
+
+/// A place among those who wait, for handles that are polled rather than awaited. Its owner leaves it when it is dropped.
+#[derive(Default)]
+pub(crate) struct Seat(Option<Ticket>);
+
+impl Seat {
+    /// Attempts once; where there is nothing to be had, the context's task is woken when another try is worthwhile.
+    pub(crate) fn poll<T>(
+        &mut self,
+        shared: &Shared,
+        context: &Context<'_>,
+        attempt: impl FnOnce(&mut State, Instant) -> Step<T>,
+    ) -> Poll<T> {
+        shared.with(|state, now| match attempt(state, now) {
+            Step::Done(value) => {
+                state.leave(&mut self.0);
+                Poll::Ready(value)
+            }
+            Step::Wait(topic) => {
+                state.wait(&mut self.0, topic, context.waker());
+                Poll::Pending
+            }
+        })
+    }
+
+    pub(crate) fn leave(&mut self, shared: &Shared) {
+        if self.0.is_some() {
+            shared.with(|state, _| state.leave(&mut self.0));
+        }
+    }
 }
 
 impl<'a, F> WaitFor<'a, F> {
@@ -28,7 +59,7 @@ impl<'a, F> WaitFor<'a, F> {
     where
         F: FnMut(&mut State, Instant) -> Step<T> + Unpin,
     {
-        Self { shared, attempt, ticket: None }
+        Self { shared, attempt, seat: Seat::default() }
     }
 }
 
@@ -39,25 +70,14 @@ where
     type Output = T;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        let Self { shared, attempt, ticket } = self.get_mut();
-        shared.with(|state, now| match attempt(state, now) {
-            Step::Done(value) => {
-                state.leave(ticket);
-                Poll::Ready(value)
-            }
-            Step::Wait(topic) => {
-                state.wait(ticket, topic, context.waker());
-                Poll::Pending
-            }
-        })
+        let Self { shared, attempt, seat } = self.get_mut();
+        seat.poll(shared, context, attempt)
     }
 }
 
 impl<F> Drop for WaitFor<'_, F> {
     fn drop(&mut self) {
-        if self.ticket.is_some() {
-            self.shared.with(|state, _| state.leave(&mut self.ticket));
-        }
+        self.seat.leave(self.shared);
     }
 }
 

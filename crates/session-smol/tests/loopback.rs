@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use session_smol::{
     Bind, ChannelId, CloseCode, ClosedBy, ConnectError, Endpoint, RustCrypto, Secret, Session, StaticKey,
 };
+use smol::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use smol::stream::StreamExt as _;
 
 const CHANNEL: ChannelId = ChannelId(16);
 const MESSAGE: usize = 4 << 20;
@@ -82,6 +84,41 @@ async fn finish<T>(task: smol::Task<T>) -> T {
 #[test]
 fn large_messages_cross_both_ways() {
     smol::block_on(both_ways());
+}
+
+/// A question of many bytes, its end, and then an answer of many bytes, with what smol has for byte streams; then messages as a stream.
+async fn streams() {
+    let (near, far) = (endpoint(5).await, endpoint(6).await);
+    let (address, key) = (far.local_addr(), far.public_key());
+    let answering = spawn(async move {
+        let session = far.accept().await.expect("the endpoint lives").accept().await.expect("accepts");
+        let (mut reader, mut writer) = session.channel(CHANNEL).byte_stream().into_split();
+        let copied = smol::io::copy(&mut reader, &mut writer).await.expect("copies");
+        writer.close().await.expect("ends");
+        let messages: Vec<_> = session.channel(CHANNEL).messages(10).collect().await;
+        assert_eq!(messages, [Ok(b"one".to_vec()), Ok(b"two".to_vec())]);
+        copied
+    });
+    let session = near.connect(key, address).await.expect("connects");
+    let channel = session.channel(CHANNEL);
+    let (mut reader, mut writer) = channel.byte_stream().into_split();
+    let writing = spawn(async move {
+        writer.write_all(&pattern(7)).await.expect("writes");
+        writer.close().await.expect("ends");
+    });
+    let mut answer = Vec::new();
+    reader.read_to_end(&mut answer).await.expect("reads");
+    assert!(answer == pattern(7), "the stream was changed on the way");
+    finish(writing).await;
+    channel.send(b"one").await.expect("sends");
+    channel.send(b"two").await.expect("sends");
+    session.close(0, "done").await;
+    assert_eq!(finish(answering).await, MESSAGE as u64);
+}
+
+#[test]
+fn byte_streams_and_messages_have_the_traits_of_futures() {
+    smol::block_on(streams());
 }
 
 #[test]

@@ -16,6 +16,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod io_traits;
+
 use std::future::Future;
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
@@ -28,12 +30,13 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::time::Sleep;
 
+pub use io_traits::TokioIo;
 pub use session_driver::{
-    AcceptError, BindError, Channel, ChannelId, ChannelTaken, Chunk, CloseCode, CloseReason, CloseSpace, ClosedBy,
-    ConnectError, ConnectRequest, Discards, Endpoint, EndpointBuilder, EndpointStats, Incoming, Limits, MessageId,
-    PeerId, PskName, PublicKey, RecvError, Request, RequestError, RequestOptions, Requester, RequesterStats,
-    RespondError, Responder, ResponderStats, RustCrypto, Secret, SendError, Session, StaticKey, Stats, Status, Text,
-    Timeouts, Uid,
+    AcceptError, BindError, ByteReader, ByteStream, ByteWriter, Channel, ChannelId, ChannelTaken, Chunk, CloseCode,
+    CloseReason, CloseSpace, ClosedBy, ConnectError, ConnectRequest, Discards, Endpoint, EndpointBuilder,
+    EndpointStats, Incoming, Limits, MessageId, MessageSink, Messages, PeerId, PskName, PublicKey, RecvError, Request,
+    RequestError, RequestOptions, Requester, RequesterStats, RespondError, Responder, ResponderStats, RustCrypto,
+    Secret, SendError, Session, StaticKey, Stats, Status, Text, Timeouts, Uid,
 };
 
 /// Binds a configured endpoint to a socket and starts it on the current tokio runtime.

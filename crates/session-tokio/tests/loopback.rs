@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 
 use session_tokio::{
-    Bind, ChannelId, CloseCode, ClosedBy, ConnectError, Endpoint, RustCrypto, Secret, Session, StaticKey,
+    Bind, ChannelId, CloseCode, ClosedBy, ConnectError, Endpoint, RustCrypto, Secret, Session, StaticKey, TokioIo,
 };
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const CHANNEL: ChannelId = ChannelId(16);
 const MESSAGE: usize = 4 << 20;
@@ -87,6 +88,34 @@ async fn large_messages_cross_both_ways_on_one_thread() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn large_messages_cross_both_ways_on_many_threads() {
     both_ways().await;
+}
+
+/// A question of many bytes, its end, and then an answer of many bytes, with what tokio has for byte streams.
+#[tokio::test]
+async fn byte_streams_have_the_traits_of_tokio() {
+    let (near, far) = (endpoint(5).await, endpoint(6).await);
+    let (address, key) = (far.local_addr(), far.public_key());
+    let answering = spawn(async move {
+        let session = far.accept().await.expect("the endpoint lives").accept().await.expect("accepts");
+        let (reader, writer) = session.channel(CHANNEL).byte_stream().into_split();
+        let (mut reader, mut writer) = (TokioIo(reader), TokioIo(writer));
+        let copied = tokio::io::copy(&mut reader, &mut writer).await.expect("copies");
+        writer.shutdown().await.expect("ends");
+        session.closed().await;
+        copied
+    });
+    let session = near.connect(key, address).await.expect("connects");
+    let (mut reader, mut writer) = tokio::io::split(TokioIo(session.channel(CHANNEL).byte_stream()));
+    let writing = spawn(async move {
+        writer.write_all(&pattern(7)).await.expect("writes");
+        writer.shutdown().await.expect("ends");
+    });
+    let mut answer = Vec::new();
+    reader.read_to_end(&mut answer).await.expect("reads");
+    assert!(answer == pattern(7), "the stream was changed on the way");
+    finish(writing).await;
+    session.close(0, "done").await;
+    assert_eq!(finish(answering).await, MESSAGE as u64);
 }
 
 #[tokio::test]

@@ -1,16 +1,20 @@
 //! The handle that answers.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
 
 use session_core::request::{self as core, RequestId, ResponderStats, Status};
 
-use super::exchange::{Exchange, Key, Matter};
+use super::exchange::{self, Exchange, Key, Matter};
 use super::{ChannelTaken, Framed, RequestOptions, send_error};
 use crate::error::SendError;
 use crate::session::{Session, SessionHandle};
-use crate::shared::Topic;
-use crate::wait::{Step, WaitFor};
+use crate::shared::{State, Topic};
+use crate::wait::{Seat, Step, WaitFor};
 
 /// Takes the peer's requests over a pair of channels. When the last one of a pair is dropped, requests that were not taken are declined,
 /// and so are those that come later.
@@ -20,6 +24,7 @@ pub struct Responder {
     session: Arc<SessionHandle>,
     key: Key,
     options: RequestOptions,
+    seat: Seat,
 }
 
 /// A request of the peer's. Dropping it without an answer declines it.
@@ -56,7 +61,7 @@ impl Session {
     pub fn responder(&self, options: RequestOptions) -> Result<Responder, ChannelTaken> {
         let session = self.handle();
         let key = session.shared.with(|state, now| state.open_exchange(session.id, options, 1, now))?;
-        Ok(Responder { session: Arc::clone(session), key, options })
+        Ok(Responder { session: Arc::clone(session), key, options, seat: Seat::default() })
     }
 }
 
@@ -67,24 +72,8 @@ impl Responder {
     /// Dropping the future leaves what has come for the next call.
     pub async fn next(&self) -> Option<Request> {
         let key = self.key;
-        let taken = WaitFor::new(&self.session.shared, |state, _| {
-            if let Some(request) = state.exchange_mut(key).and_then(|exchange| exchange.take_request()) {
-                return Step::Done(Some(request));
-            }
-            match state.ended(key.session) {
-                Some(_) => Step::Done(None),
-                None => Step::Wait(Topic::Exchange(key, Matter::Arrival)),
-            }
-        });
-        let taken = taken.await?;
-        Some(Request {
-            session: Arc::clone(&self.session),
-            key,
-            options: self.options,
-            id: taken.id,
-            body: taken.body,
-            answered: false,
-        })
+        let arrived = WaitFor::new(&self.session.shared, |state, _| take(state, key)).await?;
+        Some(self.request(arrived))
     }
 
     /// What was counted so far; zeros once the session is forgotten.
@@ -98,8 +87,44 @@ impl Responder {
     }
 }
 
+impl Responder {
+    fn request(&self, arrived: exchange::Request) -> Request {
+        Request {
+            session: Arc::clone(&self.session),
+            key: self.key,
+            options: self.options,
+            id: arrived.id,
+            body: arrived.body,
+            answered: false,
+        }
+    }
+}
+
+fn take(state: &mut State, key: Key) -> Step<Option<exchange::Request>> {
+    if let Some(request) = state.exchange_mut(key).and_then(|exchange| exchange.take_request()) {
+        return Step::Done(Some(request));
+    }
+    match state.ended(key.session) {
+        Some(_) => Step::Done(None),
+        None => Step::Wait(Topic::Exchange(key, Matter::Arrival)),
+    }
+}
+
+/// The requests, until the session ends.
+impl Stream for Responder {
+    type Item = Request;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Request>> {
+        let responder = self.get_mut();
+        let key = responder.key;
+        let arrived = ready!(responder.seat.poll(&responder.session.shared, context, |state, _| take(state, key)));
+        Poll::Ready(arrived.map(|arrived| responder.request(arrived)))
+    }
+}
+
 impl Drop for Responder {
     fn drop(&mut self) {
+        self.seat.leave(&self.session.shared);
         self.session.shared.with(|state, now| state.with_exchange(self.key, now, Exchange::leave));
     }
 }
