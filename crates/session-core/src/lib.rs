@@ -127,5 +127,5 @@ pub use reason::{
     ExtendError, RecvError, SendError, Text,
 };
 pub use seed::Seed;
-pub use session::{Expiry, State, Stats};
+pub use session::{ChannelStats, CloseReport, Expiry, Heard, State, Stats};
 pub use time::Instant;

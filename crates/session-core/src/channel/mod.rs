@@ -35,8 +35,8 @@ pub(crate) struct Channel {
     pub(crate) receive_maximum: u64,
     /// The credit it began with.
     first_maximum: u64,
-    /// What the peer's stack held when sending ended.
-    final_acked: Option<u64>,
+    /// What the peer's stack held when sending ended, and up to where it had been sent.
+    ended_at: Option<(u64, u64)>,
     /// The application was told `Blocked` and waits for `Writable`.
     pub(crate) blocked: bool,
     /// Blocks it asked for then.
@@ -86,7 +86,7 @@ impl Channel {
             send_maximum: 0,
             receive_maximum: window,
             first_maximum: window,
-            final_acked: None,
+            ended_at: None,
             blocked: false,
             wanted: 0,
             announce: false,
@@ -117,7 +117,7 @@ impl Channel {
 
     /// Nothing more is sent: what waits for it is freed.
     pub(crate) fn end_sending(&mut self, pool: &mut Pool) {
-        self.final_acked.get_or_insert(self.outbox.acked_to());
+        self.ended_at.get_or_insert((self.outbox.acked_to(), self.outbox.highest_sent()));
         self.outbox.release(pool);
     }
 
@@ -128,7 +128,12 @@ impl Channel {
 
     /// The peer's stack holds every position below; stays true after sending has ended.
     pub(crate) fn acked_to(&self) -> u64 {
-        self.final_acked.unwrap_or_else(|| self.outbox.acked_to())
+        self.ended_at.map_or_else(|| self.outbox.acked_to(), |(acked, _)| acked)
+    }
+
+    /// Every position below was sent at least once; stays true after sending has ended.
+    pub(crate) fn sent_to(&self) -> u64 {
+        self.ended_at.map_or_else(|| self.outbox.highest_sent(), |(_, sent)| sent)
     }
 
     /// Whether that is everything that was sent.
@@ -146,7 +151,7 @@ impl Channel {
             send_maximum,
             receive_maximum,
             first_maximum: _,
-            final_acked,
+            ended_at,
             blocked,
             wanted,
             announce,
@@ -162,7 +167,8 @@ impl Channel {
         inbox.digest_into(pool, hash);
         hash.u64(*send_maximum);
         hash.u64(*receive_maximum);
-        hash.option(*final_acked);
+        hash.option(ended_at.map(|(acked, _)| acked));
+        hash.option(ended_at.map(|(_, sent)| sent));
         hash.flag(*blocked);
         hash.u64(u64::from(*wanted));
         hash.flag(*announce);

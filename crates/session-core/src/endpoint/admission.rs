@@ -88,6 +88,21 @@ impl<P: Provider> Endpoint<P> {
     ) -> Result<(), DiscardReason> {
         let reply = Reply::parse(within_limit(datagram)?)?;
         let slot = self.routes.find(name_of(&reply.destination)).ok_or(DiscardReason::UnknownSession)?;
+        self.apply_reply(slot, &reply, link, carrier).inspect_err(|reason| {
+            // An attempt that fails says whether anything came back.
+            if let Some(core) = self.slots.at_mut(slot) {
+                core.count_discard(*reason);
+            }
+        })
+    }
+
+    fn apply_reply(
+        &mut self,
+        slot: u32,
+        reply: &Reply<'_>,
+        link: &Link,
+        carrier: &CarrierConfig,
+    ) -> Result<(), DiscardReason> {
         let core = self.slots.at(slot).ok_or(DiscardReason::UnknownSession)?;
         let expected = core.link();
         // The local end may have been a wildcard when the Hello left: the Reply says which address it is.
@@ -99,7 +114,7 @@ impl<P: Provider> Endpoint<P> {
             return Err(DiscardReason::Mark);
         }
         let context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
-        let verified = verify_reply(&context, attempt, &reply, carrier.max_datagram)?;
+        let verified = verify_reply(&context, attempt, reply, carrier.max_datagram)?;
         self.with(slot, |core, context| match verified {
             VerifiedReply::Agreed(reply) => core.on_reply(context, reply),
             VerifiedReply::Unacceptable(code) => {

@@ -11,7 +11,7 @@ use crate::memory::Memory;
 use crate::reason::{
     AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, Discards, ExtendError, RecvError, SendError, Text,
 };
-use crate::session::{Expiry, SessionCore, State, Stats};
+use crate::session::{ChannelStats, CloseReport, Expiry, Heard, SessionCore, State, Stats};
 use crate::shared::Settings;
 
 /// A session lent out for commands.
@@ -237,6 +237,24 @@ impl<'a> SessionRef<'a> {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.core.stats()
+    }
+
+    /// How far a channel has come; `None` if there is none of that id.
+    #[must_use]
+    pub fn channel_stats(&self, channel: ChannelId) -> Option<ChannelStats> {
+        self.core.channel_stats(self.memory, channel)
+    }
+
+    /// What became of what was sent on a channel; `None` while the session lives, and where there is no channel of that id.
+    #[must_use]
+    pub fn close_report(&self, channel: ChannelId) -> Option<CloseReport> {
+        self.core.close_report(self.memory, channel)
+    }
+
+    /// What has been heard of the peer: of an attempt that had no answer, whether anything came back.
+    #[must_use]
+    pub fn heard(&self) -> Heard {
+        self.core.heard()
     }
 
     /// Datagrams that named this session and were discarded, by reason.

@@ -12,6 +12,7 @@ use crate::reason::CloseCode;
 
 mod any_order;
 mod attack;
+mod close;
 mod control;
 mod data;
 mod entropy;

@@ -9,7 +9,7 @@ use crate::memory::Memory;
 use crate::pool::Pool;
 use crate::reason::{CloseReason, Discards, RecvError, SendError};
 use crate::recovery::CongestionController;
-use crate::session::{State, Stats};
+use crate::session::{ChannelStats, CloseReport, Heard, State, Stats};
 use crate::shared::{Context, Settings};
 
 impl SessionCore {
@@ -170,6 +170,31 @@ impl SessionCore {
         self.closing.reason
     }
 
+    pub(crate) fn heard(&self) -> Heard {
+        match self.keys.uid {
+            Some(_) => Heard::Peer,
+            None if self.discards.total() > 0 => Heard::Unverified,
+            None => Heard::Nothing,
+        }
+    }
+
+    pub(crate) fn channel_stats(&self, memory: &Memory, id: ChannelId) -> Option<ChannelStats> {
+        let channel = self.channels.iter(memory).find(|channel| channel.id == id)?;
+        Some(ChannelStats {
+            queued: channel.outbox.write_offset(),
+            sent: channel.sent_to(),
+            acked: channel.acked_to(),
+            received: channel.inbox.contiguous_to(),
+            read: channel.inbox.read_offset(),
+        })
+    }
+
+    /// What became of the data; `None` while the session lives.
+    pub(crate) fn close_report(&self, memory: &Memory, id: ChannelId) -> Option<CloseReport> {
+        let over = matches!(self.phase, Phase::Closing | Phase::Draining | Phase::Closed);
+        self.channel_stats(memory, id).filter(|_| over).map(CloseReport::from)
+    }
+
     pub(crate) fn discards(&self) -> &Discards {
         &self.discards
     }
@@ -214,6 +239,8 @@ impl SessionCore {
             ack_eliciting_sent: self.counters.ack_eliciting_sent,
             congestion_window: self.path.congestion.window(),
             bytes_in_flight: self.packets.log.bytes_in_flight(),
+            packets_retransmitted: self.counters.packets_retransmitted,
+            bytes_retransmitted: self.counters.bytes_retransmitted,
             no_memory: self.counters.no_memory,
             max_datagram: self.path.max_datagram,
         }

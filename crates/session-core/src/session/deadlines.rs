@@ -6,7 +6,7 @@
 use core::time::Duration;
 
 use super::close::deadline_reason;
-use super::{Phase, SessionCore};
+use super::{Heard, Phase, SessionCore};
 use crate::action::{Deadline, TimerKind};
 use crate::crypto::Provider;
 use crate::reason::CloseCode;
@@ -78,11 +78,19 @@ impl SessionCore {
             TimerKind::Connect if self.phase == Phase::Handshaking => {
                 self.end_at_once(
                     context,
-                    deadline_reason(CloseCode::NO_ANSWER, "the attempt was not answered in time"),
+                    deadline_reason(
+                        CloseCode::NO_ANSWER,
+                        "the peer is there, but its application did not answer in time",
+                    ),
                 );
             }
             TimerKind::Connect | TimerKind::Tentative => {
-                self.expire(context, Some(deadline_reason(CloseCode::NO_ANSWER, "no answer came")));
+                let text = match self.heard() {
+                    Heard::Nothing => "no packet came back: is the address right, and no firewall in between?",
+                    Heard::Unverified => "packets came back, but none from the peer: is its key right?",
+                    Heard::Peer => "no answer came",
+                };
+                self.expire(context, Some(deadline_reason(CloseCode::NO_ANSWER, text)));
             }
             TimerKind::HelloRetry => {
                 if let Some(attempt) = self.attempt.as_mut() {

@@ -19,7 +19,7 @@ mod transmit;
 
 pub use lifetime::Expiry;
 pub use state::State;
-pub use stats::Stats;
+pub use stats::{ChannelStats, CloseReport, Heard, Stats};
 
 pub(crate) use channels::data_blocks;
 pub(crate) use state::{Phase, Trigger};

@@ -26,6 +26,10 @@ pub struct Stats {
     pub packets_lost: u64,
     /// Ack-eliciting packets sent.
     pub ack_eliciting_sent: u64,
+    /// Packets that carried data sent before.
+    pub packets_retransmitted: u64,
+    /// Bytes of such data, terminators of messages included.
+    pub bytes_retransmitted: u64,
     /// Bytes that may be in flight.
     pub congestion_window: u64,
     /// Bytes in flight.
@@ -48,6 +52,64 @@ impl Stats {
     }
 }
 
+/// How far a channel has come, in positions: a message of n bytes takes n + 1. Stays true after the session has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChannelStats {
+    /// Given by our application to be sent.
+    pub queued: u64,
+    /// Sent at least once, without a gap.
+    pub sent: u64,
+    /// The peer's stack is known to hold them, without a gap.
+    pub acked: u64,
+    /// Received from the peer, without a gap.
+    pub received: u64,
+    /// Fetched by our application.
+    pub read: u64,
+}
+
+/// What became of a channel's data when its session ended, in positions (DESIGN §4.18). The three add up to what was queued.
+///
+/// An acknowledgement says that the peer's stack held the data under the session's keys, not that its application has read it: that is for the
+/// application to say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CloseReport {
+    /// Held by the peer's stack.
+    pub acked: u64,
+    /// Sent, and nobody knows: it may have arrived or not.
+    pub unknown: u64,
+    /// Never sent: the peer certainly does not have it.
+    pub unsent: u64,
+}
+
+impl CloseReport {
+    /// Whether the peer's stack held everything.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.unknown == 0 && self.unsent == 0
+    }
+}
+
+impl From<ChannelStats> for CloseReport {
+    fn from(stats: ChannelStats) -> Self {
+        let ChannelStats { queued, sent, acked, .. } = stats;
+        Self { acked, unknown: sent.saturating_sub(acked), unsent: queued.saturating_sub(sent) }
+    }
+}
+
+/// What an attempt, or a session, has heard of its peer: where it got nothing back, an address, a firewall or a NAT is to be looked at (S0-30).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Heard {
+    /// No packet that names it.
+    Nothing,
+    /// Packets that name it, but none that verified: somebody else answers there, or something changes packets on the way.
+    Unverified,
+    /// The peer has proved its key.
+    Peer,
+}
+
 /// The counters behind [`Stats`] that are not measured elsewhere.
 #[derive(Default)]
 pub(crate) struct Counters {
@@ -57,6 +119,8 @@ pub(crate) struct Counters {
     pub(crate) bytes_received: u64,
     pub(crate) packets_lost: u64,
     pub(crate) ack_eliciting_sent: u64,
+    pub(crate) packets_retransmitted: u64,
+    pub(crate) bytes_retransmitted: u64,
     pub(crate) no_memory: u64,
 }
 
@@ -69,11 +133,12 @@ impl Counters {
             bytes_received,
             packets_lost,
             ack_eliciting_sent,
+            packets_retransmitted,
+            bytes_retransmitted,
             no_memory,
         } = self;
-        for counter in
-            [packets_sent, packets_received, bytes_sent, bytes_received, packets_lost, ack_eliciting_sent, no_memory]
-        {
+        let packets = [packets_sent, packets_received, packets_lost, ack_eliciting_sent, packets_retransmitted];
+        for counter in packets.into_iter().chain([bytes_sent, bytes_received, bytes_retransmitted, no_memory]) {
             hash.u64(*counter);
         }
     }

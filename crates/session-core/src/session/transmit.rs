@@ -171,12 +171,16 @@ impl SessionCore {
         let mut pieces = [None; MAX_DATA_FRAMES];
         if plan.ack_eliciting {
             flags = self.write_control_frames(&mut context.shared.memory, &mut writer);
+            let before = self.counters.bytes_retransmitted;
             self.write_data_frames(
                 &mut context.shared.memory,
                 &mut writer,
                 &mut pieces[..plan.data_frames],
                 plan.urgent_only,
             );
+            if self.counters.bytes_retransmitted > before {
+                self.counters.packets_retransmitted = self.counters.packets_retransmitted.saturating_add(1);
+            }
             if flags == 0 && pieces[0].is_none() && Frame::Ping.encode(&mut writer).is_ok() {
                 flags |= FLAG_PING;
             }
@@ -364,6 +368,9 @@ impl SessionCore {
                 writer.reset(mark);
                 return;
             };
+            let sent_to = channel.outbox.highest_sent();
+            let again = sent_to.saturating_sub(fragment.offset).min(fragment.positions());
+            self.counters.bytes_retransmitted = self.counters.bytes_retransmitted.saturating_add(again);
             channel.outbox.on_sent(pool, &fragment);
             *slot = Some(Piece { index, fragment, start: range.start });
             self.channels.on_served(memory, index, fragment.positions());

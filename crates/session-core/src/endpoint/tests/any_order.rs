@@ -64,6 +64,9 @@ const METHODS: &[&str] = &[
     "session_discards",
     "close_reason",
     "expiry",
+    "channel_stats",
+    "close_report",
+    "heard",
     "user_data",
     "acked_offset",
     "is_all_acked",
@@ -518,6 +521,16 @@ impl World {
                     "message_length" => drop(session.message_length(channel)),
                     "session_discards" => drop(session.discards().total()),
                     "expiry" => assert!(session.expiry().is_none() || session.state() == State::Established),
+                    "channel_stats" => {
+                        if let Some(stats) = session.channel_stats(channel) {
+                            assert!(stats.acked <= stats.sent && stats.sent <= stats.queued, "{stats:?}");
+                            assert!(stats.read <= stats.received, "{stats:?}");
+                        }
+                    }
+                    "close_report" => {
+                        assert!(session.close_report(channel).is_none() || session.close_reason().is_some());
+                    }
+                    "heard" => assert!(session.uid().is_none() || session.heard() == crate::session::Heard::Peer),
                     "state" => drop(session.state()),
                     "role" => drop(session.role()),
                     "peer_key" => drop(session.peer_key()),
