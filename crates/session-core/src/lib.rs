@@ -84,6 +84,11 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+/// Compiles and runs the examples of the page.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+struct Embedding;
+
 mod action;
 mod channel;
 mod channel_config;
