@@ -7,7 +7,7 @@ use std::io::{self, BufRead as _};
 
 use session_core::{
     Action, Address, Arrival, Carrier, ChannelId, Config, ConnectOptions, Endpoint, Event, Instant, Limits, Link, Peer,
-    Secret, Seed, SessionId, StaticKey,
+    SecondSession, Secret, Seed, SessionId, StaticKey,
 };
 use session_tests::Null;
 
@@ -172,6 +172,7 @@ fn step(
 fn endpoint(number: u8, sessions: u32) -> Endpoint<Null> {
     let mut config = Config::new(StaticKey::new(&Null, Secret::new([number; 32])), "session-instructions");
     config.timeouts.idle = None;
+    config.second_session = SecondSession::KeepBoth;
     let pool_blocks = sessions.saturating_mul(4).max(8_192);
     let limits = Limits { sessions, pending: sessions.min(10), pool_blocks, ..Limits::default() };
     Endpoint::new(config, limits, Null, Seed::new([number; 32])).expect("the configuration is sound")

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use session_core::{
     Action, Address, Arrival, Carrier, CarrierConfig, ChannelConfig, ChannelId, CloseReason, Config, ConnectError,
-    ConnectOptions, Deadline, Endpoint, Event, Instant, Limits, Link as Path, Peer, Provider, Secret, Seed, SessionId,
-    SessionMut, SessionRef, StaticKey, Timeouts, Transmit,
+    ConnectOptions, Deadline, Endpoint, Event, Instant, Limits, Link as Path, Peer, Provider, SecondSession, Secret,
+    Seed, SessionId, SessionMut, SessionRef, StaticKey, Timeouts, Transmit,
 };
 use session_sim::{Faults, Link, LinkConfig};
 use sha2::{Digest, Sha256};
@@ -147,6 +147,7 @@ impl<P: Provider> World<P> {
         config.channels = setup.channels.clone();
         config.carriers = vec![CarrierConfig::udp(setup.max_datagram)];
         config.timeouts = setup.timeouts.clone();
+        config.second_session = SecondSession::KeepBoth;
         let endpoint =
             Endpoint::new(config, setup.limits.clone(), provider, Seed::new(material(1))).expect("a setup that works");
         self.nodes.push(Node {

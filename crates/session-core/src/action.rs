@@ -153,6 +153,13 @@ impl TimerKind {
 #[must_use]
 #[non_exhaustive]
 pub enum Event {
+    /// The session is in the directory: begun here, or asked for by a peer. Told if
+    /// [`Config::directory_events`](crate::Config::directory_events) says so, as are `StateChanged` and `Removed`.
+    Added(SessionId),
+    /// The session is in another state than was told last; `state` says in which.
+    StateChanged(SessionId),
+    /// The session that was `Added` is gone, and its id names nothing any more.
+    Removed(SessionId),
     /// A peer asks for a session: answer with `accept` or `refuse`.
     Incoming(SessionId),
     /// The session is accepted: at the responder when it accepts, at the initiator when it hears of it.
@@ -166,7 +173,7 @@ pub enum Event {
     /// The session will end soon unless something happens: [`expiry`](crate::SessionRef::expiry) says when and what,
     /// [`extend`](crate::SessionMut::extend) puts it off.
     Expiring(SessionId),
-    /// The session has ended; `close_reason` says why. Never lost, always last.
+    /// The session has ended; `close_reason` says why. Never lost, always last but for `Removed`.
     Closed(SessionId),
 }
 

@@ -58,6 +58,26 @@ pub struct Config {
     pub psks: Vec<(PskName, Secret)>,
     /// Waiting times.
     pub timeouts: Timeouts,
+    /// What becomes of a second session with one peer.
+    pub second_session: SecondSession,
+    /// Whether [`Event::Added`](crate::Event::Added), [`Event::StateChanged`](crate::Event::StateChanged) and
+    /// [`Event::Removed`](crate::Event::Removed) are told.
+    pub directory_events: bool,
+}
+
+/// What becomes of a second session with one peer. The side that accepts decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SecondSession {
+    /// When the new one is accepted, an established older one ends with [`CloseCode::SUPERSEDED`](crate::CloseCode::SUPERSEDED) at both ends: a peer that
+    /// lost its state, or its address, is not kept out by what it left behind.
+    #[default]
+    NewestWins,
+    /// Both live: for peers that share one key, or want several sessions.
+    KeepBoth,
+    /// The second is refused with [`CloseCode::BUSY`](crate::CloseCode::BUSY), and `connect` says
+    /// [`ConnectError::SecondSession`](crate::ConnectError::SecondSession).
+    Refuse,
 }
 
 impl Config {
@@ -73,6 +93,8 @@ impl Config {
             carriers: vec![CarrierConfig::udp(MIN_UDP_DATAGRAM)],
             psks: Vec::new(),
             timeouts: Timeouts::default(),
+            second_session: SecondSession::default(),
+            directory_events: false,
         }
     }
 

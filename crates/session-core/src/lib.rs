@@ -54,6 +54,8 @@
 //!    whole messages with [`SessionMut::recv`] or pieces with [`SessionMut::read`]. A full channel says [`SendError::Blocked`]; [`Event::Writable`] says when to go on.
 //! 4. [`SessionMut::close`] ends it after flushing, [`SessionMut::abort`] at once. [`Event::Closed`] is always the last event; then ask
 //!    [`SessionRef::close_reason`] and [`Endpoint::forget`] it.
+//! 5. [`Endpoint::sessions_of`], [`Endpoint::sessions_at`] and [`Endpoint::session_by_uid`] find sessions; [`SecondSession`] says what a second one of the
+//!    same peer means.
 //!
 //! A device that talks to one peer uses [`Session`] instead: the same loop and commands, no ids, and nothing to forget.
 //!
@@ -120,7 +122,7 @@ pub use action::{
 };
 pub use channel::Chunk;
 pub use channel_config::{ChannelConfig, ChannelMode};
-pub use config::{Config, ConnectOptions, Peer, PskName};
+pub use config::{Config, ConnectOptions, Peer, PskName, SecondSession};
 pub use crypto::{
     DhError, InvalidPublicKey, OpenError, Provider, PublicKey, RustCrypto, RustCryptoKey, Secret, StaticKey,
 };

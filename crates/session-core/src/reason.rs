@@ -139,6 +139,8 @@ impl CloseCode {
     pub const NO_ANSWER: Self = Self(0x12);
     /// The session's lifetime is over.
     pub const EXPIRED: Self = Self(0x13);
+    /// A newer session of the same peer took the place of this one.
+    pub const SUPERSEDED: Self = Self(0x14);
 }
 
 /// Who ended a session.
@@ -149,7 +151,7 @@ pub enum ClosedBy {
     Local,
     /// CLOSE or REFUSE of the peer.
     Peer,
-    /// This side's protocol: the peer broke a rule, or a key reached its limit.
+    /// This side's protocol: the peer broke a rule, a key reached its limit, or a newer session took the place of this one.
     Protocol,
     /// A deadline: [`CloseCode::NO_ANSWER`], [`CloseCode::PEER_LOST`], [`CloseCode::IDLE`] or [`CloseCode::EXPIRED`].
     Deadline,
@@ -285,6 +287,8 @@ error! {
         UnknownPsk => "no pre-shared key of that name is configured",
         /// More than 512 bytes of user data.
         UserData => "more than 512 bytes of user data",
+        /// There is a session with this peer, and [`SecondSession::Refuse`](crate::SecondSession::Refuse) is chosen.
+        SecondSession => "there is a session with this peer already",
     }
 }
 

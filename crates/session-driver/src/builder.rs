@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use session_core::{
-    CarrierConfig, ChannelConfig, Config, Limits, PskName, RustCrypto, Secret, Seed, StaticKey, Timeouts,
+    CarrierConfig, ChannelConfig, Config, Limits, PskName, RustCrypto, SecondSession, Secret, Seed, StaticKey, Timeouts,
 };
 
 use crate::clock::Clock;
@@ -52,6 +52,12 @@ impl EndpointBuilder {
     /// The waiting times of its sessions.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.config.timeouts = timeouts;
+        self
+    }
+
+    /// What becomes of a second session with one peer, where this end accepts it. Default: the newest wins.
+    pub fn second_session(mut self, policy: SecondSession) -> Self {
+        self.config.second_session = policy;
         self
     }
 

@@ -36,7 +36,7 @@ pub use session_driver::{
     CloseReason, CloseSpace, ClosedBy, ConnectError, ConnectRequest, Discards, Endpoint, EndpointBuilder,
     EndpointStats, Incoming, Limits, MessageId, MessageSink, Messages, PeerId, PskName, PublicKey, RecvError, Request,
     RequestError, RequestOptions, Requester, RequesterStats, RespondError, Responder, ResponderStats, RustCrypto,
-    Secret, SendError, Session, StaticKey, Stats, Status, Text, Timeouts, Uid,
+    SecondSession, Secret, SendError, Session, State, StaticKey, Stats, Status, Text, Timeouts, Uid,
 };
 
 /// Binds a configured endpoint to a socket and starts it on the current tokio runtime.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use session_tokio::{BindError, Endpoint, EndpointBuilder, RustCrypto, Secret, StaticKey, Timeouts};
+use session_tokio::{BindError, Endpoint, EndpointBuilder, RustCrypto, SecondSession, Secret, StaticKey, Timeouts};
 
 use crate::args::NodeOptions;
 use crate::exit::{Exit, Failure, reason};
@@ -23,7 +23,9 @@ pub(super) fn load_key(file: &Path) -> Result<SecretKey, Failure> {
 /// An endpoint for files, yet to be bound.
 pub(super) fn builder(key: &SecretKey, options: &NodeOptions) -> EndpointBuilder {
     let key = StaticKey::new(&RustCrypto, Secret::new(*key.as_bytes()));
-    Endpoint::builder(key).application(APPLICATION).channel(CHANNEL).timeouts(options.timeouts())
+    // Several files may be under way from one key at a time.
+    let builder = Endpoint::builder(key).application(APPLICATION).channel(CHANNEL).timeouts(options.timeouts());
+    builder.second_session(SecondSession::KeepBoth)
 }
 
 /// The sentence for an endpoint that cannot be bound to `address`.

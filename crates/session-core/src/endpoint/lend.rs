@@ -42,7 +42,9 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     pub fn accept(&mut self, user_data: &[u8]) -> Result<(), AnswerError> {
         self.endpoint
             .command(self.id.slot, |core, context| core.answer_accept(context, user_data))
-            .unwrap_or(Err(AnswerError::NotAsked))
+            .unwrap_or(Err(AnswerError::NotAsked))?;
+        self.endpoint.supersede(self.id.slot);
+        Ok(())
     }
 
     /// Tells a peer that asked that the answer takes longer: both sides then wait 60 s instead of 10. Only the first time counts.

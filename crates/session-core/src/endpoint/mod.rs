@@ -4,6 +4,7 @@ mod admission;
 #[cfg(any(test, fuzzing))]
 mod check;
 mod deadlines;
+mod directory;
 mod lend;
 mod route;
 mod single;
@@ -16,7 +17,8 @@ use core::time::Duration;
 
 use crate::action::{Action, Arrival, Deadline, Ecn, Link, Received, Transmit};
 use crate::config::{Config, ConnectOptions, Peer};
-use crate::crypto::{Generator, KeyCache, Provider, PublicKey, RustCrypto};
+use crate::crypto::hkdf::hmac;
+use crate::crypto::{Generator, KeyCache, Provider, PublicKey, RustCrypto, Secret};
 use crate::handshake::write_hello;
 use crate::ids::SessionId;
 use crate::limits::{Limits, TIMEOUTS_PER_CALL};
@@ -30,6 +32,7 @@ use crate::time::Instant;
 use crate::wire::{Class, HandshakeType, UserData, classify, data_header, varint};
 
 use deadlines::Deadlines;
+use directory::Directory;
 use route::{ID_LENGTH, Routes, name_of, name_of_hello, name_of_peer};
 use slots::{Queue, Slots};
 
@@ -53,6 +56,7 @@ pub struct Endpoint<P: Provider = RustCrypto> {
     hellos: Routes,
     /// The same slots by their peer.
     pending_peers: Routes,
+    directory: Directory,
     deadlines: Deadlines,
     /// Responder slots whose initiator has not proved itself.
     pending: u32,
@@ -85,6 +89,8 @@ impl<P: Provider> Endpoint<P> {
         check_limits(&limits, config.channels.len())?;
         let mut generator = Generator::new(seed);
         let [routes_key, hellos_key, peers_key] = core::array::from_fn(|_| generator.draw_secret());
+        let directory_key = Secret::new(hmac(peers_key.expose(), &[b"directory"]));
+        let directory = Directory::new(limits.sessions, config.directory_events, directory_key);
         let pending = limits.pending.min(limits.sessions);
         let window = data_blocks(&limits, config.channels.len());
         let open = limits.pool_blocks - window;
@@ -97,6 +103,7 @@ impl<P: Provider> Endpoint<P> {
             routes: Routes::new(limits.sessions, routes_key),
             hellos: Routes::new(pending, hellos_key),
             pending_peers: Routes::new(pending, peers_key),
+            directory,
             deadlines: Deadlines::new(limits.sessions),
             pending: 0,
             pairing_until: None,
@@ -158,6 +165,9 @@ impl<P: Provider> Endpoint<P> {
     pub fn poll_action(&mut self, out: &mut [u8], now: Instant) -> Action {
         self.advance(now);
         self.feed_starved();
+        if let Some(event) = self.directory.take_event(|slot| self.slots.at(slot)) {
+            return Action::Event(event);
+        }
         while let Some(slot) = self.slots.first(Queue::Events) {
             if let Some(event) = self.take_event(slot) {
                 return Action::Event(event);
@@ -238,6 +248,9 @@ impl<P: Provider> Endpoint<P> {
         };
         let carrier = *self.settings.config.carriers.get(usize::from(link.carrier.0)).ok_or(ConnectError::Carrier)?;
         let user_data = UserData::new(options.user_data).ok_or(ConnectError::UserData)?;
+        if key.is_some_and(|key| self.refuses_second(&key)) {
+            return Err(ConnectError::SecondSession);
+        }
         let vacancy = vacancy.ok_or(ConnectError::TooManySessions)?;
         let checkpoint = self.shared.checkpoint();
         let local_id = self.routes.new_id(&mut self.shared.generator);
@@ -348,6 +361,7 @@ impl<P: Provider> Endpoint<P> {
             routes: _,
             hellos: _,
             pending_peers: _,
+            directory,
             deadlines,
             pending,
             pairing_until,
@@ -363,6 +377,7 @@ impl<P: Provider> Endpoint<P> {
         for queue in [Queue::Ready, Queue::Events, Queue::Closed, Queue::Starved] {
             hash.option(slots.first(queue).map(u64::from));
         }
+        directory.digest_into(&mut hash);
         hash.option(deadlines.first().map(|(at, _)| at.as_micros()));
         hash.u64(u64::from(*pending));
         hash.option(pairing_until.map(Instant::as_micros));
@@ -435,6 +450,11 @@ impl<P: Provider> Endpoint<P> {
             self.remove(slot);
             return;
         }
+        if self.directory.is_new(slot, core) && self.refuse_second(slot) {
+            return;
+        }
+        let Some(core) = self.slots.at(slot) else { return };
+        self.directory.follow(slot, core);
         let memory = &self.shared.memory;
         let (has_events, may_transmit, evictable) =
             (core.has_events(), core.may_transmit(memory), core.is_evictable(&self.settings, memory));
@@ -494,9 +514,13 @@ impl<P: Provider> Endpoint<P> {
     fn charge(&mut self, slot: u32, bytes: usize) {
         // What has left has deadlines of its own.
         self.file(slot);
-        // It may have been the CLOSE that an event waits for.
-        if self.slots.at(slot).is_some_and(SessionCore::has_events) {
-            self.slots.push(Queue::Events, slot);
+        // It may have been the Hello, or the CLOSE that an event waits for.
+        if let Some(core) = self.slots.at(slot) {
+            let has_events = core.has_events();
+            self.directory.follow(slot, core);
+            if has_events {
+                self.slots.push(Queue::Events, slot);
+            }
         }
         let quantum = self.slots.at(slot).map_or(0, |core| core.bytes_in(TURN).min(QUANTUM));
         let Some(deficit) = self.slots.deficit_mut(slot) else { return };
@@ -545,6 +569,7 @@ impl<P: Provider> Endpoint<P> {
     fn remove(&mut self, slot: u32) {
         self.deadlines.remove(&mut self.slots, slot);
         let Some(mut core) = self.slots.remove(slot) else { return };
+        self.directory.leave(slot);
         self.routes.remove(name_of(&core.local_id()));
         core.release(&mut self.shared);
     }

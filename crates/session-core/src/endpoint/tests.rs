@@ -15,6 +15,7 @@ mod attack;
 mod close;
 mod control;
 mod data;
+mod directory;
 mod entropy;
 mod first_contact;
 mod forged;

@@ -21,7 +21,7 @@ const TARGETS: [(&str, Body, Seeds); 3] = [
 ];
 
 /// What no datagram can cause: commands and deadlines do.
-const NOT_BY_RECEIVING: [(CloseCode, &str); 9] = [
+const NOT_BY_RECEIVING: [(CloseCode, &str); 11] = [
     (CloseCode::NO_ERROR, "an orderly close is the application's"),
     (CloseCode::INTERNAL, "nothing of ours fails without a code of its own"),
     (CloseCode::UNAUTHORIZED, "the application refuses with it"),
@@ -31,6 +31,8 @@ const NOT_BY_RECEIVING: [(CloseCode, &str); 9] = [
     (CloseCode::PEER_LOST, "a deadline"),
     (CloseCode::ABORTED, "the application's"),
     (CloseCode::NO_ANSWER, "a deadline"),
+    (CloseCode::EXPIRED, "a deadline"),
+    (CloseCode::SUPERSEDED, "accepting another session"),
 ];
 
 fn corpus(target: &str) -> PathBuf {
@@ -87,7 +89,7 @@ fn corpora_reach_every_frame_control_message_discard_and_close() {
     for control in [0x3D, 0x3E, 0x3F, 0x40] {
         assert!(total.control_types.contains(&control), "no input holds control message {control:x}");
     }
-    for code in (0..=0x12).map(CloseCode) {
+    for code in (0..=0x14).map(CloseCode) {
         let expected = !NOT_BY_RECEIVING.iter().any(|(other, _)| *other == code);
         let seen = total.closes.contains(&code);
         assert!(seen || !expected, "no input closes with {code:?}");

@@ -157,7 +157,7 @@ impl SessionCore {
 
     /// Tells the application once, if it has ever heard of the session.
     fn tell_closed(&mut self) {
-        if self.role == Role::Responder && !self.control.is_settled() {
+        if self.is_unheard() {
             self.closing.reported = true;
             self.closing.forgotten = true;
         } else if !self.closing.reported {
@@ -191,9 +191,23 @@ impl SessionCore {
         matches!(self.phase, Phase::Closing | Phase::Draining | Phase::Closed) && self.closing.reported
     }
 
-    /// Somebody asks whose CONNECT has not come: the application has never heard of it.
+    /// The application has never heard of it: its peer's CONNECT has not come, or was refused unseen.
     pub(crate) fn is_unheard(&self) -> bool {
-        self.role == Role::Responder && !self.control.is_settled()
+        self.role == Role::Responder && !self.control.is_shown()
+    }
+
+    /// It is being begun, or lives.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.phase.takes_data()
+    }
+
+    /// The peer has it, or has asked for it. An attempt of ours the peer may not even know.
+    pub(crate) fn is_claimed(&self) -> bool {
+        match self.phase {
+            Phase::Established => true,
+            Phase::Handshaking => self.role == Role::Responder && !self.is_unheard(),
+            _ => false,
+        }
     }
 
     /// Ends without a word, because its slot is needed.

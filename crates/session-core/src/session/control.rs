@@ -31,6 +31,8 @@ pub(crate) struct Control {
     pending: bool,
     /// The session was Established once; data may be read.
     pub(super) established: bool,
+    /// Responder: CONNECT was refused without asking the application.
+    withheld: bool,
 }
 
 impl SessionCore {
@@ -93,6 +95,15 @@ impl SessionCore {
             CloseReason { retry_after, ..CloseReason::protocol(ClosedBy::Local, code, text) },
         );
         Ok(())
+    }
+
+    /// Refuses CONNECT before the application has heard of it; it never will.
+    pub(crate) fn refuse_unheard<P: Provider>(&mut self, context: &mut Context<'_, P>, code: CloseCode, text: &str) {
+        self.events.withdraw(SessionEvent::Incoming);
+        self.control.withheld = true;
+        if self.answer_refuse(context, code, text, None).is_err() {
+            self.end_at_once(context, CloseReason::protocol(ClosedBy::Local, code, text));
+        }
     }
 
     fn check_asked(&self) -> Result<(), AnswerError> {
@@ -211,18 +222,19 @@ impl From<ControlError> for Fault {
 }
 
 impl Control {
-    /// The application has heard of the session: CONNECT has come.
-    pub(super) fn is_settled(&self) -> bool {
-        self.settled
+    /// The application has heard of the session: CONNECT has come and was shown.
+    pub(super) fn is_shown(&self) -> bool {
+        self.settled && !self.withheld
     }
 
     pub(super) fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
-        let Self { user_data, unfit, asked, settled, pending, established } = self;
+        let Self { user_data, unfit, asked, settled, pending, established, withheld } = self;
         user_data.digest_into(pool, hash);
         hash.flag(*unfit);
         hash.flag(*asked);
         hash.flag(*settled);
         hash.flag(*pending);
         hash.flag(*established);
+        hash.flag(*withheld);
     }
 }

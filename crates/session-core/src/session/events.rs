@@ -34,6 +34,10 @@ impl Events {
         self.session |= event as u8;
     }
 
+    pub(crate) fn withdraw(&mut self, event: SessionEvent) {
+        self.session &= !(event as u8);
+    }
+
     pub(crate) fn raise_on(&mut self, index: usize, event: ChannelEvent) {
         if let Some(flags) = self.channels.get_mut(index) {
             *flags |= event as u8;

@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use session_core::{
     Action, Address, Arrival, Carrier, Config, ConnectOptions, Endpoint, Event, Instant, Limits, Link, Peer,
-    RustCrypto, Secret, Seed, StaticKey,
+    RustCrypto, SecondSession, Secret, Seed, StaticKey,
 };
 
 use crate::clock::measure;
@@ -72,6 +72,7 @@ impl Idle {
 fn endpoint(number: u8, sessions: u32) -> Endpoint {
     let mut config = Config::new(StaticKey::new(&RustCrypto, Secret::new([number; 32])), "session-bench");
     config.timeouts.idle = None;
+    config.second_session = SecondSession::KeepBoth;
     let default = Limits::default();
     let pool_blocks = default.pool_blocks.max(sessions.saturating_mul(4));
     let limits = Limits { sessions, pending: sessions.min(10), pool_blocks, ..default };

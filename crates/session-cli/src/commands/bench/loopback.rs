@@ -112,6 +112,7 @@ async fn bind(runtime: Runtime, number: u8) -> Result<Endpoint, Failure> {
     let key = StaticKey::new(&RustCrypto, Secret::new([number; 32]));
     let limits = session_tokio::Limits { sessions: 10_000, ..session_tokio::Limits::default() };
     let builder = Endpoint::builder(key).application("session-bench").limits(limits);
+    let builder = builder.second_session(session_tokio::SecondSession::KeepBoth);
     runtime.bind(builder, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.map_err(broken)
 }
 

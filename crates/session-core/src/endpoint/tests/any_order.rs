@@ -8,6 +8,7 @@ use std::string::String;
 use std::{eprintln, format};
 
 use super::*;
+use crate::config::SecondSession;
 use crate::fuzz::null::Null;
 use crate::reason::{ConnectError, SendError};
 use crate::session::State;
@@ -29,6 +30,10 @@ const METHODS: &[&str] = &[
     "session",
     "forget",
     "sessions",
+    "established",
+    "sessions_of",
+    "sessions_at",
+    "session_by_uid",
     "session_count",
     "discards",
     "public_key",
@@ -114,6 +119,9 @@ pub(super) fn null_config(number: u8) -> Config {
     let mut config = Config::new(key, "test");
     config.channels = vec![ChannelId(16).into(), ChannelId(200).into()];
     config.carriers[0].padding = false;
+    // The world brings several sessions about between one pair of peers.
+    config.second_session = if number == 1 { SecondSession::NewestWins } else { SecondSession::KeepBoth };
+    config.directory_events = number == 2;
     config.carriers.push(crate::action::CarrierConfig { max_datagram: 400, padding: false });
     config
 }
@@ -493,6 +501,20 @@ impl World {
             "next_deadline" => drop(end.next_deadline()),
             "session_mut" => drop(end.session_mut(id, now)),
             "sessions" => assert_eq!(end.sessions().count(), end.session_count() as usize),
+            "established" => assert!(end.established().all(|id| end.sessions().any(|other| other == id))),
+            "sessions_of" | "sessions_at" | "session_by_uid" => {
+                let Some(session) = end.session(id) else { return };
+                // Whom the application has not heard of is not found.
+                let is_shown = !end.slots.get(id).unwrap().is_unheard();
+                let is_found = match question {
+                    "sessions_of" => {
+                        session.peer_id().map_or(is_shown, |peer| end.sessions_of(peer).any(|found| found == id))
+                    }
+                    "sessions_at" => end.sessions_at(session.link().remote).any(|found| found == id),
+                    _ => session.uid().map_or(is_shown, |uid| end.session_by_uid(&uid) == Some(id)),
+                };
+                assert_eq!(is_found, is_shown, "{question}");
+            }
             "session_count" => assert!(end.session_count() <= 6),
             "discards" => assert!(end.discards().total() >= end.discards().of(DiscardReason::Malformed)),
             "public_key" => drop(end.public_key()),

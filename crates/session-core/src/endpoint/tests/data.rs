@@ -125,6 +125,7 @@ fn d17_a_packet_holds_at_most_64_data_frames() {
 /// How often the session that sends changes where two have five datagrams each, at this round-trip time.
 fn changes_of_turn(round_trip: Duration) -> usize {
     let (mut alice, mut bob) = (endpoint(1, Limits::default()), endpoint(2, Limits::default()));
+    bob.settings.config.second_session = crate::config::SecondSession::KeepBoth;
     let now = Instant::from_micros(1);
     let peer = Peer::Known { key: bob.public_key(), psk: None };
     let ids = [3, 4].map(|end| {
