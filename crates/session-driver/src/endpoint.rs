@@ -7,15 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use session_core::{
-    Carrier, CloseCode, ConnectOptions, Discards, Instant, Link, MAX_USER_DATA, Peer, PskName, PublicKey, SessionId,
-    StaticKey,
+    Carrier, CloseCode, ConnectOptions, Discards, Instant, Link, MAX_USER_DATA, Peer, PeerId, PskName, PublicKey,
+    SessionId, StaticKey, Uid,
 };
 
 use crate::builder::EndpointBuilder;
 use crate::error::ConnectError;
 use crate::incoming::Incoming;
 use crate::session::{Facts, Session, SessionHandle};
-use crate::shared::{Shared, State, Topic};
+use crate::shared::{Core, Shared, State, Topic};
 use crate::wait::{Step, WaitFor};
 
 /// One UDP socket and all sessions over it. Cheap to clone.
@@ -149,6 +149,45 @@ impl Endpoint {
         let shared = &self.inner.shared;
         let (id, facts, user_data) = WaitFor::new(shared, next_incoming).await?;
         Some(Incoming::new(SessionHandle::new(Arc::clone(shared), id, facts), user_data))
+    }
+
+    /// The sessions with `peer` of which handles are left: those that ended, and are not given up, included.
+    #[must_use]
+    pub fn sessions_of(&self, peer: PeerId) -> Vec<Session> {
+        self.find(|core| core.sessions_of(peer).collect())
+    }
+
+    /// The same for sessions whose peer is at `remote`.
+    #[must_use]
+    pub fn sessions_at(&self, remote: SocketAddr) -> Vec<Session> {
+        let Some(remote) = reachable(self.inner.shared.local, remote) else { return Vec::new() };
+        self.find(|core| core.sessions_at(remote.into()).collect())
+    }
+
+    /// The session that both ends call `uid`.
+    #[must_use]
+    pub fn session_by_uid(&self, uid: &Uid) -> Option<Session> {
+        self.find(|core| core.session_by_uid(uid).into_iter().collect()).pop()
+    }
+
+    /// Every session of which handles are left, in no particular order.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<Session> {
+        self.find(|core| core.sessions().collect())
+    }
+
+    /// Those of them that are Established.
+    #[must_use]
+    pub fn established(&self) -> Vec<Session> {
+        self.find(|core| core.established().collect())
+    }
+
+    /// Handles are made under the lock and must not be dropped under it.
+    fn find(&self, look_up: impl FnOnce(&Core) -> Vec<SessionId>) -> Vec<Session> {
+        self.inner.shared.with(|state, _| {
+            let found = look_up(&state.core).into_iter();
+            found.filter_map(|id| state.sessions.get(&id)?.handle.upgrade()).map(Session::again).collect()
+        })
     }
 
     /// Closes all sessions as [`Session::close`] does, waits until they have ended, and then stops the driver and frees the socket.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use session_core::{
-    Address, ChannelId, CloseReason, ExtendError, PeerId, PublicKey, SessionId, SessionMut, SessionRef, Stats, Uid,
+    Address, ChannelId, CloseReason, ExtendError, PeerId, PublicKey, SessionId, SessionMut, SessionRef, State, Stats,
+    Uid,
 };
 
 use crate::channel::Channel;
@@ -43,7 +44,25 @@ pub(crate) struct Facts {
 
 impl Session {
     pub(crate) fn new(handle: SessionHandle) -> Self {
-        Self { inner: Arc::new(handle) }
+        let inner = Arc::new(handle);
+        inner.shared.with(|state, _| {
+            if let Some(record) = state.sessions.get_mut(&inner.id) {
+                record.handle = Arc::downgrade(&inner);
+            }
+        });
+        Self { inner }
+    }
+
+    /// Another handle of a session that has one. Must not be dropped under the lock.
+    pub(crate) fn again(inner: Arc<SessionHandle>) -> Self {
+        Self { inner }
+    }
+
+    /// Its state; of a session that is forgotten, Closed.
+    #[must_use]
+    pub fn state(&self) -> State {
+        let id = self.inner.id;
+        self.inner.shared.with(|state, _| state.core.session(id).map_or(State::Closed, |session| session.state()))
     }
 
     pub(crate) fn handle(&self) -> &Arc<SessionHandle> {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
 use session_core::{
@@ -13,6 +13,7 @@ use session_core::{
 use crate::clock::Clock;
 use crate::endpoint::EndpointStats;
 use crate::request::{Exchanges, Key, Matter};
+use crate::session::SessionHandle;
 
 pub(crate) type Core = session_core::Endpoint<RustCrypto>;
 
@@ -60,6 +61,8 @@ pub(crate) struct Record {
     offsets: Vec<Offsets>,
     /// Where our attempt went, if it was ours.
     dialled: Option<SocketAddr>,
+    /// Where its handles meet, once an application has one.
+    pub(crate) handle: Weak<SessionHandle>,
     waiters: Vec<Waiter>,
 }
 

@@ -1,4 +1,4 @@
-use session_core::{ChannelId, CloseCode, CloseSpace, ClosedBy};
+use session_core::{ChannelId, CloseCode, CloseSpace, ClosedBy, SecondSession};
 
 use super::*;
 use crate::ConnectRequest;
@@ -58,6 +58,50 @@ fn strangers_meet_while_pairing_is_on_and_only_then() {
     assert!(world.run(a.endpoint.connect_unknown(b.address, request)).is_err());
     let (near, far) = open(&mut world, &a, &b);
     assert!(!near.is_first_contact() && !far.is_first_contact());
+}
+
+#[test]
+fn sessions_are_found_by_peer_address_and_name_while_handles_are_left() {
+    let mut world = World::new();
+    let a = world.node();
+    let b = world.node_with(64, 64, |builder| builder.second_session(SecondSession::KeepBoth));
+    let (near, far) = open(&mut world, &a, &b);
+    let (other, _far) = open(&mut world, &a, &b);
+    let uid = near.uid().expect("it has keys");
+    for (endpoint, peer, address) in [(&a.endpoint, b.key, b.address), (&b.endpoint, a.key, a.address)] {
+        assert_eq!(endpoint.sessions_of(peer.peer_id()).len(), 2);
+        assert_eq!(endpoint.sessions_at(address).len(), 2);
+        assert_eq!((endpoint.sessions().len(), endpoint.established().len()), (2, 2));
+        assert_eq!(endpoint.session_by_uid(&uid).and_then(|session| session.uid()), Some(uid));
+    }
+    assert!(a.endpoint.sessions_of(a.key.peer_id()).is_empty());
+    // What was found is as good a handle as any: the session lives as long as one is left.
+    let found = a.endpoint.session_by_uid(&uid).expect("it is there");
+    drop(near);
+    world.run(found.channel(CHANNEL).send(b"still here")).expect("sends");
+    let mut message = Vec::new();
+    world.run(far.channel(CHANNEL).recv(&mut message, 100)).expect("arrives");
+    assert_eq!(message, b"still here");
+    drop(found);
+    assert!(a.endpoint.session_by_uid(&uid).is_none());
+    let reason = world.run(far.closed());
+    assert_eq!(reason.by, ClosedBy::Peer);
+    assert_eq!((far.state(), b.endpoint.established().len()), (State::Closed, 1));
+    assert_eq!(b.endpoint.sessions_at(a.address).len(), 2, "of one that ended a handle is left");
+    drop(other);
+}
+
+#[test]
+fn the_newest_session_of_a_peer_wins_unless_told_otherwise() {
+    let mut world = World::new();
+    let (a, b) = (world.node(), world.node());
+    let (old, old_far) = open(&mut world, &a, &b);
+    let (new, _new_far) = open(&mut world, &a, &b);
+    for (session, by) in [(old, ClosedBy::Peer), (old_far, ClosedBy::Protocol)] {
+        let reason = world.run(session.closed());
+        assert_eq!((reason.by, reason.protocol_code()), (by, Some(CloseCode::SUPERSEDED)));
+    }
+    assert_eq!(new.state(), State::Established);
 }
 
 #[test]
