@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::exit::Exit;
-use crate::keys::PeerAddress;
+use crate::keys::known_peers::is_name;
+use crate::keys::{Address, PeerAddress, PeerAddressError};
 use crate::runtime::Runtime;
 use crate::text::is_deceptive;
 
@@ -34,6 +36,8 @@ pub enum Command {
     Listen(Listen),
     /// Send a file to a peer
     Send(Send),
+    /// Meet a peer whose key is not known here
+    Pair(Pair),
 }
 
 /// Arguments of `session keygen`.
@@ -78,6 +82,9 @@ pub struct Listen {
     /// The public keys that may send, one a line; read once, at the start
     #[arg(long, value_name = "FILE")]
     pub authorized: PathBuf,
+    /// For so long from the start (90s, 5m, 1h), peers may come that do not know this node's key; each is asked about here
+    #[arg(long, value_name = "DURATION", value_parser = pairing_time)]
+    pub pairing: Option<Duration>,
     /// Replace files that exist; without it they are kept and the sender is refused
     #[arg(long)]
     pub force: bool,
@@ -93,6 +100,26 @@ pub struct Send {
     /// Whom to send it to, and where: a public key or a name in known_peers, '@', address and port
     #[arg(long, value_name = "PEER@ADDR")]
     pub to: PeerAddress,
+    /// Trust the key of a peer whose name is not in known_peers, and keep it there; it must listen with --pairing
+    #[arg(long)]
+    pub accept_new: bool,
+    /// Who this node is, and how it runs.
+    #[command(flatten)]
+    pub node: NodeOptions,
+}
+
+/// Arguments of `session pair`.
+#[derive(Clone, Debug, Args)]
+#[command(long_about = "Meet a peer whose key is not known here, and that does not know this node's.\n\n\
+    The peer runs 'session listen --pairing'. Both sides show both fingerprints; two people compare them, by voice or by looking, and say \
+    yes on both sides. Then the peer's key is kept in known_peers here, and this node's key in the list of authorized peers there.")]
+pub struct Pair {
+    /// Where the peer listens: address and port
+    #[arg(value_name = "ADDR", value_parser = address)]
+    pub address: Address,
+    /// What to call the peer from now on
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    pub name: String,
     /// Who this node is, and how it runs.
     #[command(flatten)]
     pub node: NodeOptions,
@@ -123,6 +150,36 @@ pub struct Bench {
     pub quick: bool,
 }
 
+fn address(text: &str) -> Result<Address, PeerAddressError> {
+    text.parse()
+}
+
+fn name(text: &str) -> Result<String, String> {
+    if is_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("use letters, digits, '.', '-' and '_', 63 at most".to_owned())
+    }
+}
+
+fn pairing_time(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.strip_suffix(['s', 'm', 'h']) {
+        Some(number) => (number, &text[number.len()..]),
+        None => (text, "s"),
+    };
+    let seconds = match unit {
+        "m" => 60,
+        "h" => 3_600,
+        _ => 1,
+    };
+    let digits = number.chars().all(|character| character.is_ascii_digit());
+    let whole = number.parse::<u64>().ok().filter(|_| digits).and_then(|number| number.checked_mul(seconds));
+    whole
+        .filter(|seconds| (1..=86_400).contains(seconds))
+        .map(Duration::from_secs)
+        .ok_or_else(|| "write a time such as 90s, 5m or 1h, a day at most".to_owned())
+}
+
 fn comment(text: &str) -> Result<String, String> {
     if text.contains(is_deceptive) {
         return Err("it has control characters or line breaks; write one line of plain text".to_owned());
@@ -151,6 +208,29 @@ mod tests {
     fn force_without_a_file_is_a_usage_error() {
         let error = Arguments::try_parse_from(["session", "keygen", "--force"]).unwrap_err();
         assert_eq!(error.exit_code(), i32::from(Exit::Usage.code()));
+    }
+
+    #[test]
+    fn pairing_lasts_from_a_second_to_a_day() {
+        for (text, seconds) in [("90s", 90), ("5m", 300), ("24h", 86_400), ("7", 7), ("1s", 1)] {
+            assert_eq!(pairing_time(text), Ok(Duration::from_secs(seconds)));
+        }
+        for text in [
+            "",
+            "s",
+            "0",
+            "0m",
+            "25h",
+            "-5m",
+            "+5m",
+            "5d",
+            "5 m",
+            "1.5h",
+            "99999999999999999999",
+            "4611686018427387904h",
+        ] {
+            assert!(pairing_time(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@ mod demo;
 mod keygen;
 mod listen;
 mod node;
+mod pair;
+mod pairing;
 mod pubkey;
 mod send;
 
@@ -23,5 +25,6 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Demo => demo::run(),
         Command::Send(arguments) => send::run(&arguments),
+        Command::Pair(arguments) => pair::run(&arguments),
     }
 }

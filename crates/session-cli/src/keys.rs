@@ -10,6 +10,6 @@ pub mod secret_file;
 
 pub use authorized::AuthorizedPeers;
 pub use known_peers::KnownPeers;
-pub use peer::{Address, Peer, PeerAddress};
+pub use peer::{Address, Peer, PeerAddress, PeerAddressError};
 pub use public::PublicKey;
 pub use secret_file::SecretKey;

@@ -15,17 +15,29 @@ fn lines_of(heading: &str) -> Vec<String> {
 
 #[test]
 fn a_file_is_sent_by_the_lines_of_the_readme_under_a_common_umask() {
+    run("Send a file");
+}
+
+#[test]
+fn two_strangers_pair_by_the_lines_of_the_readme() {
+    run("Meet by pairing");
+}
+
+/// Runs the lines of a section, whose end is that FILE stands in the inbox; whoever is asked says yes.
+fn run(heading: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("FILE"), vec![7; 100_000]).expect("a file");
     let port = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
     let mut script = String::from("set -eu\numask 022\ntrap 'kill $listener 2>/dev/null || true' EXIT\n");
-    for line in lines_of("Send a file") {
+    for line in lines_of(heading) {
         let line = line.replace("8124", &port.to_string());
         if line.starts_with("cargo install") {
             // The binary under test is the one that was just built.
         } else if line.starts_with("session listen") {
-            script += &format!("{line} > listen.log 2>&1 &\nlistener=$!\n");
+            script += &format!("echo yes | {line} > listen.log 2>&1 &\nlistener=$!\n");
             script += "for _ in $(seq 100); do grep -q listening listen.log && break; sleep 0.1; done\n";
+        } else if line.starts_with("session pair") {
+            script += &format!("echo yes | {line}\n");
         } else {
             script += &line;
             script.push('\n');

@@ -1,7 +1,7 @@
 //! What `listen` and `send` have in common: the key, the waiting times, the endpoint.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use session_tokio::{BindError, Endpoint, EndpointBuilder, RustCrypto, SecondSess
 
 use crate::args::NodeOptions;
 use crate::exit::{Exit, Failure, reason};
-use crate::keys::SecretKey;
+use crate::interrupt::Interrupt;
+use crate::keys::{Address, SecretKey};
 use crate::transfer::{APPLICATION, CHANNEL};
 
 /// How long the program waits at its end for the peers to hear of it.
@@ -43,6 +44,49 @@ pub(super) fn not_bound(error: &BindError, address: SocketAddr) -> Failure {
         ),
         error => Failure::new(Exit::Internal, format_args!("no endpoint ({error})"), "report this"),
     }
+}
+
+/// Looks `address` up and binds an endpoint of its family.
+pub(super) async fn dial_out(
+    key: &SecretKey,
+    options: &NodeOptions,
+    address: &Address,
+) -> Result<(Endpoint, SocketAddr), Failure> {
+    let address = look_up(address).await?;
+    let any: SocketAddr =
+        if address.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+    let bound = options.runtime.bind(builder(key, options), any).await;
+    Ok((bound.map_err(|error| not_bound(&error, any))?, address))
+}
+
+/// Runs `work` until it is done or the user stops the program, which is `interruption`.
+pub(super) async fn or_interrupted<T>(
+    interrupt: &Interrupt,
+    interruption: &Failure,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let interrupted = async {
+        interrupt.raised().await;
+        Err(interruption.clone())
+    };
+    smol::future::or(work, interrupted).await
+}
+
+async fn look_up(address: &Address) -> Result<SocketAddr, Failure> {
+    let (name, port) = match address {
+        Address::Socket(address) => return Ok(*address),
+        Address::Host { name, port } => (name.clone(), *port),
+    };
+    let host = name.clone();
+    let found = smol::unblock(move || (host.as_str(), port).to_socket_addrs().map(|mut addresses| addresses.next()));
+    let (why, found) = match found.await {
+        Ok(found) => ("it has no address".to_owned(), found),
+        Err(error) => (reason(&error), None),
+    };
+    found.ok_or_else(|| {
+        let problem = format!("host {name} is not found ({why})");
+        Failure::new(Exit::NoAnswer, problem, "check the name, or give an IP address")
+    })
 }
 
 impl NodeOptions {

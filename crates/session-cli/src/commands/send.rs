@@ -1,18 +1,21 @@
 //! `session send`
 
 use std::io::{self, Write as _};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use session_tokio::{Endpoint, PublicKey, Session, Stats};
 
-use super::node::{FAREWELL, builder, load_key, not_bound};
+use super::node::{FAREWELL, dial_out, load_key, or_interrupted};
+use super::pair::{key_of, known_peers, meet, place_of};
+use super::pairing::PAIR;
 use crate::args::Send;
 use crate::clock::now;
-use crate::exit::{Exit, Failure, reason};
+use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
-use crate::keys::{Address, KnownPeers, configuration};
+use crate::keys::known_peers::KnownPeer;
+use crate::keys::{KnownPeers, Peer};
 use crate::progress::{Bytes, Progress, Snapshot};
 use crate::runtime::Runtime;
 use crate::text::Printable;
@@ -23,61 +26,95 @@ const TICK: Duration = Duration::from_millis(100);
 
 pub(super) fn run(arguments: &Send) -> Result<(), Failure> {
     let key = load_key(&arguments.node.key)?;
-    let peer = arguments.to.peer.resolve(|| {
-        let file = configuration::known_peers(|name| std::env::var_os(name))?;
-        KnownPeers::load(&file)
-    })?;
-    let peer = PublicKey::from_bytes(*peer.as_bytes()).map_err(|_| {
-        let problem = format!("{} is not a public key that can be used", peer.to_base64());
-        Failure::new(Exit::KeyFile, problem, "give the key that the peer's 'session pubkey' prints")
-    })?;
+    let receiver = Receiver::find(arguments)?;
     let source = Source::open(&arguments.file)?;
     let runtime = arguments.node.runtime;
     runtime.run(async {
         let interrupt = Interrupt::catch()?;
-        let interrupted = async {
-            interrupt.raised().await;
-            Err(interrupted())
+        let dialling = dial_out(&key, &arguments.node, &arguments.to.address);
+        let (endpoint, address) = or_interrupted(&interrupt, &interrupted(), dialling).await?;
+        let connecting = receiver.connect(&endpoint, address, arguments);
+        let result = match or_interrupted(&interrupt, &interrupted(), connecting).await {
+            Ok(session) => deliver(&session, source, arguments, &interrupt).await,
+            Err(failure) => Err(failure),
         };
-        let (endpoint, address) = smol::future::or(dial_out(&key, arguments), interrupted).await?;
-        let result = deliver(&endpoint, peer, address, source, arguments, &interrupt).await;
         let _ = runtime.within(FAREWELL, endpoint.close(close_code::DONE, "")).await;
         result
     })
 }
 
-/// Looks the address up and binds an endpoint of its family.
-async fn dial_out(key: &crate::keys::SecretKey, arguments: &Send) -> Result<(Endpoint, SocketAddr), Failure> {
-    let address = look_up(&arguments.to.address).await?;
-    let any: SocketAddr =
-        if address.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
-    let bound = arguments.node.runtime.bind(builder(key, &arguments.node), any).await;
-    Ok((bound.map_err(|error| not_bound(&error, any))?, address))
+/// Whom the file is for.
+enum Receiver {
+    /// Its key is known, and where there is one, by a line of known_peers.
+    Known(crate::keys::PublicKey, Option<KnownPeer>),
+    /// Only what it will be called, in that list.
+    New(String, KnownPeers),
+}
+
+impl Receiver {
+    fn find(arguments: &Send) -> Result<Self, Failure> {
+        let name = match &arguments.to.peer {
+            Peer::Key(key) => return Ok(Self::Known(*key, None)),
+            Peer::Name(name) => name,
+        };
+        let known = known_peers()?;
+        match known.find(name) {
+            None if arguments.accept_new => Ok(Self::New(name.clone(), known)),
+            _ => known.named(name).map(|peer| Self::Known(peer.key, Some(peer.clone()))),
+        }
+    }
+
+    async fn connect(self, endpoint: &Endpoint, address: SocketAddr, arguments: &Send) -> Result<Session, Failure> {
+        let place = arguments.to.address.to_string();
+        tell(&format!("connecting to {place}"));
+        match self {
+            Self::New(name, mut known) => {
+                let session = meet(endpoint, address, &[], &place, &arguments.node).await?;
+                let key = key_of(&session);
+                let origin = place_of(&known.add(&name, key)?.origin);
+                tell(&format!("{name} is known from now on by {}, {origin}", key.fingerprint()));
+                Ok(session)
+            }
+            Self::Known(key, peer) => {
+                let public = PublicKey::from_bytes(*key.as_bytes()).map_err(|_| {
+                    let problem = format!("{} is not a public key that can be used", key.to_base64());
+                    Failure::new(Exit::KeyFile, problem, "give the key that the peer's 'session pubkey' prints")
+                })?;
+                let error = match endpoint.connect(public, address).await {
+                    Ok(session) => return Ok(session),
+                    Err(error) => transfer::not_connected(&error, &place, arguments.node.patience()),
+                };
+                // Silence may mean that another key answers there. Finding out trusts nobody.
+                if let Some(peer) = peer.filter(|_| arguments.accept_new && error.exit() == Exit::NoAnswer)
+                    && let Ok(session) = meet(endpoint, address, PAIR, &place, &arguments.node).await
+                {
+                    let other = key_of(&session);
+                    session.abort(close_code::FAILED, "its key is not the one that is known");
+                    if other != peer.key {
+                        return Err(peer.has_changed(&other, &place));
+                    }
+                }
+                Err(error)
+            }
+        }
+    }
 }
 
 async fn deliver(
-    endpoint: &Endpoint,
-    peer: PublicKey,
-    address: SocketAddr,
+    session: &Session,
     mut source: Source,
     arguments: &Send,
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
     let place = arguments.to.address.to_string();
     let name = Printable(&String::from_utf8_lossy(source.name())).to_string();
-    tell(&format!("connecting to {place}"));
-    let connecting = async {
-        let session = endpoint.connect(peer, address).await;
-        session.map_err(|error| transfer::not_connected(&error, &place, arguments.node.patience()))
-    };
-    let session = or_interrupted(interrupt, connecting).await?;
     tell(&format!("session with {place} is up, RTT {:.1} ms", millis(session.stats().smoothed_rtt)));
 
     let sent = AtomicU64::new(0);
     let mut progress = Progress::new(&name, source.length(), now());
-    let sending = async { Ok(transfer::send(&session, &mut source, &sent).await) };
-    let watching = watch(&session, &sent, &mut progress, arguments.node.runtime);
-    let result = match or_interrupted(interrupt, smol::future::or(sending, watching)).await {
+    let sending = async { Ok(transfer::send(session, &mut source, &sent).await) };
+    let watching = watch(session, &sent, &mut progress, arguments.node.runtime);
+    let result = match or_interrupted(interrupt, &interrupted(), smol::future::or(sending, watching)).await {
         Ok(result) => result,
         Err(interruption) => {
             session.abort(close_code::INTERRUPTED, "the sender was stopped by its user");
@@ -112,36 +149,8 @@ fn snapshot(stats: &Stats, bytes: u64) -> Snapshot {
     }
 }
 
-async fn or_interrupted<T>(
-    interrupt: &Interrupt,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    let interruption = async {
-        interrupt.raised().await;
-        Err(interrupted())
-    };
-    smol::future::or(work, interruption).await
-}
-
 fn interrupted() -> Failure {
     Failure::new(Exit::Interrupted, "interrupted, and the file is not delivered", "send it again")
-}
-
-async fn look_up(address: &Address) -> Result<SocketAddr, Failure> {
-    let (name, port) = match address {
-        Address::Socket(address) => return Ok(*address),
-        Address::Host { name, port } => (name.clone(), *port),
-    };
-    let host = name.clone();
-    let found = smol::unblock(move || (host.as_str(), port).to_socket_addrs().map(|mut addresses| addresses.next()));
-    let (why, found) = match found.await {
-        Ok(found) => ("it has no address".to_owned(), found),
-        Err(error) => (reason(&error), None),
-    };
-    found.ok_or_else(|| {
-        let problem = format!("host {name} is not found ({why})");
-        Failure::new(Exit::NoAnswer, problem, "check the name, or give an IP address")
-    })
 }
 
 /// A change of state, where the progress goes too.

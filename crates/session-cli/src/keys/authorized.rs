@@ -25,6 +25,14 @@ pub struct AuthorizedPeer {
     pub origin: Origin,
 }
 
+impl AuthorizedPeer {
+    /// How a log names the peer, which comes from `address`.
+    #[must_use]
+    pub fn called(&self, address: &str) -> String {
+        if self.comment.is_empty() { address.to_owned() } else { format!("{} at {address}", self.comment) }
+    }
+}
+
 impl AuthorizedPeers {
     /// Reads `file`, which must exist: a list that is not there lets nobody in, and that is never what was meant.
     ///
@@ -38,6 +46,27 @@ impl AuthorizedPeers {
                 Err(Failure::new(Exit::KeyFile, problem, "write the peers' public keys to it, one a line"))
             }
         }
+    }
+
+    /// Reads `file`; a missing one is an empty list, to which pairing adds.
+    ///
+    /// # Errors
+    /// A sentence that names the file and, where there is one, the line.
+    pub fn load_or_begin(file: &Path) -> Result<Self, Failure> {
+        Self::parse(file, &list::read(file)?.unwrap_or_default())
+    }
+
+    /// Lets `key` in from now on, here and in `file`. One that stands here already is not written again.
+    ///
+    /// # Errors
+    /// A sentence that names the file, where it cannot be written.
+    pub fn add(&mut self, file: &Path, key: PublicKey, comment: &str) -> Result<(), Failure> {
+        if self.find(&key).is_none() {
+            let line = PublicKeyLine { key, comment: comment.to_owned() };
+            let origin = list::append(file, &line.to_string())?;
+            self.peers.push(AuthorizedPeer { key, comment: comment.to_owned(), origin });
+        }
+        Ok(())
     }
 
     /// Reads the content of `file`. One bad line refuses the whole list: a restriction that is not understood must not

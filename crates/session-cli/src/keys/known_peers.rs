@@ -63,12 +63,35 @@ impl KnownPeers {
         Ok(Self { file: file.to_owned(), peers })
     }
 
+    /// Adds a line for a peer, here and in the file.
+    ///
+    /// # Errors
+    /// A sentence that names the file, where it cannot be written, or the line that has the name already.
+    pub fn add(&mut self, name: &str, key: PublicKey) -> Result<&KnownPeer, Failure> {
+        if let Some(peer) = self.find(name) {
+            let Origin { file, line } = &peer.origin;
+            let problem = format!("the name '{name}' stands in {} line {line} already", printable_path(file));
+            return Err(Failure::new(Exit::KeyFile, problem, "choose another name, or remove that line"));
+        }
+        let line = PublicKeyLine { key, comment: String::new() };
+        let origin = list::append(&self.file, &format!("{name} {line}"))?;
+        self.peers.push(KnownPeer { name: name.to_owned(), key, origin });
+        let last = self.peers.len() - 1;
+        Ok(&self.peers[last])
+    }
+
+    /// The peer called `name`, if there is one.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&KnownPeer> {
+        self.peers.iter().find(|peer| peer.name == name)
+    }
+
     /// The peer called `name`.
     ///
     /// # Errors
     /// A sentence that names the list in which the name is missing.
     pub fn named(&self, name: &str) -> Result<&KnownPeer, Failure> {
-        self.peers.iter().find(|peer| peer.name == name).ok_or_else(|| {
+        self.find(name).ok_or_else(|| {
             let problem = format!("no peer is called '{}' in {}", Printable(name), printable_path(&self.file));
             Failure::new(
                 Exit::KeyFile,
@@ -82,6 +105,23 @@ impl KnownPeers {
     #[must_use]
     pub fn holder(&self, key: &PublicKey) -> Option<&KnownPeer> {
         self.peers.iter().find(|peer| peer.key == *key)
+    }
+}
+
+impl KnownPeer {
+    /// What the user must read when the peer at `place` shows `other` and not the key of this line. It is never stored.
+    #[must_use]
+    pub fn has_changed(&self, other: &PublicKey, place: &str) -> Failure {
+        let Origin { file, line } = &self.origin;
+        let problem = format!(
+            "THE KEY OF {} HAS CHANGED: {place} shows {}, but {} line {line} has {}",
+            self.name,
+            other.fingerprint(),
+            printable_path(file),
+            self.key.fingerprint(),
+        );
+        let remedy = "somebody may be in between; only if its user has made a new key, remove that line and pair again";
+        Failure::new(Exit::KeyFile, problem, remedy)
     }
 }
 

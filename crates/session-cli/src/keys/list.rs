@@ -1,7 +1,9 @@
 //! What the two lists of public keys have in common: one entry a line, `#` for comments, trouble named by line.
 
-use std::fs;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::public::{ALGORITHM, PublicKeyError};
@@ -63,6 +65,23 @@ pub(super) fn read(file: &Path) -> Result<Option<String>, Failure> {
     }
     let content = fs::read(file).map_err(|error| unreadable(&reason(&error)))?;
     String::from_utf8(content).map(Some).map_err(|_| unreadable("not UTF-8 text"))
+}
+
+/// Adds `entry` as the last line of `file`, which is made if it is not there, as is its folder; both for this user only.
+pub(super) fn append(file: &Path, entry: &str) -> Result<Origin, Failure> {
+    let content = read(file)?.unwrap_or_default();
+    let unwritable = |error: std::io::Error| {
+        let problem = format!("list of keys {} cannot be written ({})", printable_path(file), reason(&error));
+        Failure::new(Exit::Io, problem, "check the path, its permissions and the room on the disk")
+    };
+    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unwritable)?;
+    }
+    let mut list = OpenOptions::new().append(true).create(true).mode(0o600).open(file).map_err(unwritable)?;
+    let begin = if content.is_empty() || content.ends_with('\n') { "" } else { "\n" };
+    // One write: whoever else appends at the same time gets a line of its own.
+    list.write_all(format!("{begin}{entry}\n").as_bytes()).and_then(|()| list.sync_all()).map_err(unwritable)?;
+    Ok(Origin { file: file.to_owned(), line: content.lines().count() + 1 })
 }
 
 /// The entries of a list: its lines without blank ones and comments.

@@ -3,5 +3,6 @@
 mod bad_input;
 mod demo;
 mod heavy;
+mod pair;
 mod support;
 mod transfer;

@@ -1,6 +1,6 @@
 //! Real processes of the `session` command, and folders for them.
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 
@@ -126,7 +126,17 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(mut command: Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::of(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// One whose user has typed `input`, and is gone then.
+    pub(crate) fn start_with_input(mut command: Command, input: &str) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        Self::of(child)
+    }
+
+    fn of(mut child: Child) -> Self {
         let output = BufReader::new(child.stdout.take().unwrap());
         let errors = BufReader::new(child.stderr.take().unwrap());
         Self { child, output, errors }
@@ -190,7 +200,10 @@ pub(crate) struct Listener {
 
 impl Listener {
     pub(crate) fn start(command: Command) -> Self {
-        let mut process = Process::start(command);
+        Self::of(Process::start(command))
+    }
+
+    pub(crate) fn of(mut process: Process) -> Self {
         let line = process.line();
         let address = line.strip_prefix("listening on ").and_then(|rest| rest.split(',').next());
         let address = address.unwrap_or_else(|| panic!("'{line}'")).to_owned();

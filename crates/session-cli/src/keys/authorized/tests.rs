@@ -74,6 +74,29 @@ fn missing_list_is_an_error_and_an_empty_one_lets_nobody_in() {
     assert_eq!(AuthorizedPeers::load(&file).unwrap().peers(), []);
 }
 
+#[test]
+fn who_is_let_in_stands_in_the_list_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("peers");
+    let mut peers = AuthorizedPeers::load_or_begin(&file).unwrap();
+    let key = PublicKey::from_bytes([1; 32]);
+    for _ in 0..2 {
+        peers.add(&file, key, "paired from 192.0.2.7").unwrap();
+    }
+    let read = AuthorizedPeers::load(&file).unwrap();
+    assert_eq!(read, peers);
+    assert_eq!(read.find(&key).unwrap().called("here"), "paired from 192.0.2.7 at here");
+    let nowhere = folder.path().join("peers/peers");
+    assert_eq!(
+        peers.add(&nowhere, PublicKey::from_bytes([2; 32]), "").unwrap_err().to_string(),
+        format!(
+            "list of keys {} cannot be read (Not a directory); check the path and its permissions",
+            nowhere.display()
+        )
+    );
+    assert_eq!(peers.peers().len(), 1);
+}
+
 proptest! {
     #[test]
     fn arbitrary_text_never_panics(content in any::<String>(), lines in "([a,= ]{0,3}(session-x25519)? ?[A=]{0,44}\n){0,5}") {

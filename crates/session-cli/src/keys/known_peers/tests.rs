@@ -25,6 +25,34 @@ fn names_and_holders_are_found() {
 }
 
 #[test]
+fn what_is_added_is_read_back_and_no_name_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("new/known_peers");
+    let mut peers = KnownPeers::load(&file).unwrap();
+    let added = peers.add("home", PublicKey::from_bytes([0; 32])).unwrap().clone();
+    assert_eq!(added.origin, Origin { file: file.clone(), line: 1 });
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&file) & 0o077, mode(file.parent().unwrap()) & 0o077), (0, 0), "for this user only");
+    // A last line without its end is ended first.
+    fs::write(&file, format!("home session-x25519 {FIRST}\n# end")).unwrap();
+    let mut peers = KnownPeers::load(&file).unwrap();
+    assert_eq!(peers.add("lab", PublicKey::from_bytes([1; 32])).unwrap().origin.line, 3);
+    assert_eq!(
+        fs::read_to_string(&file).unwrap(),
+        format!("home session-x25519 {FIRST}\n# end\nlab session-x25519 {SECOND}\n")
+    );
+    assert_eq!(KnownPeers::load(&file).unwrap(), peers);
+    assert_eq!(
+        peers.add("home", PublicKey::from_bytes([2; 32])).unwrap_err().to_string(),
+        format!(
+            "the name 'home' stands in {} line 1 already; choose another name, or remove that line",
+            file.display()
+        )
+    );
+    assert_eq!(KnownPeers::load(&file).unwrap(), peers, "nothing is written");
+}
+
+#[test]
 fn unknown_name_says_where_to_add_it() {
     let failure = parse("").unwrap().named("home").unwrap_err();
     assert_eq!(
