@@ -16,9 +16,10 @@ fn table() -> String {
         session_window,
         channel_window,
         send_blocks,
+        mailbox_blocks,
         record_blocks,
     } = Limits::default();
-    let rows: [(&str, u64, &str, &str); 12] = [
+    let rows: [(&str, u64, &str, &str); 13] = [
         (
             "sessions",
             sessions.into(),
@@ -52,6 +53,12 @@ fn table() -> String {
         ),
         ("channel_window", channel_window, "received, unread positions of a channel", "the same"),
         ("send_blocks", send_blocks.into(), "blocks of unacknowledged data of a channel", "`send` says `Blocked`"),
+        (
+            "mailbox_blocks",
+            mailbox_blocks.into(),
+            "blocks of unread messages of an unreliable or latest-value channel",
+            "unreliable: dropped and counted; latest-value: not acknowledged",
+        ),
         (
             "record_blocks",
             record_blocks.into(),

@@ -168,6 +168,8 @@ pub enum Event {
     Readable(SessionId, ChannelId),
     /// The channel takes bytes again after it said `Blocked`.
     Writable(SessionId, ChannelId),
+    /// Unreliable messages were lost on the way: [`lost_messages`](crate::SessionRef::lost_messages) tells how many so far.
+    Lost(SessionId, ChannelId),
     /// The peer's stack holds all that was sent on the channel up to `acked_offset`.
     Acknowledged(SessionId, ChannelId),
     /// The session will end soon unless something happens: [`expiry`](crate::SessionRef::expiry) says when and what,

@@ -9,6 +9,25 @@ pub enum ChannelMode {
     /// Every message once, in the order sent.
     #[default]
     ReliableOrdered,
+    /// Every message once, each as soon as it is complete: none waits for an earlier one. Whole messages only, up to the
+    /// channel's credit.
+    ReliableUnordered,
+    /// Every message once at most, and never again if it is lost. Whole messages only.
+    Unreliable,
+    /// Only the newest message counts: it arrives in the end, unless a newer one does. Whole messages only.
+    LatestValue,
+}
+
+impl ChannelMode {
+    /// Messages may be given and taken piece by piece.
+    pub(crate) const fn is_streamed(self) -> bool {
+        matches!(self, Self::ReliableOrdered)
+    }
+
+    /// Messages travel in MESSAGE frames, without credit and each for itself.
+    pub(crate) const fn stands_alone(self) -> bool {
+        matches!(self, Self::Unreliable | Self::LatestValue)
+    }
 }
 
 /// A channel both applications agreed upon. Id and mode must be the same at both ends; priority and weight rule what this end sends.

@@ -12,6 +12,7 @@
 /// | received, unread positions of a session | `session_window` | the peer's credit ends |
 /// | received, unread positions of a channel | `channel_window` | the peer's credit ends |
 /// | sent, unacknowledged blocks of a channel | `send_blocks`, or all that is not one window | send says `Blocked` |
+/// | received, unread blocks of an unreliable or latest-value channel | `mailbox_blocks` | unreliable: the message is dropped and counted; latest-value: it is not acknowledged (`NoMemory`) |
 /// | blocks of sent-packet records of a session | `record_blocks` | no further data until an acknowledgement |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -31,6 +32,8 @@ pub struct Limits {
     pub channel_window: u64,
     /// Blocks one channel may hold of data not yet acknowledged.
     pub send_blocks: u32,
+    /// Blocks one unreliable or latest-value channel may hold of messages received and not read.
+    pub mailbox_blocks: u32,
     /// Blocks one session may hold of records of sent packets.
     pub record_blocks: u32,
 }
@@ -47,6 +50,7 @@ impl Default for Limits {
             session_window: 1 << 20,
             channel_window: 1 << 20,
             send_blocks: 2048,
+            mailbox_blocks: 256,
             record_blocks: 256,
         }
     }

@@ -1,6 +1,7 @@
 //! The memory that sessions of one endpoint draw on.
 
-use crate::channel::Channel;
+use crate::channel::{Channel, Mailbox};
+use crate::channel_config::ChannelConfig;
 use crate::limits::Limits;
 use crate::pool::Pool;
 use crate::slab::Slab;
@@ -11,24 +12,29 @@ pub(crate) struct Memory {
     /// Payload, records of sent packets, handshake messages.
     pub(crate) pool: Pool,
     pub(crate) channels: Slab<Channel>,
+    /// The receiving halves of channels whose messages stand alone.
+    pub(crate) mailboxes: Slab<Mailbox>,
 }
 
 impl Memory {
-    /// Memory for `limits.sessions` sessions with `agreed` channels each beside the control channel.
-    pub(crate) fn new(limits: &Limits, agreed: usize, open_limit: u32) -> Self {
+    /// Memory for `limits.sessions` sessions with the channels `agreed` each beside the control channel.
+    pub(crate) fn new(limits: &Limits, agreed: &[ChannelConfig], open_limit: u32) -> Self {
         // A new session is made before the closed one goes whose slot it takes.
         let sessions = limits.sessions.saturating_add(1);
-        let channels = u32::try_from(agreed + 1).unwrap_or(u32::MAX);
+        let channels = u32::try_from(agreed.len() + 1).unwrap_or(u32::MAX);
+        let alone = agreed.iter().filter(|channel| channel.mode.stands_alone()).count() as u32;
         Self {
             pool: Pool::new(limits.pool_blocks, limits.block_size as usize, open_limit),
             channels: Slab::new(sessions.saturating_mul(channels)),
+            mailboxes: Slab::new(sessions.saturating_mul(alone)),
         }
     }
 
     /// Feeds what belongs to nobody; the rest is fed by who holds it.
     pub(crate) fn digest_into(&self, hash: &mut StateHash) {
-        let Self { pool, channels } = self;
+        let Self { pool, channels, mailboxes } = self;
         pool.digest_into(hash);
         hash.u64(u64::from(channels.vacant()));
+        hash.u64(u64::from(mailboxes.vacant()));
     }
 }

@@ -263,7 +263,7 @@ error! {
         Keepalive => "keepalive intervals are 1 ms to 1 h in whole milliseconds, and ours is not above the longest",
         /// A capability above bit 61.
         Capabilities => "capabilities are bits 0 to 61",
-        /// More than 3 channels, one twice, or an id outside 16–255.
+        /// More than 15 channels, one twice, an id outside 16–255, a priority above 7, or a weight of 0.
         Channels => "an endpoint has up to 15 different channels with ids from 16 to 255, priorities to 7 and weights from 1",
         /// The application protocol is longer than 64 bytes.
         Application => "the application protocol is longer than 64 bytes",
@@ -327,6 +327,8 @@ error! {
         UnknownChannel => "no such channel",
         /// A streamed message is open on the channel; or none is, for `write` and `finish`.
         Streaming => "the channel is in the middle of a streamed message, or was expected to be",
+        /// The channel's mode takes whole messages only: `send`.
+        WholeOnly => "the channel takes whole messages only",
     }
 }
 
@@ -339,6 +341,8 @@ error! {
         UnknownChannel => "no such channel",
         /// The message is longer than the buffer; it is kept.
         TooSmall => "the message is longer than the buffer",
+        /// The channel's mode gives whole messages only: `recv`.
+        WholeOnly => "the channel gives whole messages only",
     }
 }
 

@@ -40,8 +40,9 @@ pub use request::{
 pub use session::Session;
 
 pub use session_core::{
-    ChannelId, Chunk, CloseCode, CloseReason, CloseSpace, ClosedBy, Discards, ExtendError, Limits, MessageId, PeerId,
-    PskName, PublicKey, RustCrypto, SecondSession, Secret, State, StaticKey, Stats, Text, Timeouts, Uid,
+    ChannelConfig, ChannelId, ChannelMode, Chunk, CloseCode, CloseReason, CloseSpace, ClosedBy, Discards, ExtendError,
+    Limits, MessageId, PeerId, PskName, PublicKey, RustCrypto, SecondSession, Secret, State, StaticKey, Stats, Text,
+    Timeouts, Uid,
 };
 
 /// What a runtime's adapter implements and starts. Not for applications: it may change with any release.

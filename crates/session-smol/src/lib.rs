@@ -27,11 +27,12 @@ use async_io::Async;
 use session_driver::seam::{self, AsyncUdpSocket, Clock, Datagrams, RecvMeta, Timer, Udp};
 
 pub use session_driver::{
-    AcceptError, BindError, ByteReader, ByteStream, ByteWriter, Channel, ChannelId, ChannelTaken, Chunk, CloseCode,
-    CloseReason, CloseSpace, ClosedBy, ConnectError, ConnectRequest, Discards, Endpoint, EndpointBuilder,
-    EndpointStats, Incoming, Limits, MessageId, MessageSink, Messages, PeerId, PskName, PublicKey, RecvError, Request,
-    RequestError, RequestOptions, Requester, RequesterStats, RespondError, Responder, ResponderStats, RustCrypto,
-    SecondSession, Secret, SendError, Session, State, StaticKey, Stats, Status, Text, Timeouts, Uid,
+    AcceptError, BindError, ByteReader, ByteStream, ByteWriter, Channel, ChannelConfig, ChannelId, ChannelMode,
+    ChannelTaken, Chunk, CloseCode, CloseReason, CloseSpace, ClosedBy, ConnectError, ConnectRequest, Discards,
+    Endpoint, EndpointBuilder, EndpointStats, Incoming, Limits, MessageId, MessageSink, Messages, PeerId, PskName,
+    PublicKey, RecvError, Request, RequestError, RequestOptions, Requester, RequesterStats, RespondError, Responder,
+    ResponderStats, RustCrypto, SecondSession, Secret, SendError, Session, State, StaticKey, Stats, Status, Text,
+    Timeouts, Uid,
 };
 
 /// Binds a configured endpoint to a socket and starts it on smol's global executor.

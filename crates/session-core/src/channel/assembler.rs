@@ -1,5 +1,7 @@
 //! The receiving half of a reliable-ordered channel.
 
+mod unordered;
+
 use core::fmt;
 
 use super::Fragment;

@@ -1,20 +1,24 @@
-//! The reliable-ordered channel: [`outbox`] is its sending half, [`assembler`] its receiving half.
+//! Channels: [`outbox`] is the sending half of every mode, [`assembler`] the receiving half of the reliable modes, [`mailbox`] that of
+//! the modes whose messages stand alone.
 //!
 //! A channel is a space of *positions*. A message of L bytes takes L + 1 of them: its bytes, then one terminator.
 //! Both halves keep positions, and bitmaps about them, in pool blocks at fixed places (see [`block_map`]); neither allocates.
 
 pub(crate) mod assembler;
 pub(crate) mod block_map;
+pub(crate) mod mailbox;
 pub(crate) mod outbox;
 
 pub use assembler::Chunk;
 pub(crate) use assembler::{Assembler, InsertError};
 pub(crate) use block_map::positions_per_block;
+pub(crate) use mailbox::{Mailbox, MessagePart, Posted};
 pub(crate) use outbox::{Outbox, OutboxError};
 
-use crate::channel_config::ChannelConfig;
+use crate::channel_config::{ChannelConfig, ChannelMode};
 use crate::ids::ChannelId;
 use crate::pool::Pool;
+use crate::slab::SlabKey;
 use crate::state_hash::StateHash;
 
 /// A byte moves a channel of weight 1 this far.
@@ -25,10 +29,19 @@ pub(crate) const MAX_OFFSET: u64 = 1 << 62;
 /// Both halves of one channel.
 pub(crate) struct Channel {
     pub(crate) id: ChannelId,
+    pub(crate) mode: ChannelMode,
     pub(crate) priority: u8,
     weight: u8,
     pub(crate) outbox: Outbox,
     pub(crate) inbox: Assembler,
+    /// The receiving half where messages stand alone; nowhere else.
+    pub(crate) mailbox: SlabKey,
+    /// Number of the message being sent, where messages stand alone, and the offset at which it begins.
+    message_number: u64,
+    message_start: u64,
+    /// Unreliable messages of which a part was lost, and the end of the last of them.
+    lost_messages: u64,
+    lost_to: u64,
     /// The peer takes positions below this.
     pub(crate) send_maximum: u64,
     /// We take positions below this.
@@ -79,10 +92,16 @@ impl Channel {
     pub(crate) const fn new(config: &ChannelConfig, window: u64) -> Self {
         Self {
             id: config.id,
+            mode: config.mode,
             priority: config.priority,
             weight: config.weight,
             outbox: Outbox::new(),
             inbox: Assembler::new(),
+            mailbox: SlabKey::NOWHERE,
+            message_number: 0,
+            message_start: 0,
+            lost_messages: 0,
+            lost_to: 0,
             send_maximum: 0,
             receive_maximum: window,
             first_maximum: window,
@@ -93,6 +112,55 @@ impl Channel {
             turn: 0,
             served_at: 0,
         }
+    }
+
+    /// Queues a whole message as the mode has it. Returns its end offset.
+    pub(crate) fn send(&mut self, pool: &mut Pool, message: &[u8], block_budget: u32) -> Result<u64, OutboxError> {
+        if self.mode != ChannelMode::LatestValue {
+            return self.outbox.send(pool, message, block_budget);
+        }
+        let end = self.outbox.replace(pool, message, block_budget)?;
+        self.message_start = end.saturating_sub(message.len() as u64).saturating_sub(1);
+        self.message_number = self.message_number.saturating_add(1);
+        Ok(end)
+    }
+
+    /// Number of the message that `fragment` is part of, and the fragment's place in it.
+    pub(crate) fn place_in_message(&self, fragment: &Fragment) -> (u64, u64) {
+        let first = self.mode == ChannelMode::Unreliable && fragment.begin;
+        let start = if first { fragment.offset } else { self.message_start };
+        (self.message_number, fragment.offset.saturating_sub(start))
+    }
+
+    /// `fragment` left in a packet.
+    pub(crate) fn on_sent(&mut self, pool: &mut Pool, fragment: &Fragment) {
+        self.outbox.on_sent(pool, fragment);
+        if self.mode == ChannelMode::Unreliable {
+            // Nothing is sent twice, so messages leave one after the other.
+            if fragment.begin {
+                self.message_start = fragment.offset;
+            }
+            self.message_number = self.message_number.saturating_add(u64::from(fragment.end));
+        }
+    }
+
+    /// A packet with a part of it was lost. Returns whether that loses a message for good.
+    pub(crate) fn on_lost(&mut self, pool: &mut Pool, offset: u64, positions: u64) -> bool {
+        if self.mode != ChannelMode::Unreliable {
+            self.outbox.on_lost(pool, offset, positions);
+            return false;
+        }
+        if offset >= self.lost_to && offset >= self.outbox.acked_to() {
+            self.lost_messages = self.lost_messages.saturating_add(1);
+            self.lost_to = self.outbox.end_of_message(pool, offset).unwrap_or(offset.saturating_add(positions));
+        }
+        self.outbox.on_acked(pool, offset, positions);
+        true
+    }
+
+    /// Unreliable messages of which a part was lost.
+    pub(crate) fn lost_messages(&self) -> u64 {
+        self.lost_messages
     }
 
     /// The peer was given more credit than at the beginning.
@@ -144,10 +212,16 @@ impl Channel {
     pub(crate) fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
         let Self {
             id,
+            mode,
             priority,
             weight,
             outbox,
             inbox,
+            mailbox: _,
+            message_number,
+            message_start,
+            lost_messages,
+            lost_to,
             send_maximum,
             receive_maximum,
             first_maximum: _,
@@ -158,6 +232,10 @@ impl Channel {
             turn,
             served_at,
         } = self;
+        hash.u64(*mode as u64);
+        for number in [message_number, message_start, lost_messages, lost_to] {
+            hash.u64(*number);
+        }
         hash.u64(u64::from(*priority));
         hash.u64(u64::from(*weight));
         hash.u64(*turn);

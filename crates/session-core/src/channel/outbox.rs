@@ -94,6 +94,18 @@ impl Outbox {
         Ok(self.write)
     }
 
+    /// Gives up what is queued and queues a whole message in its place, or changes nothing.
+    pub(crate) fn replace(&mut self, pool: &mut Pool, message: &[u8], block_budget: u32) -> Result<u64, OutboxError> {
+        let blocks = self.blocks_for(per_block(pool), (message.len() as u64).saturating_add(1));
+        if blocks > block_budget.min(pool.open_available().saturating_add(self.blocks)) {
+            return Err(OutboxError::Blocked);
+        }
+        self.release(pool);
+        self.append(pool, message);
+        self.append_terminator(pool);
+        Ok(self.write)
+    }
+
     /// Opens a message that [`Outbox::write`] fills and [`Outbox::finish`] ends.
     pub(crate) fn begin(&mut self) -> Result<(), OutboxError> {
         if self.streaming {
@@ -226,6 +238,21 @@ impl Outbox {
         if added > 0 {
             self.pending_from = self.pending_from.min(from);
         }
+    }
+
+    /// The position after the terminator of the message that holds `offset`, which is not acknowledged yet.
+    pub(crate) fn end_of_message(&self, pool: &Pool, offset: u64) -> Option<u64> {
+        let per_block = per_block(pool);
+        let mut block = self.locate(pool, offset / per_block);
+        while let Some(id) = block {
+            let start = block_map::index(pool, id) * per_block;
+            let from = offset.saturating_sub(start) as usize;
+            if let Some(at) = first_set(block_map::view(pool, id).maps[END], from, per_block as usize) {
+                return Some(start + at as u64 + 1);
+            }
+            block = pool.next(id);
+        }
+        None
     }
 
     /// The peer has every position below this one.

@@ -294,6 +294,19 @@ impl<'a> SessionRef<'a> {
         self.core.is_all_acked(self.memory, channel)
     }
 
+    /// Messages sent on an unreliable channel that were lost on the way, for all this side knows.
+    #[must_use]
+    pub fn lost_messages(&self, channel: ChannelId) -> u64 {
+        self.core.lost_messages(self.memory, channel)
+    }
+
+    /// Messages received on an unreliable or latest-value channel that were given up: for want of room, or incomplete when newer
+    /// ones came.
+    #[must_use]
+    pub fn dropped_messages(&self, channel: ChannelId) -> u64 {
+        self.core.dropped_messages(self.memory, channel)
+    }
+
     /// Bytes left of the channel's current message, if it has arrived to its end.
     #[must_use]
     pub fn message_length(&self, channel: ChannelId) -> Option<u64> {

@@ -16,6 +16,7 @@ pub use single::Session;
 use core::time::Duration;
 
 use crate::action::{Action, Arrival, Deadline, Ecn, Link, Received, Transmit};
+use crate::channel_config::ChannelConfig;
 use crate::config::{Config, ConnectOptions, Peer};
 use crate::crypto::hkdf::hmac;
 use crate::crypto::{Generator, KeyCache, Provider, PublicKey, RustCrypto, Secret};
@@ -86,17 +87,17 @@ impl<P: Provider> Endpoint<P> {
     /// [`ConfigError`] names the part of `config` or `limits` that cannot work.
     pub fn new(config: Config, limits: Limits, provider: P, seed: Seed) -> Result<Self, ConfigError> {
         config.check()?;
-        check_limits(&limits, config.channels.len())?;
+        check_limits(&limits, &config.channels)?;
         let mut generator = Generator::new(seed);
         let [routes_key, hellos_key, peers_key] = core::array::from_fn(|_| generator.draw_secret());
         let directory_key = Secret::new(hmac(peers_key.expose(), &[b"directory"]));
         let directory = Directory::new(limits.sessions, config.directory_events, directory_key);
         let pending = limits.pending.min(limits.sessions);
-        let window = data_blocks(&limits, config.channels.len());
+        let window = data_blocks(&limits, &config.channels);
         let open = limits.pool_blocks - window;
         // A channel that may hold more than senders may hold together could wait for ever.
         let limits = Limits { send_blocks: limits.send_blocks.min(open), ..limits };
-        let memory = Memory::new(&limits, config.channels.len(), open);
+        let memory = Memory::new(&limits, &config.channels, open);
         Ok(Self {
             shared: Shared { provider, memory, keys: KeyCache::new(limits.hot_keys), key_owners: 0, generator },
             slots: Slots::new(limits.sessions),
@@ -575,13 +576,20 @@ impl<P: Provider> Endpoint<P> {
     }
 }
 
-fn check_limits(limits: &Limits, channels: usize) -> Result<(), ConfigError> {
+fn check_limits(limits: &Limits, channels: &[ChannelConfig]) -> Result<(), ConfigError> {
     if !matches!(limits.block_size, 256 | 1024) {
         return Err(ConfigError::BlockSize);
     }
     let windows = u64::from(data_blocks(limits, channels)) * 2;
-    let zero =
-        [limits.sessions, limits.pending, limits.hot_keys, limits.send_blocks, limits.record_blocks].contains(&0);
+    let zero = [
+        limits.sessions,
+        limits.pending,
+        limits.hot_keys,
+        limits.send_blocks,
+        limits.mailbox_blocks,
+        limits.record_blocks,
+    ]
+    .contains(&0);
     if zero
         || limits.session_window == 0
         || limits.channel_window == 0

@@ -21,6 +21,7 @@ mod first_contact;
 mod forged;
 mod handshake;
 mod lifetime;
+mod modes;
 mod pair;
 mod priority;
 mod recovery;
@@ -40,6 +41,7 @@ fn small_limits() -> Limits {
         session_window: 4096,
         channel_window: 4096,
         send_blocks: 16,
+        mailbox_blocks: 16,
         record_blocks: 8,
     }
 }
@@ -49,7 +51,7 @@ fn endpoint(number: u8, limits: Limits) -> Endpoint {
     Endpoint::new(Config::new(key, "test"), limits, RustCrypto, Seed::new([number; 32])).unwrap()
 }
 
-fn endpoint_with(number: u8, limits: Limits, channels: &[crate::channel_config::ChannelConfig]) -> Endpoint {
+fn endpoint_with(number: u8, limits: Limits, channels: &[ChannelConfig]) -> Endpoint {
     let key = StaticKey::new(&RustCrypto, Secret::new([number; 32]));
     let mut config = Config::new(key, "test");
     config.channels = channels.to_vec();

@@ -19,6 +19,7 @@ use alloc::vec::Vec;
 use core::net::{Ipv4Addr, SocketAddr};
 
 use crate::action::{Action, Arrival, Carrier, Event, Link, Received};
+use crate::channel_config::{ChannelConfig, ChannelMode};
 use crate::config::Config;
 use crate::crypto::{Provider, Secret, StaticKey};
 use crate::endpoint::Endpoint;
@@ -54,12 +55,13 @@ fn limits() -> Limits {
     Limits {
         sessions: 4,
         pending: 2,
-        pool_blocks: 40,
+        pool_blocks: 42,
         block_size: 256,
         hot_keys: 2,
         session_window: 2048,
         channel_window: 2048,
         send_blocks: 8,
+        mailbox_blocks: 16,
         record_blocks: 8,
     }
 }
@@ -67,7 +69,12 @@ fn limits() -> Limits {
 /// The endpoint of node `number`; equal arguments give equal endpoints.
 fn endpoint<P: Provider>(number: u8, provider: P, limits: Limits) -> Endpoint<P> {
     let key = StaticKey::new(&provider, Secret::new([number; 32]));
-    let config = Config::new(key, "fuzz");
+    let mut config = Config::new(key, "fuzz");
+    config.channels.extend([
+        ChannelConfig::new(ChannelId(20), ChannelMode::ReliableUnordered),
+        ChannelConfig::new(ChannelId(21), ChannelMode::Unreliable),
+        ChannelConfig::new(ChannelId(22), ChannelMode::LatestValue),
+    ]);
     Endpoint::new(config, limits, provider, Seed::new([number; 32])).unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -37,6 +37,9 @@ const VALID: &[(&str, &[u8])] = &[
     ("max-data", &[0x10, 0x7F, 0xFF]),
     ("max-channel-data", &[0x11, 16, 0x7F, 0xFF]),
     ("extension", &[0x80, 2, 1, 2]),
+    ("data-unordered", &[0x0B, 20, 7, 1, b'u']),
+    ("message", &[0x13, 21, 0, 0, 1, 1, b'm']),
+    ("message-part", &[0x13, 22, 0, 0, 0, 1, b'p']),
     ("close", &[0x04, 1, 5, 0, 3, b'b', b'y', b'e']),
 ];
 
@@ -55,6 +58,10 @@ const FAULTS: &[(&str, &[u8])] = &[
     ("no-position", &[0x08, 16, 0, 0]),
     ("ack-of-unsent", &[0x02, 0x3F, 0, 0, 0]),
     ("close-text", &[0x04, 0, 0, 0, 1, 0xFF]),
+    ("message-mode", &[0x13, 16, 0, 0, 1, 1, b'x']),
+    ("data-mode", &[0x0B, 21, 0, 1, b'x']),
+    ("message-unknown-channel", &[0x13, 23, 0, 0, 1, 1, b'x']),
+    ("message-nothing", &[0x13, 21, 0, 0, 0, 0]),
     ("control-type", &[0x0B, 0, 8, 1, 0x20]),
 ];
 
@@ -171,6 +178,11 @@ pub(super) fn frames_after_open() -> Vec<Seed> {
             push(name, Stage::Established, &[(0, packet), (SKIP_NUMBERS, &[0x01])]);
         }
         push("contradiction", Stage::Established, &[(0, &[0x09, 16, 0, 2, 1, 2]), (0, &[0x0A, 16, 0, 1, 1])]);
+        push(
+            "message-contradiction",
+            Stage::Established,
+            &[(0, &[0x13, 21, 0, 8, 1, 1, 1]), (0, &[0x13, 21, 0, 4, 1, 1, 1])],
+        );
         push("wrong-tag", Stage::Established, &[(WRONG_TAG, &[0x01]), (0, &[0x01])]);
         push("wrong-id", Stage::Established, &[(WRONG_ID, &[0x01])]);
         push("key-phase", Stage::Established, &[(KEY_PHASE, &[0x01])]);

@@ -1,7 +1,7 @@
 //! A session's channels, the credit given and received on them, and the memory that backs the credit.
 
-use crate::channel::{Channel, Chunk, Fragment, InsertError, positions_per_block};
-use crate::channel_config::ChannelConfig;
+use crate::channel::{Channel, Chunk, Fragment, InsertError, Mailbox, MessagePart, Posted, positions_per_block};
+use crate::channel_config::{ChannelConfig, ChannelMode};
 use crate::ids::ChannelId;
 use crate::limits::{CHANNELS, CONTROL_WINDOW, Limits};
 use crate::memory::Memory;
@@ -58,6 +58,8 @@ pub(crate) struct Stored {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StoreError {
     UnknownChannel,
+    /// DATA on a channel of MESSAGE frames, or the other way round.
+    Mode,
     FlowControl,
     Contradiction,
     OffsetOverflow,
@@ -71,16 +73,23 @@ impl Channels {
         let application = agreed.len().min(CHANNELS - 1);
         let mut keys = [SlabKey::NOWHERE; CHANNELS];
         let control = ChannelConfig::from(ChannelId::CONTROL);
-        let agreed = agreed.iter().map(|config| (config, limits.channel_window));
-        for (key, (config, window)) in keys.iter_mut().zip([(&control, CONTROL_WINDOW)].into_iter().chain(agreed)) {
-            let opened = memory.channels.insert(Channel::new(config, window));
+        let windows = agreed.iter().map(|config| (config, limits.channel_window));
+        for (key, (config, window)) in keys.iter_mut().zip([(&control, CONTROL_WINDOW)].into_iter().chain(windows)) {
+            let mut channel = Channel::new(config, window);
+            if config.mode.stands_alone() {
+                let mailbox = Mailbox::new(config.mode == ChannelMode::LatestValue, limits.mailbox_blocks);
+                let posted = memory.mailboxes.insert(mailbox);
+                debug_assert!(posted.is_ok(), "there is room for the mailboxes of every session");
+                channel.mailbox = posted.unwrap_or(SlabKey::NOWHERE);
+            }
+            let opened = memory.channels.insert(channel);
             debug_assert!(opened.is_ok(), "there is room for the channels of every session");
             *key = opened.unwrap_or(SlabKey::NOWHERE);
         }
         Self {
             keys,
             count: (application + 1) as u8,
-            data: Backing { blocks: data_blocks(limits, application), ..Backing::default() },
+            data: Backing { blocks: data_blocks(limits, agreed), ..Backing::default() },
             control: Backing { blocks: CONTROL_WINDOW.div_ceil(per_block) as u32 + 1, ..Backing::default() },
             send_maximum: 0,
             peer_window: 0,
@@ -94,7 +103,7 @@ impl Channels {
     pub(crate) fn set_initial_credit(&mut self, memory: &mut Memory, session: u64, channel: u64, control: u64) {
         self.send_maximum = session;
         // Messages of that size on all channels at once fit the session's credit: none waits for another's rest.
-        let share = session / u64::from(self.count.max(2) - 1);
+        let share = session / (self.credited(memory).count() as u64).max(1);
         self.peer_window = channel.min(share);
         let has_urgent = self.iter(memory).skip(1).any(|channel| channel.priority == URGENT);
         self.urgent_share = if has_urgent { share.min(URGENT_CREDIT) } else { 0 };
@@ -149,6 +158,9 @@ impl Channels {
         let index = self.find(memory, id).ok_or(StoreError::UnknownChannel)?;
         let received = self.received(memory);
         let channel = memory.channels.get_mut(self.keys[index]).ok_or(StoreError::UnknownChannel)?;
+        if channel.mode.stands_alone() {
+            return Err(StoreError::Mode);
+        }
         let end = fragment.end_offset().ok_or(StoreError::OffsetOverflow)?;
         let advance = end.saturating_sub(channel.inbox.highest());
         let over_session = index != CONTROL && received.saturating_add(advance) > self.receive_maximum;
@@ -162,6 +174,71 @@ impl Channels {
             Err(InsertError::NoMemory) => Err(StoreError::NoMemory),
             Err(InsertError::Violation(_)) => Err(StoreError::Contradiction),
         }
+    }
+
+    /// Takes a part of a message that stands alone; `Ok(None)` if there is no room for it. All or nothing.
+    pub(crate) fn post(
+        &mut self,
+        memory: &mut Memory,
+        id: ChannelId,
+        part: &MessagePart<'_>,
+    ) -> Result<Option<Stored>, StoreError> {
+        let index = self.find(memory, id).ok_or(StoreError::UnknownChannel)?;
+        let Memory { pool, channels, mailboxes } = memory;
+        let channel = self.get_in(channels, index).ok_or(StoreError::UnknownChannel)?;
+        let mailbox = mailboxes.get_mut(channel.mailbox).ok_or(StoreError::Mode)?;
+        match mailbox.post(pool, part) {
+            Posted::Complete => Ok(Some(Stored { index, advanced: true })),
+            Posted::Kept => Ok(Some(Stored { index, advanced: false })),
+            // Lost here is lost as on the way; the newest value has to come again.
+            Posted::NoRoom if channel.mode == ChannelMode::Unreliable => Ok(Some(Stored { index, advanced: false })),
+            Posted::NoRoom => Ok(None),
+            Posted::Contradiction => Err(StoreError::Contradiction),
+        }
+    }
+
+    /// Copies a whole message into `out`; `None` if none is complete, or if it is longer than `out`.
+    pub(crate) fn take(&mut self, memory: &mut Memory, limits: &Limits, index: usize, out: &mut [u8]) -> Option<usize> {
+        let Memory { pool, channels, mailboxes } = &mut *memory;
+        let channel = self.get_in(channels, index)?;
+        if let Some(mailbox) = mailboxes.get_mut(channel.mailbox) {
+            return mailbox.take(pool, out);
+        }
+        let length = channel.inbox.take_complete(pool, &mut self.data.reservation, out)?;
+        self.renew_credit(memory, limits, index);
+        self.unsecure_if_empty(memory);
+        Some(length)
+    }
+
+    /// The length of the message that can be read whole next, whatever the mode.
+    pub(crate) fn message_length(&self, memory: &Memory, index: usize) -> Option<u64> {
+        let channel = self.get(memory, index)?;
+        match channel.mode {
+            ChannelMode::ReliableOrdered => channel.inbox.message_length(),
+            ChannelMode::ReliableUnordered => channel.inbox.complete_length(&memory.pool),
+            ChannelMode::Unreliable | ChannelMode::LatestValue => {
+                memory.mailboxes.get(channel.mailbox)?.message_length(&memory.pool)
+            }
+        }
+    }
+
+    /// Messages of the channel at `index` may be complete whatever is missing before them.
+    pub(crate) fn is_unordered(&self, memory: &Memory, index: usize) -> bool {
+        self.get(memory, index).is_some_and(|channel| channel.mode == ChannelMode::ReliableUnordered)
+    }
+
+    /// Something can be read on the channel at `index`.
+    pub(crate) fn is_readable(&self, memory: &Memory, index: usize) -> bool {
+        self.get(memory, index).is_some_and(|channel| match channel.mode {
+            ChannelMode::ReliableOrdered => channel.inbox.readable(),
+            _ => self.message_length(memory, index).is_some(),
+        })
+    }
+
+    /// Messages of the channel at `index` that this side gave up for want of room, or because newer ones came.
+    pub(crate) fn dropped_messages(&self, memory: &Memory, index: usize) -> u64 {
+        let mailbox = self.get(memory, index).and_then(|channel| memory.mailboxes.get(channel.mailbox));
+        mailbox.map_or(0, Mailbox::dropped)
     }
 
     /// Reads the next bytes of the current message and gives the peer new credit for them.
@@ -239,14 +316,22 @@ impl Channels {
         if index == CONTROL {
             return channel.send_maximum;
         }
+        if channel.mode.stands_alone() {
+            return u64::MAX;
+        }
         let kept_back = if channel.priority == URGENT { 0 } else { self.urgent_share };
         let left = self.send_maximum.saturating_sub(sent).saturating_sub(kept_back);
         channel.send_maximum.min(channel.outbox.highest_sent().saturating_add(left))
     }
 
-    /// Positions sent on all application channels.
+    /// The application's channels that draw on the session's credit.
+    fn credited<'m>(&self, memory: &'m Memory) -> impl Iterator<Item = &'m Channel> {
+        self.iter(memory).skip(1).filter(|channel| !channel.mode.stands_alone())
+    }
+
+    /// Positions sent on them.
     fn sent(&self, memory: &Memory) -> u64 {
-        self.iter(memory).skip(1).map(|channel| channel.outbox.highest_sent()).sum()
+        self.credited(memory).map(|channel| channel.outbox.highest_sent()).sum()
     }
 
     /// The channel to take data from now: control first, then by priority, then by turn.
@@ -310,8 +395,12 @@ impl Channels {
         self.release_outboxes(memory);
         for (index, key) in self.keys.into_iter().enumerate() {
             let backing = if index == CONTROL { &mut self.control } else { &mut self.data };
-            if let Some(channel) = memory.channels.get_mut(key) {
-                channel.inbox.release(&mut memory.pool, &mut backing.reservation);
+            let Memory { pool, channels, mailboxes } = &mut *memory;
+            if let Some(channel) = channels.get_mut(key) {
+                channel.inbox.release(pool, &mut backing.reservation);
+                if let Some(mailbox) = mailboxes.get_mut(channel.mailbox) {
+                    mailbox.release(pool);
+                }
             }
         }
         self.unsecure_if_empty(memory);
@@ -321,12 +410,14 @@ impl Channels {
     pub(crate) fn release(&mut self, memory: &mut Memory) {
         self.release_data(memory);
         for key in core::mem::replace(&mut self.keys, [SlabKey::NOWHERE; CHANNELS]) {
-            memory.channels.remove(key);
+            if let Some(channel) = memory.channels.remove(key) {
+                memory.mailboxes.remove(channel.mailbox);
+            }
         }
     }
 
     pub(crate) fn has_unread(&self, memory: &Memory) -> bool {
-        self.iter(memory).skip(1).any(|channel| channel.inbox.readable())
+        (1..usize::from(self.count)).any(|index| self.is_readable(memory, index))
     }
 
     pub(crate) fn digest_into(&self, memory: &Memory, hash: &mut StateHash) {
@@ -334,6 +425,9 @@ impl Channels {
             self;
         for channel in self.iter(memory) {
             channel.digest_into(&memory.pool, hash);
+            if let Some(mailbox) = memory.mailboxes.get(channel.mailbox) {
+                mailbox.digest_into(&memory.pool, hash);
+            }
         }
         data.digest_into(hash);
         control.digest_into(hash);
@@ -376,9 +470,10 @@ fn renew(maximum: &mut u64, window: u64, read: u64, received: u64) -> bool {
     worth_it
 }
 
-/// Blocks that hold `session_window` positions however they are spread over `channels` channels: each channel may begin
-/// and end inside a block.
-pub(crate) fn data_blocks(limits: &Limits, channels: usize) -> u32 {
+/// Blocks that hold `session_window` positions however they are spread over the channels `agreed`: each channel that draws on
+/// credit may begin and end inside a block.
+pub(crate) fn data_blocks(limits: &Limits, agreed: &[ChannelConfig]) -> u32 {
+    let channels = agreed.iter().filter(|channel| !channel.mode.stands_alone()).count();
     let per_block = positions_per_block(limits.block_size as usize);
     let blocks = limits.session_window.div_ceil(per_block).saturating_add(2 * channels as u64);
     u32::try_from(blocks).unwrap_or(u32::MAX)

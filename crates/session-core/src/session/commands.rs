@@ -3,6 +3,7 @@
 use super::channels::CONTROL;
 use super::{Phase, SessionCore};
 use crate::channel::{Channel, Chunk, OutboxError, positions_per_block};
+use crate::channel_config::ChannelMode;
 use crate::crypto::Provider;
 use crate::ids::{ChannelId, MessageId, Uid};
 use crate::memory::Memory;
@@ -21,19 +22,21 @@ impl SessionCore {
         id: ChannelId,
     ) -> Result<MessageId, SendError> {
         let index = self.channel_to_send(&context.shared.memory, id)?;
-        if message.len() as u64 >= self.largest_whole(context.settings) {
+        let alone = self.mode_at(&context.shared.memory, index).stands_alone();
+        if message.len() as u64 >= self.largest_whole(context.settings, alone) {
             return Err(SendError::TooLarge);
         }
-        self.with_outbox(context, index, message.len(), |channel, pool, budget| {
-            channel.outbox.send(pool, message, budget)
-        })
-        .map(|end_offset| MessageId { channel: id, end_offset })
+        self.with_outbox(context, index, message.len(), |channel, pool, budget| channel.send(pool, message, budget))
+            .map(|end_offset| MessageId { channel: id, end_offset })
     }
 
     /// Opens a message to be written piece by piece.
     pub(crate) fn begin<P: Provider>(&mut self, context: &mut Context<'_, P>, id: ChannelId) -> Result<(), SendError> {
         let memory = &mut context.shared.memory;
         let index = self.channel_to_send(memory, id)?;
+        if !self.mode_at(memory, index).is_streamed() {
+            return Err(SendError::WholeOnly);
+        }
         let channel = self.channels.get_mut(memory, index).ok_or(SendError::UnknownChannel)?;
         channel.outbox.begin().map_err(|_| SendError::Streaming)
     }
@@ -76,6 +79,9 @@ impl SessionCore {
         id: ChannelId,
     ) -> Result<Option<Chunk>, RecvError> {
         let index = self.channel_to_read(&context.shared.memory, id)?;
+        if !self.mode_at(&context.shared.memory, index).is_streamed() {
+            return Err(RecvError::WholeOnly);
+        }
         if !self.control.established {
             return self.nothing_to_read();
         }
@@ -97,12 +103,18 @@ impl SessionCore {
         out: &mut [u8],
         id: ChannelId,
     ) -> Result<Option<usize>, RecvError> {
-        self.channel_to_read(&context.shared.memory, id)?;
+        let index = self.channel_to_read(&context.shared.memory, id)?;
         let Some(length) = self.message_length(&context.shared.memory, id) else {
             return self.nothing_to_read();
         };
         if length > out.len() as u64 {
             return Err(RecvError::TooSmall);
+        }
+        if !self.mode_at(&context.shared.memory, index).is_streamed() {
+            if self.phase == Phase::Closed {
+                self.closing.since = context.now;
+            }
+            return Ok(self.channels.take(&mut context.shared.memory, &context.settings.limits, index, out));
         }
         let mut read = 0;
         while let Some(chunk) = self.read(context, &mut out[read..], id)? {
@@ -112,6 +124,10 @@ impl SessionCore {
             }
         }
         Ok(Some(read))
+    }
+
+    fn mode_at(&self, memory: &Memory, index: usize) -> ChannelMode {
+        self.channels.get(memory, index).map_or(ChannelMode::ReliableOrdered, |channel| channel.mode)
     }
 
     fn nothing_to_read<T>(&self) -> Result<Option<T>, RecvError> {
@@ -138,7 +154,7 @@ impl SessionCore {
         operation: impl FnOnce(&mut Channel, &mut Pool, u32) -> Result<T, OutboxError>,
     ) -> Result<T, SendError> {
         let limits = &context.settings.limits;
-        let Memory { pool, channels } = &mut context.shared.memory;
+        let Memory { pool, channels, .. } = &mut context.shared.memory;
         let channel = self.channels.get_in(channels, index).ok_or(SendError::UnknownChannel)?;
         let done = operation(channel, pool, limits.send_blocks);
         if done.is_ok() {
@@ -156,10 +172,10 @@ impl SessionCore {
     }
 
     /// Positions that a message sent whole may take: what fits our blocks and, once known, the peer's window.
-    fn largest_whole(&self, settings: &Settings) -> u64 {
+    fn largest_whole(&self, settings: &Settings, stands_alone: bool) -> u64 {
         let per_block = positions_per_block(settings.limits.block_size as usize);
         let ours = per_block.saturating_mul(u64::from(settings.limits.send_blocks.saturating_sub(1)));
-        if self.keys.secrets.is_some() { ours.min(self.channels.peer_window()) } else { ours }
+        if self.keys.secrets.is_some() && !stands_alone { ours.min(self.channels.peer_window()) } else { ours }
     }
 
     pub(crate) fn state(&self) -> State {
@@ -217,7 +233,15 @@ impl SessionCore {
 
     pub(crate) fn message_length(&self, memory: &Memory, id: ChannelId) -> Option<u64> {
         let index = self.channel_to_read(memory, id).ok().filter(|_| self.control.established)?;
-        self.channels.get(memory, index)?.inbox.message_length()
+        self.channels.message_length(memory, index)
+    }
+
+    pub(crate) fn lost_messages(&self, memory: &Memory, id: ChannelId) -> u64 {
+        self.channels.iter(memory).find(|channel| channel.id == id).map_or(0, Channel::lost_messages)
+    }
+
+    pub(crate) fn dropped_messages(&self, memory: &Memory, id: ChannelId) -> u64 {
+        self.channels.find(memory, id).map_or(0, |index| self.channels.dropped_messages(memory, index))
     }
 
     pub(crate) fn role(&self) -> crate::ids::Role {

@@ -8,7 +8,7 @@ use super::events::{ChannelEvent, SessionEvent};
 use super::{Phase, SessionCore, Trigger};
 use crate::crypto::Provider;
 use crate::ids::Role;
-use crate::limits::CONTROL_WINDOW;
+use crate::limits::{CHANNELS, CONTROL_WINDOW};
 use crate::memory::Memory;
 use crate::pool::{Blob, Pool};
 use crate::reason::{AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, Text};
@@ -43,7 +43,7 @@ impl SessionCore {
         if message.encode(&mut writer).is_err() {
             return false;
         }
-        let Memory { pool, channels } = memory;
+        let Memory { pool, channels, .. } = memory;
         let Some(channel) = self.channels.get_in(channels, CONTROL) else { return false };
         channel.outbox.send(pool, writer.written(), u32::MAX).is_ok()
     }
@@ -203,8 +203,8 @@ impl SessionCore {
         self.clocks.user_data_at = context.now;
         self.clocks.lifetime.begin(context.now);
         self.events.raise(SessionEvent::Established);
-        for (index, channel) in self.channels.iter(&context.shared.memory).enumerate().skip(1) {
-            if channel.inbox.readable() {
+        for index in 1..CHANNELS {
+            if self.channels.is_readable(&context.shared.memory, index) {
                 self.events.raise_on(index, ChannelEvent::Readable);
             }
         }

@@ -20,6 +20,7 @@ pub(crate) enum ChannelEvent {
     Readable = 1,
     Writable = 2,
     Acknowledged = 4,
+    Lost = 8,
 }
 
 /// Which events wait to be fetched.
@@ -62,7 +63,9 @@ impl Events {
             return Some(Event::Established(id));
         }
         for (index, flags) in self.channels.iter_mut().enumerate() {
-            for event in [ChannelEvent::Readable, ChannelEvent::Writable, ChannelEvent::Acknowledged] {
+            for event in
+                [ChannelEvent::Readable, ChannelEvent::Writable, ChannelEvent::Acknowledged, ChannelEvent::Lost]
+            {
                 if *flags & event as u8 != 0 {
                     *flags &= !(event as u8);
                     let channel = channel_at(index);
@@ -70,6 +73,7 @@ impl Events {
                         ChannelEvent::Readable => Event::Readable(id, channel),
                         ChannelEvent::Writable => Event::Writable(id, channel),
                         ChannelEvent::Acknowledged => Event::Acknowledged(id, channel),
+                        ChannelEvent::Lost => Event::Lost(id, channel),
                     });
                 }
             }

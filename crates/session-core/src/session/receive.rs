@@ -7,7 +7,7 @@ use super::events::ChannelEvent;
 use super::transmit::{FLAG_CHANNELS, FLAG_ECT, FLAG_MAX_DATA, FLAG_PING};
 use super::{Phase, SessionCore, Trigger};
 use crate::action::Ecn;
-use crate::channel::Fragment;
+use crate::channel::{Fragment, MessagePart};
 use crate::crypto::Provider;
 use crate::crypto::keys::PacketKeys;
 use crate::crypto::replay::Verdict;
@@ -20,8 +20,8 @@ use crate::recovery::{CongestionController, LossThresholds, PersistentCongestion
 use crate::shared::{Context, Shared};
 use crate::time::Instant;
 use crate::wire::{
-    self, AckFrame, CloseFrame, DataFrame, Frame, FrameErrorKind, Frames, MAX_RANGES, Sender, data_header,
-    packet_number,
+    self, AckFrame, CloseFrame, DataFrame, Frame, FrameErrorKind, Frames, MAX_RANGES, MessageFrame, Sender,
+    data_header, packet_number,
 };
 
 /// DATA frames one packet may hold: each may cost a walk over the blocks of a window (P-6-7).
@@ -123,15 +123,12 @@ impl SessionCore {
                     return Ok(());
                 }
                 Frame::Data(data) => {
-                    data_frames = data_frames.saturating_add(1);
-                    if data_frames > MAX_DATA_FRAMES_RECEIVED {
-                        return Err(Fault::new(
-                            CloseCode::PROTOCOL,
-                            frame_type,
-                            "more than 64 DATA frames in a packet",
-                        ));
-                    }
+                    count_message_frame(&mut data_frames, frame_type)?;
                     stored &= self.on_data(context, &data, stored)?;
+                }
+                Frame::Message(message) => {
+                    count_message_frame(&mut data_frames, frame_type)?;
+                    stored &= self.on_message(context, &message, stored)?;
                 }
                 Frame::MaxData(maximum) => self.channels.on_max_data(maximum),
                 Frame::MaxChannelData { channel, maximum } => {
@@ -210,14 +207,47 @@ impl SessionCore {
         match self.channels.store(memory, channel, &fragment, frame.data) {
             Ok(stored) => {
                 self.channels.renew_credit(memory, &context.settings.limits, stored.index);
-                self.on_stored(context.now, stored.index, stored.advanced);
+                let advanced = stored.advanced || self.channels.is_unordered(memory, stored.index);
+                self.on_stored(context.now, stored.index, advanced);
                 Ok(true)
             }
             Err(StoreError::NoMemory) => Ok(false),
             Err(StoreError::UnknownChannel) => fault(CloseCode::CHANNEL_UNKNOWN, "data for a channel that is not open"),
             Err(StoreError::FlowControl) => fault(CloseCode::FLOW_CONTROL, "more data than credit"),
+            Err(StoreError::Mode) => fault(CloseCode::PROTOCOL, "data for a channel of another mode"),
             Err(StoreError::Contradiction) => fault(CloseCode::PROTOCOL, "fragments contradict each other"),
             Err(StoreError::OffsetOverflow) => fault(CloseCode::FRAME_ENCODING, "an offset beyond the channel"),
+        }
+    }
+
+    /// Keeps the part of a message that stands alone; `false` if it has to come again.
+    fn on_message<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        frame: &MessageFrame<'_>,
+        stored: bool,
+    ) -> Result<bool, Fault> {
+        if !stored {
+            return Ok(false);
+        }
+        let MessageFrame { channel, number, offset, last, data } = *frame;
+        let part = MessagePart { number, offset, last, data };
+        let frame_type = u64::from(Frame::Message(*frame).frame_type());
+        match self.channels.post(&mut context.shared.memory, ChannelId(channel), &part) {
+            Ok(Some(stored)) => {
+                self.on_stored(context.now, stored.index, stored.advanced);
+                Ok(true)
+            }
+            Ok(None) => Ok(false),
+            Err(StoreError::Contradiction) => {
+                Err(Fault::new(CloseCode::PROTOCOL, frame_type, "parts of a message contradict each other"))
+            }
+            Err(StoreError::Mode) => {
+                Err(Fault::new(CloseCode::PROTOCOL, frame_type, "a message for a channel of another mode"))
+            }
+            Err(_) => {
+                Err(Fault::new(CloseCode::CHANNEL_UNKNOWN, frame_type, "a message for a channel that is not open"))
+            }
         }
     }
 
@@ -263,7 +293,7 @@ impl SessionCore {
                         }
                     }
                     LogEvent::Data(data) => {
-                        let Memory { pool, channels } = &mut context.shared.memory;
+                        let Memory { pool, channels, .. } = &mut context.shared.memory;
                         if let Some(channel) = self.channels.get_in(channels, usize::from(data.channel_index)) {
                             channel.outbox.on_acked(pool, data.offset, u64::from(data.positions));
                         }
@@ -335,9 +365,16 @@ impl SessionCore {
                     }
                 }
                 LogEvent::Data(data) => {
-                    let Memory { pool, channels } = &mut context.shared.memory;
+                    let Memory { pool, channels, .. } = &mut context.shared.memory;
                     if let Some(channel) = self.channels.get_in(channels, usize::from(data.channel_index)) {
-                        channel.outbox.on_lost(pool, data.offset, u64::from(data.positions));
+                        let lost = channel.on_lost(pool, data.offset, u64::from(data.positions));
+                        if lost {
+                            let index = usize::from(data.channel_index);
+                            self.events.raise_on(index, ChannelEvent::Lost);
+                            if core::mem::take(&mut channel.blocked) {
+                                self.events.raise_on(index, ChannelEvent::Writable);
+                            }
+                        }
                     }
                 }
             }
@@ -363,6 +400,15 @@ impl SessionCore {
             self.channels.announce_all(memory);
         }
     }
+}
+
+/// One more DATA or MESSAGE frame in a packet.
+fn count_message_frame(count: &mut usize, frame_type: u64) -> Result<(), Fault> {
+    *count = count.saturating_add(1);
+    if *count > MAX_DATA_FRAMES_RECEIVED {
+        return Err(Fault::new(CloseCode::PROTOCOL, frame_type, "more than 64 DATA and MESSAGE frames in a packet"));
+    }
+    Ok(())
 }
 
 fn close_reason(close: &CloseFrame<'_>) -> CloseReason {

@@ -4,7 +4,8 @@ use super::channels::CONTROL;
 use super::close::Fault;
 use super::{Phase, SessionCore, Trigger};
 use crate::action::Ecn;
-use crate::channel::Fragment;
+use crate::channel::{Channel, Fragment};
+use crate::channel_config::ChannelMode;
 use crate::crypto::Provider;
 use crate::crypto::keys::PacketKeys;
 use crate::handshake::{Attempt, AttemptOutcome};
@@ -14,7 +15,8 @@ use crate::reason::{CloseCode, CloseSpace};
 use crate::shared::{Context, Shared};
 use crate::time::Instant;
 use crate::wire::{
-    self, CloseFrame, DataHeader, DataPrefix, Frame, NumberLength, WireText, Writer, data_header, packet_number,
+    self, CloseFrame, DataHeader, DataPrefix, Frame, MessagePrefix, NumberLength, WireText, Writer, data_header,
+    packet_number,
 };
 
 /// The packet carried MAX_DATA.
@@ -348,22 +350,14 @@ impl SessionCore {
         for slot in pieces {
             let Some(index) = self.channels.next_with_data(memory, urgent_only) else { return };
             let limit = self.channels.send_limit(memory, index);
-            let Memory { pool, channels } = &mut *memory;
+            let Memory { pool, channels, .. } = &mut *memory;
             let Some(channel) = self.channels.get_in(channels, index) else { return };
             let Some(fragment) = channel.outbox.next_fragment(pool, limit, writer.remaining()) else { return };
-            // Type, channel, offset and length in front of as many bytes as fit beside them.
-            let overhead = 1 + wire::varint::length(channel.id.0) + wire::varint::length(fragment.offset) + 2;
-            let Some(room) = writer.remaining().checked_sub(overhead) else { return };
+            // The head of the frame, then as many bytes as fit beside it.
+            let Some(room) = writer.remaining().checked_sub(head_length(channel, &fragment)) else { return };
             let Some(fragment) = channel.outbox.next_fragment(pool, limit, room) else { return };
-            let prefix = DataPrefix {
-                channel: channel.id.0,
-                offset: fragment.offset,
-                begin: fragment.begin,
-                end: fragment.end,
-                length: fragment.length as u64,
-            };
             let mark = writer.mark();
-            let Ok(()) = prefix.encode(writer) else { return };
+            let Ok(()) = write_head(channel, &fragment, writer) else { return };
             let Ok(range) = writer.skip(fragment.length) else {
                 writer.reset(mark);
                 return;
@@ -371,7 +365,7 @@ impl SessionCore {
             let sent_to = channel.outbox.highest_sent();
             let again = sent_to.saturating_sub(fragment.offset).min(fragment.positions());
             self.counters.bytes_retransmitted = self.counters.bytes_retransmitted.saturating_add(again);
-            channel.outbox.on_sent(pool, &fragment);
+            channel.on_sent(pool, &fragment);
             *slot = Some(Piece { index, fragment, start: range.start });
             self.channels.on_served(memory, index, fragment.positions());
         }
@@ -420,12 +414,37 @@ impl SessionCore {
                 LogEvent::Packet(_) if packets == 2 => break,
                 LogEvent::Packet(_) => packets += 1,
                 LogEvent::Data(data) => {
-                    let Memory { pool, channels } = &mut context.shared.memory;
-                    if let Some(channel) = self.channels.get_in(channels, usize::from(data.channel_index)) {
+                    let Memory { pool, channels, .. } = &mut context.shared.memory;
+                    let channel = self.channels.get_in(channels, usize::from(data.channel_index));
+                    // Unreliable data is not sent twice: PING asks in its stead.
+                    if let Some(channel) = channel.filter(|channel| channel.mode != ChannelMode::Unreliable) {
                         channel.outbox.on_lost(pool, data.offset, u64::from(data.positions));
                     }
                 }
             }
         }
+    }
+}
+
+/// Bytes of the frame's head before up to 16,383 bytes of `fragment`.
+fn head_length(channel: &Channel, fragment: &Fragment) -> usize {
+    let id = wire::varint::length(channel.id.0);
+    if channel.mode.stands_alone() {
+        let (number, offset) = channel.place_in_message(fragment);
+        2 + id + wire::varint::length(number) + wire::varint::length(offset) + 2
+    } else {
+        1 + id + wire::varint::length(fragment.offset) + 2
+    }
+}
+
+/// Writes what stands before the bytes of `fragment`.
+fn write_head(channel: &Channel, fragment: &Fragment, writer: &mut Writer<'_>) -> Result<(), wire::WriteError> {
+    let (id, length) = (channel.id.0, fragment.length as u64);
+    if channel.mode.stands_alone() {
+        let (number, offset) = channel.place_in_message(fragment);
+        MessagePrefix { channel: id, number, offset, last: fragment.end, length }.encode(writer)
+    } else {
+        let Fragment { offset, begin, end, .. } = *fragment;
+        DataPrefix { channel: id, offset, begin, end, length }.encode(writer)
     }
 }

@@ -1,9 +1,11 @@
 //! Frames: the content of a data packet.
 
 pub(crate) mod ack;
+pub(crate) mod message;
 pub(crate) mod table;
 
 pub(crate) use ack::{AckFrame, EcnCounts, MAX_RANGES, encode_ack};
+pub(crate) use message::{MessageFrame, MessagePrefix};
 use table::Treatment;
 pub(crate) use table::{Sender, rule};
 
@@ -23,6 +25,7 @@ const DATA_BEGIN: u8 = 0x01;
 const DATA_END: u8 = 0x02;
 const MAX_DATA: u8 = 0x10;
 const MAX_CHANNEL_DATA: u8 = 0x11;
+const MESSAGE: u8 = 0x13;
 
 /// One frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +41,7 @@ pub(crate) enum Frame<'a> {
         channel: u64,
         maximum: u64,
     },
+    Message(MessageFrame<'a>),
     /// An extension nobody here knows: to be skipped.
     Extension {
         frame_type: u8,
@@ -63,6 +67,7 @@ impl<'a> Frame<'a> {
                 writer.varint(channel)?;
                 writer.varint(maximum)
             }
+            Self::Message(message) => message.encode(writer),
             Self::Extension { frame_type, body } => {
                 if rule(frame_type).is_none_or(|rule| rule.treatment != Treatment::Skipped) {
                     return Err(WriteError::OutOfRange);
@@ -87,6 +92,7 @@ impl<'a> Frame<'a> {
             Self::MaxChannelData { channel, maximum } => {
                 1_usize.saturating_add(varint::length(*channel)).saturating_add(varint::length(*maximum))
             }
+            Self::Message(message) => message.encoded_len(),
             Self::Extension { frame_type: _, body } => {
                 1_usize.saturating_add(varint::length(body.len() as u64)).saturating_add(body.len())
             }
@@ -108,6 +114,7 @@ impl<'a> Frame<'a> {
             Self::Data(data) => data.prefix().frame_type(),
             Self::MaxData(_) => MAX_DATA,
             Self::MaxChannelData { .. } => MAX_CHANNEL_DATA,
+            Self::Message(_) => MESSAGE,
             Self::Extension { frame_type, .. } => *frame_type,
         }
     }
@@ -131,6 +138,7 @@ impl<'a> Frame<'a> {
             DATA..=DATA_LAST => Self::Data(DataFrame::parse(frame_type, reader)?),
             MAX_DATA => Self::MaxData(reader.varint()?),
             MAX_CHANNEL_DATA => Self::MaxChannelData { channel: reader.varint()?, maximum: reader.varint()? },
+            MESSAGE => Self::Message(MessageFrame::parse(reader)?),
             _ => return Err(FrameErrorKind::NotAllowed),
         })
     }

@@ -22,7 +22,7 @@ pub(crate) use control::{ControlError, ControlErrorKind, ControlMessage, UserDat
 pub(crate) use data_header::DataHeader;
 pub(crate) use frame::{
     AckFrame, CloseFrame, CloseSpace, DataFrame, DataPrefix, EcnCounts, Frame, FrameError, FrameErrorKind, Frames,
-    MAX_RANGES, Sender, encode_ack, rule,
+    MAX_RANGES, MessageFrame, MessagePrefix, Sender, encode_ack, rule,
 };
 pub(crate) use header::{
     Class, Finish, FinishHeader, HandshakeType, HeaderError, Hello, HelloHeader, Pattern, PskId, Reply, ReplyHeader,
@@ -31,7 +31,7 @@ pub(crate) use header::{
 pub(crate) use packet_number::NumberLength;
 pub(crate) use parameters::{ApplicationProtocol, TransportParameters};
 pub(crate) use text::Text as WireText;
-pub(crate) use writer::Writer;
+pub(crate) use writer::{WriteError, Writer};
 
 /// The version of docs/protocol.md this module speaks.
 pub(crate) const VERSION: u16 = 1;

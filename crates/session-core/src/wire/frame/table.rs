@@ -88,7 +88,7 @@ pub(crate) const FRAMES: &[FrameRule] = &[
     served(0x10, 0x10, "MAX_DATA", true),
     served(0x11, 0x11, "MAX_CHANNEL_DATA", true),
     reserved(0x12, "SKIP"),
-    reserved(0x13, "MESSAGE"),
+    served(0x13, 0x13, "MESSAGE", true),
     reserved(0x14, "CHANNEL_LIMIT"),
     reserved(0x15, "CHANNEL_RESET"),
     reserved(0x16, "CHANNEL_STOP"),

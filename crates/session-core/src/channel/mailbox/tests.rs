@@ -1,0 +1,129 @@
+use std::vec;
+use std::vec::Vec;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const BLOCK_SIZE: usize = 256;
+
+fn pool() -> Pool {
+    Pool::new(64, BLOCK_SIZE, 64)
+}
+
+fn part(number: u64, offset: u64, last: bool, data: &[u8]) -> MessagePart<'_> {
+    MessagePart { number, offset, last, data }
+}
+
+fn take(mailbox: &mut Mailbox, pool: &mut Pool) -> Option<Vec<u8>> {
+    let length = mailbox.message_length(pool)? as usize;
+    let mut out = vec![0; length];
+    if length > 0 {
+        assert_eq!(mailbox.take(pool, &mut vec![0; length - 1]), None, "a short buffer keeps the message");
+    }
+    assert_eq!(mailbox.take(pool, &mut out), Some(length));
+    Some(out)
+}
+
+#[test]
+fn whole_messages_come_out_in_the_order_they_were_completed() {
+    let (mut pool, mut mailbox) = (pool(), Mailbox::new(false, 16));
+    assert_eq!(mailbox.post(&mut pool, &part(1, 0, true, b"one")), Posted::Complete);
+    assert_eq!(mailbox.post(&mut pool, &part(0, 0, true, b"")), Posted::Complete);
+    assert_eq!(mailbox.post(&mut pool, &part(2, 0, true, &[7; 600])), Posted::Complete);
+    assert_eq!(take(&mut mailbox, &mut pool).as_deref(), Some(&b"one"[..]));
+    assert_eq!(take(&mut mailbox, &mut pool).as_deref(), Some(&b""[..]));
+    assert_eq!(take(&mut mailbox, &mut pool), Some(vec![7; 600]));
+    assert_eq!(take(&mut mailbox, &mut pool), None);
+    assert_eq!((mailbox.blocks_held(), pool.free()), (0, 64));
+}
+
+#[test]
+fn a_third_incomplete_message_displaces_the_oldest_and_an_older_one_displaces_nothing() {
+    let (mut pool, mut mailbox) = (pool(), Mailbox::new(false, 16));
+    for number in [5, 6, 7] {
+        assert_eq!(mailbox.post(&mut pool, &part(number, 0, false, b"head")), Posted::Kept);
+    }
+    assert_eq!(mailbox.dropped(), 1);
+    assert_eq!(mailbox.post(&mut pool, &part(4, 0, false, b"head")), Posted::Kept);
+    assert_eq!(mailbox.dropped(), 2);
+    assert_eq!(mailbox.post(&mut pool, &part(6, 4, true, b"tail")), Posted::Complete);
+    assert_eq!(take(&mut mailbox, &mut pool).as_deref(), Some(&b"headtail"[..]));
+}
+
+#[test]
+fn the_newest_value_replaces_what_was_not_read() {
+    let (mut pool, mut mailbox) = (pool(), Mailbox::new(true, 16));
+    assert_eq!(mailbox.post(&mut pool, &part(3, 0, true, b"old")), Posted::Complete);
+    assert_eq!(mailbox.post(&mut pool, &part(2, 0, true, b"older")), Posted::Kept);
+    assert_eq!(mailbox.post(&mut pool, &part(4, 0, false, b"n")), Posted::Kept);
+    assert_eq!(mailbox.message_length(&pool), Some(3));
+    assert_eq!(mailbox.post(&mut pool, &part(4, 1, true, b"ew")), Posted::Complete);
+    assert_eq!(take(&mut mailbox, &mut pool).as_deref(), Some(&b"new"[..]));
+    assert_eq!(mailbox.post(&mut pool, &part(4, 0, true, b"new")), Posted::Kept, "a repetition is no news");
+    assert_eq!(take(&mut mailbox, &mut pool), None);
+    assert_eq!(pool.free(), 64);
+}
+
+#[test]
+fn of_overlapping_parts_the_first_holds_and_contradictions_change_nothing() {
+    let (mut pool, mut mailbox) = (pool(), Mailbox::new(false, 16));
+    mailbox.post(&mut pool, &part(0, 2, false, b"cd"));
+    let mut before = StateHash::new();
+    mailbox.post(&mut pool, &part(0, 0, false, b"abXX"));
+    mailbox.post(&mut pool, &part(1, 3, true, b"z"));
+    mailbox.digest_into(&pool, &mut before);
+    for wrong in [part(0, 0, true, b"abc"), part(1, 4, false, b"z"), part(1, 0, true, b"z")] {
+        assert_eq!(mailbox.post(&mut pool, &wrong), Posted::Contradiction);
+    }
+    let mut after = StateHash::new();
+    mailbox.digest_into(&pool, &mut after);
+    assert_eq!(before.finish(), after.finish());
+    assert_eq!(mailbox.post(&mut pool, &part(0, 3, true, b"Xe")), Posted::Complete);
+    assert_eq!(take(&mut mailbox, &mut pool).as_deref(), Some(&b"abcde"[..]));
+}
+
+#[test]
+fn without_room_nothing_changes() {
+    let (mut pool, mut mailbox) = (pool(), Mailbox::new(false, 3));
+    let width = per_block(&pool);
+    assert_eq!(mailbox.post(&mut pool, &part(0, 0, true, &vec![1; 2 * width])), Posted::Complete);
+    assert_eq!(mailbox.post(&mut pool, &part(1, 0, true, &vec![2; 2 * width])), Posted::NoRoom);
+    assert_eq!(mailbox.post(&mut pool, &part(1, 0, true, &vec![2; width])), Posted::Complete);
+    assert_eq!((mailbox.blocks_held(), mailbox.dropped()), (3, 1));
+    // What never fits is not asked for again.
+    assert_eq!(mailbox.post(&mut pool, &part(2, 3 * width as u64, true, b"x")), Posted::Kept);
+    mailbox.release(&mut pool);
+    assert_eq!(pool.free(), 64);
+}
+
+proptest! {
+    /// Parts in any order, repeated, cut anywhere: what comes out is what went in, once.
+    #[test]
+    fn parts_in_any_order_make_the_message(
+        length in 0_usize..1500,
+        cuts in proptest::collection::vec(0_usize..1500, 0..8),
+        order in proptest::collection::vec(any::<prop::sample::Index>(), 1..40),
+    ) {
+        let message: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+        let mut edges: Vec<usize> = cuts.into_iter().filter(|cut| *cut < length && *cut > 0).collect();
+        edges.extend([0, length]);
+        edges.sort_unstable();
+        edges.dedup();
+        if length == 0 {
+            edges = vec![0, 0];
+        }
+        let pieces: Vec<(usize, usize)> = edges.windows(2).map(|edge| (edge[0], edge[1])).collect();
+        let (mut pool, mut mailbox) = (pool(), Mailbox::new(true, 32));
+        let mut complete = 0;
+        let chosen = order.iter().map(|index| *index.get(&pieces)).chain(pieces.iter().copied());
+        for (from, to) in chosen {
+            let posted = mailbox.post(&mut pool, &part(9, from as u64, to == length, &message[from..to]));
+            complete += usize::from(posted == Posted::Complete);
+            prop_assert_ne!(posted, Posted::NoRoom);
+        }
+        prop_assert_eq!(complete, 1);
+        prop_assert_eq!(take(&mut mailbox, &mut pool), Some(message));
+        prop_assert_eq!(pool.free(), 64);
+    }
+}

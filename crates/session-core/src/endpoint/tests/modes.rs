@@ -1,0 +1,191 @@
+//! What each channel mode does with loss, order and room, with everything that passes in the test's hands.
+
+use super::pair::Pair;
+use super::*;
+use crate::channel_config::{ChannelConfig, ChannelMode};
+use crate::reason::{RecvError, SendError};
+use crate::wire::{DataFrame, Frame, MessageFrame};
+
+const UNORDERED: ChannelId = ChannelId(20);
+const UNRELIABLE: ChannelId = ChannelId(21);
+const LATEST: ChannelId = ChannelId(22);
+
+fn pair_within(limits: &Limits) -> Pair {
+    let channels = [
+        ChannelConfig::from(CHANNEL),
+        ChannelConfig::new(UNORDERED, ChannelMode::ReliableUnordered),
+        ChannelConfig::new(UNRELIABLE, ChannelMode::Unreliable),
+        ChannelConfig::new(LATEST, ChannelMode::LatestValue),
+    ];
+    Pair::established_with(limits, &channels)
+}
+
+fn pair() -> Pair {
+    pair_within(&Limits::default())
+}
+
+fn send(pair: &mut Pair, message: &[u8], channel: ChannelId) -> Vec<Vec<u8>> {
+    pair.session(0).send(message, channel).unwrap();
+    pair.take(0)
+}
+
+fn recv(pair: &mut Pair, channel: ChannelId) -> Option<Vec<u8>> {
+    let mut out = vec![0; 100_000];
+    let length = pair.session(1).recv(&mut out, channel).unwrap()?;
+    out.truncate(length);
+    Some(out)
+}
+
+//= docs/protocol.md P-9.1-1
+#[test]
+fn unordered_messages_do_not_wait_for_lost_ones() {
+    let mut pair = pair();
+    let _lost = send(&mut pair, b"first", UNORDERED);
+    let second = send(&mut pair, b"second", UNORDERED);
+    pair.deliver(1, &second);
+    assert_eq!(recv(&mut pair, UNORDERED).as_deref(), Some(&b"second"[..]));
+    assert_eq!(recv(&mut pair, UNORDERED), None);
+    pair.settle();
+    let (_, at) = pair.deadline(0);
+    pair.serve(0, at);
+    pair.settle();
+    assert_eq!(recv(&mut pair, UNORDERED).as_deref(), Some(&b"first"[..]));
+    assert_eq!(recv(&mut pair, UNORDERED), None);
+}
+
+//= docs/protocol.md P-9.1-3
+#[test]
+fn a_lost_unreliable_message_is_told_and_never_comes() {
+    let mut pair = pair();
+    let _lost = send(&mut pair, &[1; 3000], UNRELIABLE);
+    for _ in 0..4 {
+        let packets = send(&mut pair, b"later", UNRELIABLE);
+        pair.deliver(1, &packets);
+    }
+    pair.settle();
+    let id = pair.ids[0].unwrap();
+    assert!(pair.events[0].contains(&Event::Lost(id, UNRELIABLE)));
+    assert_eq!(pair.look(0).lost_messages(UNRELIABLE), 1, "one message, though three packets");
+    for _ in 0..4 {
+        assert_eq!(recv(&mut pair, UNRELIABLE).as_deref(), Some(&b"later"[..]));
+    }
+    for _ in 0..5 {
+        let (_, at) = pair.deadline(0);
+        pair.serve(0, at);
+        pair.settle();
+    }
+    assert_eq!(recv(&mut pair, UNRELIABLE), None);
+    assert!(pair.look(0).is_all_acked(UNRELIABLE));
+}
+
+//= docs/protocol.md P-9.1-4
+#[test]
+fn the_newest_value_arrives_although_it_was_lost_and_older_ones_do_not() {
+    let mut pair = pair();
+    for value in 0..5_u8 {
+        let _lost = send(&mut pair, &[value; 2000], LATEST);
+    }
+    for _ in 0..10 {
+        let (_, at) = pair.deadline(0);
+        pair.serve(0, at);
+        pair.settle();
+    }
+    assert_eq!(recv(&mut pair, LATEST), Some(vec![4; 2000]));
+    assert_eq!(recv(&mut pair, LATEST), None);
+    let old = send(&mut pair, b"old", LATEST);
+    let new = send(&mut pair, b"new", LATEST);
+    pair.deliver(1, &new);
+    pair.deliver(1, &old);
+    assert_eq!(recv(&mut pair, LATEST).as_deref(), Some(&b"new"[..]));
+    assert_eq!(recv(&mut pair, LATEST), None);
+}
+
+//= docs/protocol.md P-9.1-2
+#[test]
+fn frames_of_another_mode_and_contradictory_parts_close_the_session() {
+    let part = |channel: ChannelId, offset, last| {
+        Frame::Message(MessageFrame { channel: channel.0, number: 0, offset, last, data: b"part" })
+    };
+    let data = Frame::Data(DataFrame { channel: LATEST.0, offset: 0, begin: true, end: true, data: b"data" });
+    let faults: [(&[Frame<'_>], CloseCode); 4] = [
+        (&[part(CHANNEL, 0, true)], CloseCode::PROTOCOL),
+        (&[data], CloseCode::PROTOCOL),
+        (&[part(ChannelId(99), 0, true)], CloseCode::CHANNEL_UNKNOWN),
+        (&[part(UNRELIABLE, 8, true), part(UNRELIABLE, 4, true)], CloseCode::PROTOCOL),
+    ];
+    for (frames, code) in faults {
+        let mut pair = pair();
+        for frame in frames {
+            let packet = pair.seal_frame(0, frame);
+            assert_eq!(pair.receive(1, &packet), Received::Consumed);
+        }
+        assert_eq!(pair.close_code(1), Some(code), "{frames:?}");
+    }
+    // No bytes, and not the end either; then an offset beyond every message.
+    for body in [&[0x13, 21, 0, 0, 0, 0][..], &[0x13, 21, 0, 0, 2, 1, 7]] {
+        let mut pair = pair();
+        let packet = pair.seal(0, body);
+        assert_eq!(pair.receive(1, &packet), Received::Consumed);
+        assert_eq!(pair.close_code(1), Some(CloseCode::FRAME_ENCODING), "{body:?}");
+    }
+}
+
+//= docs/protocol.md P-9.1-5
+#[test]
+fn a_full_mailbox_drops_unreliable_messages_and_makes_the_newest_value_wait() {
+    let mut pair = pair_within(&Limits { mailbox_blocks: 4, ..Limits::default() });
+    for value in 0..10 {
+        let packets = send(&mut pair, &[value; 10], UNRELIABLE);
+        pair.deliver(1, &packets);
+    }
+    pair.settle();
+    assert_eq!(pair.look(1).dropped_messages(UNRELIABLE), 6);
+    for value in 0..4 {
+        assert_eq!(recv(&mut pair, UNRELIABLE), Some(vec![value; 10]));
+    }
+    // Two values of three blocks do not fit together: the second waits until the first was read.
+    pair.session(0).send(&[1; 2000], LATEST).unwrap();
+    pair.settle();
+    pair.session(0).send(&[2; 2000], LATEST).unwrap();
+    pair.settle();
+    assert!(!pair.look(0).is_all_acked(LATEST));
+    assert_eq!(recv(&mut pair, LATEST), Some(vec![1; 2000]));
+    for _ in 0..10 {
+        let (_, at) = pair.deadline(0);
+        pair.serve(0, at);
+        pair.settle();
+    }
+    assert_eq!(recv(&mut pair, LATEST), Some(vec![2; 2000]));
+    assert!(pair.look(0).is_all_acked(LATEST));
+}
+
+#[test]
+fn modes_of_whole_messages_refuse_pieces() {
+    let mut pair = pair();
+    for channel in [UNORDERED, UNRELIABLE, LATEST] {
+        assert_eq!(pair.session(0).begin(channel), Err(SendError::WholeOnly));
+        assert_eq!(pair.session(0).write(b"piece", channel), Err(SendError::Streaming));
+        assert_eq!(pair.session(1).read(&mut [0; 10], channel), Err(RecvError::WholeOnly));
+        pair.session(0).send(b"whole", channel).unwrap();
+        pair.settle();
+        assert_eq!(pair.look(1).message_length(channel), Some(5));
+        assert_eq!(pair.session(1).recv(&mut [0; 4], channel), Err(RecvError::TooSmall));
+        assert_eq!(recv(&mut pair, channel).as_deref(), Some(&b"whole"[..]));
+    }
+}
+
+#[test]
+fn a_closed_session_keeps_whole_messages_until_they_are_read() {
+    let mut pair = pair();
+    for channel in [UNORDERED, UNRELIABLE, LATEST] {
+        pair.session(0).send(b"last words", channel).unwrap();
+    }
+    pair.session(0).close(0, "");
+    for _ in 0..10 {
+        pair.settle();
+    }
+    for channel in [UNORDERED, UNRELIABLE, LATEST] {
+        assert_eq!(recv(&mut pair, channel).as_deref(), Some(&b"last words"[..]));
+        assert_eq!(pair.session(1).recv(&mut [0; 9], channel), Err(RecvError::Closed));
+    }
+}
