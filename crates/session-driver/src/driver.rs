@@ -14,6 +14,7 @@ use crate::inbox::{Inbox, split};
 use crate::outbox::Outbox;
 use crate::shared::{Shared, State, Topic};
 use crate::socket::{AsyncUdpSocket, RecvMeta, Timer};
+use crate::trace::{Note, Spans};
 use crate::udp::Source as _;
 
 /// Rounds of sending and receiving before other tasks get their turn.
@@ -40,6 +41,9 @@ pub struct Driver<S, T> {
     receive: Receive,
     /// Empty between polls; keeps its allocation.
     woken: Vec<Waker>,
+    /// The same.
+    notes: Vec<Note>,
+    spans: Spans,
 }
 
 #[derive(Default)]
@@ -57,7 +61,18 @@ impl<S: AsyncUdpSocket, T: Timer> Driver<S, T> {
         let max_datagram = shared.with_driver(&mut woken, |state, _| state.core.max_datagram());
         let inbox = Inbox::new(max_datagram, socket.gro_segments());
         let outbox = Outbox::new(max_datagram);
-        Self { shared, socket, timer, inbox, outbox, armed: None, receive: Receive::default(), woken }
+        Self {
+            shared,
+            socket,
+            timer,
+            inbox,
+            outbox,
+            armed: None,
+            receive: Receive::default(),
+            woken,
+            notes: Vec::new(),
+            spans: Spans::default(),
+        }
     }
 
     /// Sends what the core has, up to a bound. True if anything was sent.
@@ -79,22 +94,15 @@ impl<S: AsyncUdpSocket, T: Timer> Driver<S, T> {
     /// Takes actions from the core until the batch is full or, when it cannot leave now, until one datagram stands behind it.
     /// True if there is more than was taken under this lock.
     fn fill(&mut self, blocked: bool) -> bool {
-        let Self { shared, outbox, socket, receive, woken, .. } = self;
-        shared.with_driver(woken, |state, now| {
+        let Self { shared, outbox, socket, receive, woken, notes, spans, .. } = self;
+        let more = shared.with_driver(woken, |state, now| {
             note(state, outbox, receive);
-            for _ in 0..ACTIONS_PER_LOCK {
-                if !blocked && outbox.is_full() {
-                    return false;
-                }
-                let Some(room) = outbox.room() else { return false };
-                match state.core.poll_action(room, now) {
-                    Action::Transmit(datagram) => outbox.push(datagram, socket.max_gso_segments()),
-                    Action::Event(event) => state.apply(event, now),
-                    _ => return false,
-                }
-            }
-            true
-        })
+            let more = take(state, outbox, socket, blocked, now);
+            std::mem::swap(notes, &mut state.notes);
+            more
+        });
+        spans.tell(notes);
+        more
     }
 
     /// Receives one batch. True if there was anything.
@@ -212,6 +220,22 @@ impl<S, T> Drop for Driver<S, T> {
     fn drop(&mut self) {
         self.shared.with(|state, _| state.end());
     }
+}
+
+/// Takes actions from the core; true if there may be more.
+fn take<S: AsyncUdpSocket>(state: &mut State, outbox: &mut Outbox, socket: &S, blocked: bool, now: Instant) -> bool {
+    for _ in 0..ACTIONS_PER_LOCK {
+        if !blocked && outbox.is_full() {
+            return false;
+        }
+        let Some(room) = outbox.room() else { return false };
+        match state.core.poll_action(room, now) {
+            Action::Transmit(datagram) => outbox.push(datagram, socket.max_gso_segments()),
+            Action::Event(event) => state.apply(event, now),
+            _ => return false,
+        }
+    }
+    true
 }
 
 fn note(state: &mut State, outbox: &Outbox, receive: &Receive) {

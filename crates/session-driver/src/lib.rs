@@ -4,6 +4,9 @@
 //! To run on another runtime, implement [`seam::AsyncUdpSocket`] and [`seam::Timer`] and spawn the [`seam::Driver`].
 //!
 //! Handles and the driver's task share one core behind a mutex (`docs/adr/0006-driver-shares-a-locked-endpoint.md`): a command is answered at once, with the core's own back-pressure, and no queue holds a second copy of the data.
+//!
+//! With a subscriber of `tracing`, each session has a span `session` with its local number, and in it, at level `INFO`: `connecting` or `incoming`,
+//! `established`, `ended` with who ended it and the code. Keys, addresses and what peers say are never told.
 #![forbid(unsafe_code)]
 
 mod builder;
@@ -23,6 +26,7 @@ mod request;
 mod session;
 mod shared;
 mod socket;
+mod trace;
 mod udp;
 mod wait;
 

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::endpoint::EndpointStats;
 use crate::request::{Exchanges, Key, Matter};
 use crate::session::SessionHandle;
+use crate::trace::{Note, What};
 
 pub(crate) type Core = session_core::Endpoint<RustCrypto>;
 
@@ -36,6 +37,8 @@ pub(crate) struct State {
     pub(crate) exchanges: Exchanges,
     pub(crate) waiters: Waiters,
     pub(crate) stats: EndpointStats,
+    /// What the driver has yet to tell, outside of the lock.
+    pub(crate) notes: Vec<Note>,
     /// No new sessions; the driver ends with the last one.
     pub(crate) stopping: bool,
     /// The driver is gone: nothing moves any more.
@@ -130,6 +133,7 @@ impl Shared {
             exchanges: Exchanges::default(),
             waiters: Waiters::default(),
             stats: EndpointStats::default(),
+            notes: Vec::new(),
             stopping: false,
             ended: false,
             touched: false,
@@ -193,6 +197,7 @@ impl State {
                 if let Some(record) = self.sessions.get_mut(&id) {
                     record.established = true;
                 }
+                self.note(id, What::Established);
                 self.notify(Topic::Session(id));
             }
             Event::Readable(id, channel) => {
@@ -217,6 +222,7 @@ impl State {
                 let session = self.core.session(id);
                 let reason = session.as_ref().and_then(|session| session.close_reason()).unwrap_or_else(stopped);
                 let stats = session.map(|session| session.stats()).unwrap_or_default();
+                self.note(id, What::Ended(reason));
                 self.on_ended(id, Ended { reason, stats });
             }
             _ => {}
@@ -241,6 +247,7 @@ impl State {
     pub(crate) fn dial(&mut self, id: SessionId, remote: SocketAddr) {
         *self.dialled.entry(remote).or_default() += 1;
         self.sessions.insert(id, Record { dialled: Some(remote), ..Record::default() });
+        self.note(id, What::Connecting);
         self.touched = true;
     }
 
@@ -250,8 +257,13 @@ impl State {
         self.dialled.contains_key(&remote)
     }
 
+    fn note(&mut self, session: SessionId, what: What) {
+        self.notes.push(Note { session, what });
+    }
+
     fn on_incoming(&mut self, id: SessionId, now: Instant) {
         self.sessions.insert(id, Record::default());
+        self.note(id, What::Incoming);
         if self.stopping {
             self.refuse(id, CloseCode::BUSY, "the endpoint is closing", now);
             self.orphan(id, now);
