@@ -13,4 +13,4 @@ pub use duo::Duo;
 pub use flow::{Flow, Flows, Message};
 pub use null::Null;
 pub use recording::Recording;
-pub use world::{Setup, World};
+pub use world::{Contact, PSK, Setup, World};

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use session_core::{
     Action, Address, Arrival, Carrier, CarrierConfig, ChannelConfig, ChannelId, CloseReason, Config, ConnectError,
-    ConnectOptions, Deadline, Endpoint, Event, Instant, Limits, Link as Path, Peer, Provider, SecondSession, Secret,
-    Seed, SessionId, SessionMut, SessionRef, StaticKey, Timeouts, Transmit,
+    ConnectOptions, Deadline, Endpoint, Event, Instant, Limits, Link as Path, Peer, Provider, PskName, SecondSession,
+    Secret, Seed, SessionId, SessionMut, SessionRef, StaticKey, Timeouts, Transmit,
 };
 use session_sim::{Faults, Link, LinkConfig};
 use sha2::{Digest, Sha256};
@@ -31,6 +31,22 @@ pub struct Setup {
     pub max_datagram: u16,
     /// Whether it accepts whoever asks.
     pub accepts: bool,
+    /// The secret of its pre-shared key, if it has one; [`PSK`] is its name.
+    pub psk: Option<[u8; 32]>,
+}
+
+/// The name of the pre-shared key of [`Setup::psk`].
+pub const PSK: &[u8] = b"tests";
+
+/// How a session begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contact {
+    /// The responder's key is known.
+    Known,
+    /// Neither end knows the other; the responder must pair.
+    First,
+    /// The same, and both hold the pre-shared key.
+    FirstWithPsk,
 }
 
 impl Default for Setup {
@@ -52,6 +68,7 @@ impl Default for Setup {
             channels: (16..19).map(|id| ChannelId(id).into()).collect(),
             max_datagram: 1200,
             accepts: true,
+            psk: None,
         }
     }
 }
@@ -147,6 +164,9 @@ impl<P: Provider> World<P> {
         config.channels = setup.channels.clone();
         config.carriers = vec![CarrierConfig::udp(setup.max_datagram)];
         config.timeouts = setup.timeouts.clone();
+        if let Some(secret) = setup.psk {
+            config.psks.push((PskName::new(PSK).expect("a name"), Secret::new(secret)));
+        }
         config.second_session = SecondSession::KeepBoth;
         let endpoint =
             Endpoint::new(config, setup.limits.clone(), provider, Seed::new(material(1))).expect("a setup that works");
@@ -245,11 +265,31 @@ impl<P: Provider> World<P> {
     /// # Errors
     /// As [`Endpoint::connect`].
     pub fn connect(&mut self, from: usize, to: usize) -> Result<SessionId, ConnectError> {
+        self.connect_by(Contact::Known, from, to)
+    }
+
+    /// The same by any kind of contact.
+    ///
+    /// # Errors
+    /// As [`Endpoint::connect`].
+    pub fn connect_by(&mut self, contact: Contact, from: usize, to: usize) -> Result<SessionId, ConnectError> {
         let now = self.now;
-        let peer = Peer::Known { key: self.nodes[to].endpoint.public_key(), psk: None };
+        let name = PskName::new(PSK).expect("a name");
+        let peer = match contact {
+            Contact::Known => Peer::Known { key: self.nodes[to].endpoint.public_key(), psk: None },
+            Contact::First => Peer::Unknown { psk: None },
+            Contact::FirstWithPsk => Peer::Unknown { psk: Some(&name) },
+        };
         let node = &mut self.nodes[from];
         node.is_dirty = true;
         inside(|| node.endpoint.connect(peer, path(from, to), ConnectOptions::default(), now))
+    }
+
+    /// Lets a node take strangers until `until`.
+    pub fn set_pairing(&mut self, node: usize, until: Option<Instant>) {
+        let now = self.now;
+        let node = &mut self.nodes[node];
+        inside(|| node.endpoint.set_pairing(until, now));
     }
 
     /// Says that a closed session has nothing more to tell.
@@ -299,8 +339,16 @@ impl<P: Provider> World<P> {
     /// # Panics
     /// If five attempts fail.
     pub fn establish(&mut self, from: usize, to: usize) -> (SessionId, SessionId) {
+        self.establish_by(Contact::Known, from, to)
+    }
+
+    /// The same by any kind of contact.
+    ///
+    /// # Panics
+    /// If five attempts fail.
+    pub fn establish_by(&mut self, contact: Contact, from: usize, to: usize) -> (SessionId, SessionId) {
         for _ in 0..5 {
-            let id = self.connect(from, to).expect("an attempt begins");
+            let id = self.connect_by(contact, from, to).expect("an attempt begins");
             let limit = self.now.saturating_add(Duration::from_secs(120));
             let mut theirs = None;
             let mut closed = false;
