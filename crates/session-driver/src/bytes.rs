@@ -254,6 +254,7 @@ fn read_error(error: RecvError) -> io::Error {
         RecvError::Closed(_) => ErrorKind::ConnectionReset,
         RecvError::UnknownChannel => ErrorKind::NotFound,
         RecvError::TooLong => ErrorKind::InvalidData,
+        RecvError::WholeOnly => ErrorKind::Unsupported,
     };
     io::Error::new(kind, error)
 }
@@ -264,6 +265,7 @@ fn write_error(error: SendError) -> io::Error {
         SendError::UnknownChannel => ErrorKind::NotFound,
         SendError::Streaming => ErrorKind::ResourceBusy,
         SendError::TooLarge => ErrorKind::InvalidInput,
+        SendError::WholeOnly => ErrorKind::Unsupported,
     };
     io::Error::new(kind, error)
 }

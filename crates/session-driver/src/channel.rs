@@ -13,7 +13,8 @@ use crate::wait::{Step, WaitFor};
 /// Bytes `recv` asks the core for at a time.
 const RECV_STEP: usize = 16 * 1024;
 
-/// A channel of a session: messages in order, each delivered once. Cheap to clone.
+/// A channel of a session. Its mode says what it promises about messages (`ChannelMode`); in order, each delivered once, if it was given none.
+/// Cheap to clone.
 ///
 /// It keeps its session alive as a `Session` does. Clones may send and read at the same time; whole messages of `send` never mix,
 /// the pieces of a streamed message (`begin`, `write`, `finish`) belong to one task.
@@ -120,7 +121,7 @@ impl Channel {
     }
 
     /// Reads the next bytes of the current message into `out`, which must not be empty. `None`: the session was closed in order and
-    /// all that came has been read.
+    /// all that came has been read. Of a mode that gives whole messages only, `out` must hold the whole one.
     ///
     /// # Errors
     /// If the session broke: there may be data that never came.
@@ -164,13 +165,14 @@ impl Channel {
                 break Step::Done(Err(RecvError::TooLong));
             }
             let left = state.core.session(id).and_then(|session| session.message_length(channel));
-            let room = match (limit - filled, left) {
-                (0, Some(0)) => 0,
+            let room = match (limit - filled, left.map(|left| usize::try_from(left).unwrap_or(usize::MAX))) {
                 // The end has come, and beyond the limit.
-                (0, Some(_)) => break Step::Done(Err(RecvError::TooLong)),
+                (room, Some(left)) if left > room => break Step::Done(Err(RecvError::TooLong)),
+                // The whole rest at once: not every mode gives pieces.
+                (_, Some(left)) => left,
                 // The end has not come: a byte that has shows that the message is longer.
                 (0, None) => 1,
-                (room, _) => room.min(RECV_STEP),
+                (room, None) => room.min(RECV_STEP),
             };
             if message.len() < filled + room {
                 message.resize(filled + room, 0);
@@ -235,6 +237,7 @@ impl Channel {
             Err(Core::TooLarge) => Err(SendError::TooLarge),
             Err(Core::UnknownChannel) => Err(SendError::UnknownChannel),
             Err(Core::Streaming) => Err(SendError::Streaming),
+            Err(Core::WholeOnly) => Err(SendError::WholeOnly),
             Err(_) => Err(SendError::Closed(state.reason(id))),
         })
     }
@@ -271,7 +274,10 @@ pub(crate) enum Read {
 
 fn read(state: &mut State, id: session_core::SessionId, channel: ChannelId, out: &mut [u8], now: Instant) -> Read {
     let result = match state.core.session_mut(id, now) {
-        Some(mut session) => session.read(out, channel),
+        Some(mut session) => match session.read(out, channel) {
+            Err(session_core::RecvError::WholeOnly) => whole(&mut session, out, channel),
+            result => result,
+        },
         None => Err(session_core::RecvError::Closed),
     };
     match (result, state.ended(id)) {
@@ -282,6 +288,7 @@ fn read(state: &mut State, id: session_core::SessionId, channel: ChannelId, out:
         }
         (Ok(None), None) => Read::Wait(Topic::Readable(id, channel)),
         (Err(session_core::RecvError::UnknownChannel), _) => Read::Error(RecvError::UnknownChannel),
+        (Err(session_core::RecvError::TooSmall), _) => Read::Error(RecvError::WholeOnly),
         (_, Some(ended)) if is_orderly(&ended.reason) => Read::End,
         (_, Some(ended)) => Read::Error(RecvError::Closed(ended.reason)),
         // Closing: why, and whether in order, is known when it has ended.
@@ -289,8 +296,20 @@ fn read(state: &mut State, id: session_core::SessionId, channel: ChannelId, out:
     }
 }
 
+/// A whole message as its only piece.
+fn whole(
+    session: &mut CoreSession<'_>,
+    out: &mut [u8],
+    channel: ChannelId,
+) -> Result<Option<Chunk>, session_core::RecvError> {
+    Ok(session.recv(out, channel)?.map(|length| Chunk { length, begin: true, end: true }))
+}
+
 /// Whether an application meant the session to end, rather than a fault.
 fn is_orderly(reason: &CloseReason) -> bool {
     let meant = matches!(reason.by, ClosedBy::Local | ClosedBy::Peer);
     meant && (reason.space == CloseSpace::Application || reason.code == CloseCode::NO_ERROR)
 }
+
+#[cfg(test)]
+mod tests;

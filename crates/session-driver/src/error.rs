@@ -53,6 +53,8 @@ pub enum SendError {
     UnknownChannel,
     /// A streamed message is open on the channel; or none is, for `write` and `finish`.
     Streaming,
+    /// The channel's mode takes whole messages only: `send`.
+    WholeOnly,
 }
 
 /// Why nothing was read.
@@ -65,6 +67,8 @@ pub enum RecvError {
     UnknownChannel,
     /// The message is longer than the limit. What was read of it stands in the vector; call again with a larger limit to go on.
     TooLong,
+    /// The channel's mode gives whole messages only: `recv`.
+    WholeOnly,
 }
 
 impl fmt::Display for BindError {
@@ -139,6 +143,7 @@ impl fmt::Display for SendError {
             Self::Closed(None) => write!(formatter, "{}", session_core::SendError::Closed),
             Self::UnknownChannel => write!(formatter, "{}", session_core::SendError::UnknownChannel),
             Self::Streaming => write!(formatter, "{}", session_core::SendError::Streaming),
+            Self::WholeOnly => write!(formatter, "{}", session_core::SendError::WholeOnly),
         }
     }
 }
@@ -151,6 +156,7 @@ impl fmt::Display for RecvError {
             Self::Closed(reason) => write_reason(formatter, reason),
             Self::UnknownChannel => write!(formatter, "{}", session_core::RecvError::UnknownChannel),
             Self::TooLong => formatter.write_str("the message is longer than the limit"),
+            Self::WholeOnly => write!(formatter, "{}", session_core::RecvError::WholeOnly),
         }
     }
 }

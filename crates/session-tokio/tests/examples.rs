@@ -58,3 +58,9 @@ fn bytes() {
     let end = "ITS END IS THE END OF THE STREAM\nthe server read 3 lines\n";
     assert!(said.starts_with("A BYTE STREAM IS ONE MESSAGE,\n") && said.ends_with(end), "{said}");
 }
+
+#[test]
+fn telemetry() {
+    let said = output(&mut example("telemetry_tokio"));
+    assert!(said.starts_with("fetched ") && said.ends_with(" of 10000 readings; the last is 10000\n"), "{said}");
+}

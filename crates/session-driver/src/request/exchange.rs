@@ -92,8 +92,16 @@ impl Wire<'_> {
 
     /// Appends what has come to `message`, of which no more than `limit` bytes are kept; `Some(true)` at a message's end.
     fn read(&mut self, message: &mut Vec<u8>, limit: usize) -> Option<bool> {
+        let whole = self.core.session(self.key.session)?.message_length(self.key.receive);
         let mut session = self.core.session_mut(self.key.session, self.now)?;
         let kept = message.len();
+        // Not every mode gives pieces. What is there is bounded by the credit that was given.
+        if let Some(left) = whole.and_then(|left| usize::try_from(left).ok()) {
+            message.resize(kept + left, 0);
+            let length = session.recv(&mut message[kept..], self.key.receive).ok().flatten();
+            message.truncate((kept + length.unwrap_or(0)).min(limit));
+            return length.map(|_| true);
+        }
         message.resize(kept + READ_STEP, 0);
         let chunk = session.read(&mut message[kept..], self.key.receive).ok().flatten();
         message.truncate((kept + chunk.as_ref().map_or(0, |chunk| chunk.length)).min(limit.max(kept)));

@@ -79,6 +79,7 @@ fn send_error(state: &State, key: Key, error: session_core::SendError) -> Option
         session_core::SendError::TooLarge => Some(SendError::TooLarge),
         session_core::SendError::UnknownChannel => Some(SendError::UnknownChannel),
         session_core::SendError::Streaming => Some(SendError::Streaming),
+        session_core::SendError::WholeOnly => Some(SendError::WholeOnly),
         _ => Some(SendError::Closed(state.reason(key.session))),
     }
 }
