@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use session_core::{ChannelId, Event, Limits, RustCrypto};
+use session_core::{ChannelConfig, ChannelId, ChannelMode, Event, Limits, RustCrypto};
 use session_sim::{LinkConfig, Probability, Reordering};
 use session_tests::counting::{self, Counting};
 use session_tests::{Duo, Flow, Flows, Message, Setup, World};
@@ -116,6 +116,39 @@ fn a_hundred_sessions_live_and_end_without_the_allocator() {
     world.run_for(Duration::from_secs(30));
     assert_eq!((world.endpoint(alice).session_count(), world.endpoint(bob).session_count()), (0, 0));
     counting::assert_none();
+}
+
+/// Messages of every mode, some lost, some dropped, some replaced.
+#[test]
+fn every_mode_works_without_the_allocator() {
+    let modes = [ChannelMode::ReliableUnordered, ChannelMode::Unreliable, ChannelMode::LatestValue];
+    let channels: Vec<_> = modes.iter().zip(20..).map(|(mode, id)| ChannelConfig::new(ChannelId(id), *mode)).collect();
+    let ids: Vec<_> = channels.iter().map(|channel| channel.id).collect();
+    let setup = Setup { channels, ..Setup::default() };
+    let mut world = World::new(11);
+    let (alice, bob) = (world.add(&setup, RustCrypto), world.add(&setup, RustCrypto));
+    let (at_alice, at_bob) = world.establish(alice, bob);
+    let loss = Probability::from_percent(10);
+    world.set_link(alice, bob, LinkConfig { loss, delay: Duration::from_millis(10), ..LinkConfig::default() });
+    let message = [7; 5000];
+    let mut buffer = [0; 5000];
+    let mut received = [0_u32; 3];
+
+    counting::take();
+    for round in 0..500_usize {
+        for (channel, received) in ids.iter().zip(&mut received) {
+            let length = round * 37 % message.len();
+            let _ = world.command(alice, at_alice, |session| session.send(&message[..length], *channel));
+            while let Ok(Some(_)) = world.command(bob, at_bob, |session| session.recv(&mut buffer, *channel)) {
+                *received += 1;
+            }
+        }
+        world.run_for(Duration::from_millis(7));
+        while world.next_event(alice).is_some() || world.next_event(bob).is_some() {}
+    }
+    counting::assert_none();
+    assert!(received.iter().all(|received| *received > 20), "{received:?}");
+    assert!(world.session(alice, at_alice).lost_messages(ids[1]) > 0);
 }
 
 /// Slots, tables and blocks of sessions that are gone serve the next ones.

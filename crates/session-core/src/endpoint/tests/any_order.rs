@@ -8,6 +8,7 @@ use std::string::String;
 use std::{eprintln, format};
 
 use super::*;
+use crate::channel_config::{ChannelConfig, ChannelMode};
 use crate::config::SecondSession;
 use crate::fuzz::null::Null;
 use crate::reason::{ConnectError, SendError};
@@ -76,6 +77,8 @@ const METHODS: &[&str] = &[
     "acked_offset",
     "is_all_acked",
     "message_length",
+    "lost_messages",
+    "dropped_messages",
 ];
 
 struct World {
@@ -117,7 +120,12 @@ fn null_endpoint(number: u8) -> Endpoint<Null> {
 pub(super) fn null_config(number: u8) -> Config {
     let key = StaticKey::new(&Null, Secret::new([number; 32]));
     let mut config = Config::new(key, "test");
-    config.channels = vec![ChannelId(16).into(), ChannelId(200).into()];
+    config.channels = vec![
+        ChannelId(16).into(),
+        ChannelConfig::new(ChannelId(20), ChannelMode::ReliableUnordered).with_priority(0),
+        ChannelConfig::new(ChannelId(21), ChannelMode::Unreliable).with_weight(1),
+        ChannelConfig::new(ChannelId(22), ChannelMode::LatestValue),
+    ];
     config.carriers[0].padding = false;
     // The world brings several sessions about between one pair of peers.
     config.second_session = if number == 1 { SecondSession::NewestWins } else { SecondSession::KeepBoth };
@@ -320,7 +328,7 @@ impl World {
 
     fn any_channel(&mut self) -> ChannelId {
         let wild = self.random.next() % 300;
-        ChannelId(self.random.one_of(&[16, 16, 16, 200, wild, u64::MAX]))
+        ChannelId(self.random.one_of(&[16, 16, 16, 20, 21, 22, wild, u64::MAX]))
     }
 
     fn call(&mut self, method: &str, side: usize, id: SessionId) {
@@ -541,6 +549,8 @@ impl World {
                     "acked_offset" => drop(session.acked_offset(channel)),
                     "is_all_acked" => drop(session.is_all_acked(channel)),
                     "message_length" => drop(session.message_length(channel)),
+                    "lost_messages" => drop(session.lost_messages(channel)),
+                    "dropped_messages" => drop(session.dropped_messages(channel)),
                     "session_discards" => drop(session.discards().total()),
                     "expiry" => assert!(session.expiry().is_none() || session.state() == State::Established),
                     "channel_stats" => {
