@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::exit::Exit;
 use crate::keys::known_peers::is_name;
 use crate::keys::{Address, PeerAddress, PeerAddressError};
+use crate::output::Output;
 use crate::runtime::Runtime;
 use crate::text::is_deceptive;
 
@@ -32,12 +33,36 @@ pub enum Command {
     Keygen(Keygen),
     /// Print the public key that belongs to a secret key
     Pubkey(Pubkey),
-    /// Receive files from authorized peers into a folder
+    /// Receive files from authorized peers into a folder, and answer their pings
     Listen(Listen),
-    /// Send a file to a peer
+    /// Send files and folders to a peer
     Send(Send),
     /// Meet a peer whose key is not known here
     Pair(Pair),
+    /// Measure the time to a peer that listens, and back
+    Ping(Ping),
+    /// Exchange lines with a peer
+    Chat(Chat),
+    /// Write the manual pages and the shell completions into a folder
+    #[command(hide = true)]
+    Generate(Generate),
+}
+
+impl Arguments {
+    /// Where the command's words go.
+    #[must_use]
+    pub const fn output(&self) -> Output {
+        Output::new(match &self.command {
+            Command::Keygen(arguments) => arguments.json,
+            Command::Pubkey(arguments) => arguments.json,
+            Command::Listen(arguments) => arguments.node.json,
+            Command::Send(arguments) => arguments.node.json,
+            Command::Ping(arguments) => arguments.node.json,
+            Command::Chat(arguments) => arguments.node.json,
+            Command::Pair(arguments) => arguments.node.json,
+            Command::Demo | Command::Bench(_) | Command::Generate(_) => false,
+        })
+    }
 }
 
 /// Arguments of `session keygen`.
@@ -52,6 +77,9 @@ pub struct Keygen {
     /// Replace FILE if it exists; the key in it is lost
     #[arg(long, requires = "out")]
     pub force: bool,
+    /// Say what was made as JSON, one object a line (docs/cli.md)
+    #[arg(long, requires = "out")]
+    pub json: bool,
 }
 
 /// Arguments of `session pubkey`.
@@ -63,12 +91,17 @@ pub struct Pubkey {
     /// Text to put behind the key, such as whose it is
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, value_parser = comment)]
     pub comment: String,
+    /// Print JSON, one object a line (docs/cli.md)
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `session listen`.
 #[derive(Clone, Debug, Args)]
-#[command(long_about = "Receive files from authorized peers into a folder, many at a time, until Ctrl-C.\n\n\
-    A file appears under its name when all of it is there and its SHA-256 is proved, else not at all.")]
+#[command(
+    long_about = "Receive files from authorized peers into a folder, many at a time, and answer their pings, until Ctrl-C.\n\n\
+    A file appears under its name when all of it is there and its SHA-256 is proved, else not at all."
+)]
 pub struct Listen {
     /// Who this node is, and how it runs.
     #[command(flatten)]
@@ -92,12 +125,15 @@ pub struct Listen {
 
 /// Arguments of `session send`.
 #[derive(Clone, Debug, Args)]
-#[command(long_about = "Send a file to a peer and wait until it stands there under its name, its SHA-256 proved.")]
+#[command(
+    long_about = "Send files and folders to a peer and wait until they stand there under their names, their SHA-256 proved.\n\n\
+    A folder comes with all that is in it, except symbolic links, pipes, sockets and devices, which are named."
+)]
 pub struct Send {
-    /// The file
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    /// Whom to send it to, and where: a public key or a name in known_peers, '@', address and port
+    /// The files and folders
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Whom to send them to, and where: a public key or a name in known_peers, '@', address and port
     #[arg(long, value_name = "PEER@ADDR")]
     pub to: PeerAddress,
     /// Trust the key of a peer whose name is not in known_peers, and keep it there; it must listen with --pairing
@@ -125,6 +161,54 @@ pub struct Pair {
     pub node: NodeOptions,
 }
 
+/// Arguments of `session ping`.
+#[derive(Clone, Debug, Args)]
+#[command(long_about = "Open a session with a peer that listens, and send it messages that it sends back.\n\n\
+    Says how long the handshake took, then the time of each echo, and at the end, or at Ctrl-C, least, mean, most and mean \
+    deviation. A packet that is lost is sent again, so it shows as a long time and in the count of lost packets.")]
+pub struct Ping {
+    /// Whom to ping, and where: a public key or a name in known_peers, '@', address and port
+    #[arg(value_name = "PEER@ADDR")]
+    pub to: PeerAddress,
+    /// End after N echoes; without it at Ctrl-C
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Seconds from one ping to the next
+    #[arg(short, long, value_name = "SECONDS", default_value_t = 1.0, value_parser = interval)]
+    pub interval: f64,
+    /// Who this node is, and how it runs.
+    #[command(flatten)]
+    pub node: NodeOptions,
+}
+
+/// Arguments of `session chat`.
+#[derive(Clone, Debug, Args)]
+#[command(long_about = "Exchange lines with a peer: what is typed here appears there.\n\n\
+    One side waits with --bind and --authorized, the other comes with --to. It ends with the end of the input or Ctrl-C on either side.")]
+#[command(group = clap::ArgGroup::new("side").required(true).args(["to", "bind"]))]
+pub struct Chat {
+    /// Whom to talk to, and where: a public key or a name in known_peers, '@', address and port
+    #[arg(long, value_name = "PEER@ADDR")]
+    pub to: Option<PeerAddress>,
+    /// The address to wait on; port 0 lets the system choose
+    #[arg(long, value_name = "ADDR", requires = "authorized")]
+    pub bind: Option<SocketAddr>,
+    /// The public keys that may come, one a line; read once, at the start
+    #[arg(long, value_name = "FILE", requires = "bind")]
+    pub authorized: Option<PathBuf>,
+    /// Who this node is, and how it runs.
+    #[command(flatten)]
+    pub node: NodeOptions,
+}
+
+/// Arguments of `session generate`.
+#[derive(Clone, Debug, Args)]
+pub struct Generate {
+    /// The folder; it must exist
+    #[arg(value_name = "FOLDER")]
+    pub folder: PathBuf,
+}
+
 /// What every command that opens sessions takes.
 #[derive(Clone, Debug, Args)]
 pub struct NodeOptions {
@@ -134,6 +218,9 @@ pub struct NodeOptions {
     /// What runs the tasks
     #[arg(long, value_enum, default_value_t)]
     pub runtime: Runtime,
+    /// Print JSON, one object a line (docs/cli.md)
+    #[arg(long)]
+    pub json: bool,
     /// How long a peer may take to answer, milliseconds. For tests.
     #[arg(long, hide = true, value_name = "MS", default_value_t = 10_000)]
     pub connect_timeout_ms: u64,
@@ -178,6 +265,12 @@ fn pairing_time(text: &str) -> Result<Duration, String> {
         .filter(|seconds| (1..=86_400).contains(seconds))
         .map(Duration::from_secs)
         .ok_or_else(|| "write a time such as 90s, 5m or 1h, a day at most".to_owned())
+}
+
+fn interval(text: &str) -> Result<f64, String> {
+    // An hour and a millisecond are as good as anything beyond them.
+    let seconds = text.parse().ok().filter(|seconds| (0.001..=3_600.0).contains(seconds));
+    seconds.ok_or_else(|| "no time; write seconds, from 0.001 to 3600".to_owned())
 }
 
 fn comment(text: &str) -> Result<String, String> {

@@ -1,5 +1,9 @@
 //! How a run of `session` ends: one exit code per class of failure, one sentence per failure.
 
+mod protocol;
+
+pub use protocol::CLOSE_CODES;
+
 use std::{fmt, io};
 
 /// The classes of outcome a script can tell apart.
@@ -30,13 +34,15 @@ pub enum Exit {
     PeerClosed,
     /// A key or a list of keys cannot be used.
     KeyFile,
+    /// The session broke because one end did not keep to the protocol.
+    Protocol,
     /// Stopped by the user.
     Interrupted,
 }
 
 impl Exit {
     /// Every class, by code.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Success,
         Self::Internal,
         Self::Usage,
@@ -49,6 +55,7 @@ impl Exit {
         Self::PortInUse,
         Self::PeerClosed,
         Self::KeyFile,
+        Self::Protocol,
         Self::Interrupted,
     ];
 
@@ -68,6 +75,7 @@ impl Exit {
             Self::PortInUse => 9,
             Self::PeerClosed => 10,
             Self::KeyFile => 11,
+            Self::Protocol => 12,
             // 128 + SIGINT, what a shell reports for a program that Ctrl-C ended.
             Self::Interrupted => 130,
         }
@@ -89,6 +97,28 @@ impl Exit {
             Self::PortInUse => "port in use",
             Self::PeerClosed => "closed by the peer",
             Self::KeyFile => "a key or a list of keys cannot be used",
+            Self::Protocol => "one end broke a rule of the protocol",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// The class in a word, for programs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Success => "done",
+            Self::Internal => "internal",
+            Self::Usage => "usage",
+            Self::NoAnswer => "no-answer",
+            Self::Refused => "refused",
+            Self::Unauthorized => "unauthorized",
+            Self::Collision => "collision",
+            Self::Integrity => "integrity",
+            Self::Io => "io",
+            Self::PortInUse => "port-in-use",
+            Self::PeerClosed => "peer-closed",
+            Self::KeyFile => "key-file",
+            Self::Protocol => "protocol",
             Self::Interrupted => "interrupted",
         }
     }
@@ -122,6 +152,18 @@ impl Failure {
     #[must_use]
     pub const fn exit(&self) -> Exit {
         self.exit
+    }
+
+    /// What is wrong and with what.
+    #[must_use]
+    pub fn problem(&self) -> &str {
+        &self.problem
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn remedy(&self) -> &str {
+        &self.remedy
     }
 }
 

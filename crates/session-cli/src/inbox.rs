@@ -4,9 +4,10 @@ mod error;
 mod name;
 
 pub use error::InboxError;
-pub use name::{FileName, NameError};
+pub use name::{FilePath, MAX_PATH, NameError};
 
-use std::io::Write as _;
+use std::ffi::OsStr;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -27,7 +28,9 @@ pub struct Inbox {
 #[derive(Debug)]
 pub struct IncomingFile {
     pending: Pending,
-    name: FileName,
+    /// The folder it will end in.
+    place: Folder,
+    path: FilePath,
     existing: Existing,
     length: u64,
     received: u64,
@@ -44,19 +47,70 @@ impl Inbox {
         Ok(Self { path: path.to_owned(), existing })
     }
 
-    /// Prepares to receive a file of `length` bytes that a peer calls `offered_name`.
+    /// Checks a path that a peer offers for a file, or for a `folder`, and makes nothing.
     ///
     /// # Errors
-    /// The reason to refuse it: [`InboxError::Name`], [`InboxError::Collision`], or the folder's trouble.
-    pub fn offer(&self, offered_name: &[u8], length: u64) -> Result<IncomingFile, InboxError> {
-        let name = FileName::parse(offered_name).map_err(InboxError::Name)?;
-        // Opened anew for each file: a folder that was deleted and made again works again.
-        let folder = Folder::open(&self.path).map_err(InboxError::from_io)?;
-        if self.existing == Existing::Keep && folder.contains(name.as_os_str()).map_err(InboxError::from_io)? {
-            return Err(InboxError::Collision);
+    /// The reason to refuse it: [`InboxError::Name`], [`InboxError::Collision`], [`InboxError::NotFolder`], or the folder's trouble.
+    pub fn check(&self, offered: &[u8], folder: bool) -> Result<FilePath, InboxError> {
+        let path = FilePath::parse(offered).map_err(InboxError::Name)?;
+        self.check_place(&path, folder)?;
+        Ok(path)
+    }
+
+    fn check_place(&self, path: &FilePath, folder: bool) -> Result<(), InboxError> {
+        let (folders, name) = path.split();
+        let mut place = self.open_folder()?;
+        for name in folders {
+            match place.descend(name, false) {
+                Ok(next) => place = next,
+                // Nothing is taken in a folder that is yet to be made.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                Err(error) => return Err(InboxError::in_path(error)),
+            }
         }
-        let pending = folder.create(name.as_os_str(), FILE_MODE).map_err(InboxError::from_io)?;
-        Ok(IncomingFile { pending, name, existing: self.existing, length, received: 0, digest: Sha256::new() })
+        if place.contains(name).map_err(InboxError::from_io)? {
+            if folder {
+                place.descend(name, false).map_err(InboxError::in_path)?;
+            } else if self.existing == Existing::Keep {
+                return Err(InboxError::Collision);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the folder `path`, and those it is in, where they are missing.
+    ///
+    /// # Errors
+    /// [`InboxError::NotFolder`], or the folder's trouble.
+    pub fn make_folder(&self, path: &FilePath) -> Result<(), InboxError> {
+        let (folders, name) = path.split();
+        self.descend(folders.chain([name])).map(drop)
+    }
+
+    /// Prepares to receive a file of `length` bytes for a path that was checked, and makes the folders it is in.
+    ///
+    /// # Errors
+    /// [`InboxError::NotFolder`], or the folder's trouble.
+    pub fn receive(&self, path: &FilePath, length: u64) -> Result<IncomingFile, InboxError> {
+        let (folders, name) = path.split();
+        let place = self.descend(folders)?;
+        // Temporaries are all in one folder, where the sweep finds them.
+        let pending = self.open_folder()?.create(name, FILE_MODE).map_err(InboxError::from_io)?;
+        let path = path.clone();
+        Ok(IncomingFile { pending, place, path, existing: self.existing, length, received: 0, digest: Sha256::new() })
+    }
+
+    fn descend<'a>(&self, names: impl Iterator<Item = &'a OsStr>) -> Result<Folder, InboxError> {
+        let mut place = self.open_folder()?;
+        for name in names {
+            place = place.descend(name, true).map_err(InboxError::in_path)?;
+        }
+        Ok(place)
+    }
+
+    /// Opened anew for each file: a folder that was deleted and made again works again.
+    fn open_folder(&self) -> Result<Folder, InboxError> {
+        Folder::open(&self.path).map_err(InboxError::from_io)
     }
 
     /// Deletes what transfers that were killed have left in the folder; says how many files that were.
@@ -64,7 +118,7 @@ impl Inbox {
     /// # Errors
     /// The folder's trouble.
     pub fn sweep(&self) -> Result<usize, InboxError> {
-        Folder::open(&self.path).and_then(|folder| folder.sweep()).map_err(InboxError::from_io)
+        self.open_folder()?.sweep().map_err(InboxError::from_io)
     }
 
     /// The folder.
@@ -94,15 +148,15 @@ impl IncomingFile {
     ///
     /// # Errors
     /// [`InboxError::Length`], [`InboxError::Integrity`], [`InboxError::Collision`], or the folder's trouble.
-    pub fn commit(self, expected: &[u8; 32]) -> Result<FileName, InboxError> {
+    pub fn commit(self, expected: &[u8; 32]) -> Result<(), InboxError> {
         if self.received != self.length {
             return Err(InboxError::Length { announced: self.length, received: self.received });
         }
         if self.digest.finalize()[..] != expected[..] {
             return Err(InboxError::Integrity);
         }
-        self.pending.commit(self.name.as_os_str(), self.existing).map_err(InboxError::from_io)?;
-        Ok(self.name)
+        let (_, name) = self.path.split();
+        self.pending.commit(&self.place, name, self.existing).map_err(InboxError::from_io)
     }
 
     /// Bytes received so far.
@@ -117,10 +171,10 @@ impl IncomingFile {
         self.length
     }
 
-    /// The final name.
+    /// The final path.
     #[must_use]
-    pub const fn name(&self) -> &FileName {
-        &self.name
+    pub const fn path(&self) -> &FilePath {
+        &self.path
     }
 }
 

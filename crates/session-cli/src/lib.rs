@@ -1,8 +1,8 @@
 //! The `session` command as a library, so that tests reach its parts.
 //!
-//! From the bottom up: [`exit`] says how a run ends; [`place`] puts files where they belong or nowhere; [`keys`] reads
+//! From the bottom up: [`exit`] says how a run ends; [`output`] tells people and programs; [`place`] puts files where they belong or nowhere; [`keys`] reads
 //! and writes key files; [`inbox`] takes in files from peers; [`progress`] tells the user how far a transfer is; [`clock`], [`console`], [`interrupt`]
-//! and [`runtime`] stand between a command and the system; [`transfer`] moves a file over a session; [`commands`] does what [`args`] has parsed.
+//! and [`runtime`] stand between a command and the system; [`purpose`] says what a session is for: [`transfer`] moves files over it, [`ping`] measures it; [`commands`] does what [`args`] has parsed.
 #![forbid(unsafe_code)]
 
 pub mod args;
@@ -13,8 +13,11 @@ pub mod exit;
 pub mod inbox;
 pub mod interrupt;
 pub mod keys;
+pub mod output;
+pub mod ping;
 pub mod place;
 pub mod progress;
+pub mod purpose;
 pub mod runtime;
 mod text;
 pub mod transfer;

@@ -13,6 +13,8 @@ use rustix::io::Errno;
 
 /// Bytes of the longest file name on the file systems of Linux, macOS and the BSDs.
 pub const MAX_NAME: usize = 255;
+/// Permissions of a new folder, less the umask.
+const FOLDER_MODE: u32 = 0o777;
 /// What stands between the final name and the random number of a temporary one.
 const MARK: &str = ".PARTIAL-";
 /// Hexadecimal digits of that number.
@@ -35,7 +37,7 @@ pub enum Existing {
     Replace,
 }
 
-/// A file under a temporary name in the folder where it will end; dropped without [`Pending::commit`], it is deleted.
+/// A file under a temporary name in the folder where it will end, or one above; dropped without [`Pending::commit`], it is deleted.
 ///
 /// It is locked as long as it is open, which tells [`Folder::sweep`] that somebody is at work on it.
 #[derive(Debug)]
@@ -56,6 +58,27 @@ impl Folder {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let descriptor = rustix::fs::open(path, flags, Mode::empty())?;
         Ok(Self { descriptor: Arc::new(descriptor) })
+    }
+
+    /// Opens the folder `name` in this one, and makes it first if `make` says so. A symbolic link is no folder: it may lead anywhere.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotADirectory`] if something else has this name; else whatever the operating system says.
+    pub fn descend(&self, name: &OsStr, make: bool) -> io::Result<Self> {
+        let folder = self.descriptor.as_fd();
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        if make {
+            match rustix::fs::mkdirat(folder, name, Mode::from_raw_mode(FOLDER_MODE)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        match rustix::fs::openat(folder, name, flags, Mode::empty()) {
+            Ok(descriptor) => Ok(Self { descriptor: Arc::new(descriptor) }),
+            // What a symbolic link gives differs from system to system.
+            Err(Errno::LOOP) => Err(Errno::NOTDIR.into()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// True if `name` is taken, whatever by (a dangling symbolic link too).
@@ -135,35 +158,35 @@ impl Pending {
         &mut self.file
     }
 
-    /// Makes the content durable, gives the file its name and makes that durable too.
+    /// Makes the content durable, moves the file to `name` in `target`, which may be the folder it was made in, and makes that durable too.
     ///
     /// # Errors
     /// [`io::ErrorKind::AlreadyExists`] where the name is taken and `existing` keeps; else whatever the operating
     /// system says. The temporary is deleted; after an error of the very last step the final name may exist.
-    pub fn commit(mut self, name: &OsStr, existing: Existing) -> io::Result<()> {
+    pub fn commit(mut self, target: &Folder, name: &OsStr, existing: Existing) -> io::Result<()> {
         self.file.sync_all()?;
         let folder = self.folder.descriptor.as_fd();
         match existing {
-            Existing::Replace => rustix::fs::renameat(folder, &self.temporary, folder, name)?,
-            Existing::Keep => self.rename_keeping(name)?,
+            Existing::Replace => rustix::fs::renameat(folder, &self.temporary, target.descriptor.as_fd(), name)?,
+            Existing::Keep => self.rename_keeping(target, name)?,
         }
         self.committed = true;
-        rustix::fs::fsync(folder)?;
+        rustix::fs::fsync(target.descriptor.as_fd())?;
         Ok(())
     }
 
-    fn rename_keeping(&self, name: &OsStr) -> rustix::io::Result<()> {
-        let folder = self.folder.descriptor.as_fd();
-        match rustix::fs::renameat_with(folder, &self.temporary, folder, name, RenameFlags::NOREPLACE) {
+    fn rename_keeping(&self, target: &Folder, name: &OsStr) -> rustix::io::Result<()> {
+        let (folder, place) = (self.folder.descriptor.as_fd(), target.descriptor.as_fd());
+        match rustix::fs::renameat_with(folder, &self.temporary, place, name, RenameFlags::NOREPLACE) {
             // Some file systems lack the flag; a hard link refuses a taken name everywhere.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => self.link_keeping(name),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => self.link_keeping(target, name),
             other => other,
         }
     }
 
-    fn link_keeping(&self, name: &OsStr) -> rustix::io::Result<()> {
-        let folder = self.folder.descriptor.as_fd();
-        rustix::fs::linkat(folder, &self.temporary, folder, name, AtFlags::empty())?;
+    fn link_keeping(&self, target: &Folder, name: &OsStr) -> rustix::io::Result<()> {
+        let (folder, place) = (self.folder.descriptor.as_fd(), target.descriptor.as_fd());
+        rustix::fs::linkat(folder, &self.temporary, place, name, AtFlags::empty())?;
         rustix::fs::unlinkat(folder, &self.temporary, AtFlags::empty())
     }
 }
@@ -188,7 +211,7 @@ fn temporary_name(name: &OsStr) -> io::Result<OsString> {
 }
 
 /// True for what [`temporary_name`] makes.
-fn is_temporary(name: &OsStr) -> bool {
+pub(crate) fn is_temporary(name: &OsStr) -> bool {
     let parts = name.to_str().and_then(|name| name.strip_prefix('.')?.rsplit_once(MARK));
     parts.is_some_and(|(name, random)| {
         let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);

@@ -13,6 +13,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use session_core::Instant;
 
+use crate::output::{Event, Output};
+
 /// Time between two plain lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -39,13 +41,16 @@ pub struct Progress {
 enum Display {
     Bar(ProgressBar),
     Lines { output: Box<dyn Write + Send>, last: Option<Instant> },
+    Events { last: Option<Instant> },
 }
 
 impl Progress {
-    /// Shows the transfer of `total` bytes called `label` on standard error, in the way that suits it.
+    /// Shows the transfer of `total` bytes called `label` in the way that suits the output: for people on standard error.
     #[must_use]
-    pub fn new(label: &str, total: u64, now: Instant) -> Self {
-        if io::stderr().is_terminal() {
+    pub fn new(label: &str, total: u64, output: Output, now: Instant) -> Self {
+        if output.is_json() {
+            Self::with(label, total, Display::Events { last: None }, now)
+        } else if io::stderr().is_terminal() {
             Self::bar(label, total, ProgressDrawTarget::stderr(), now)
         } else {
             Self::lines(label, total, Box::new(io::stderr()), now)
@@ -79,12 +84,24 @@ impl Progress {
                 bar.set_position(snapshot.bytes);
             }
             Display::Lines { output, last } => {
-                let is_due = last.is_none_or(|last| now.saturating_since(last) >= LINE_INTERVAL);
-                if is_due {
-                    *last = Some(now);
+                if is_due(last, now) {
                     let _ = writeln!(output, "{}", status(&self.label, &self.meter, snapshot));
                 }
             }
+            Display::Events { last } => {
+                if is_due(last, now) {
+                    let line = status(&self.label, &self.meter, snapshot);
+                    Output::new(true).say(line, event(&self.meter, snapshot));
+                }
+            }
+        }
+    }
+
+    /// Writes something else meanwhile, beside a bar and not into it.
+    pub fn aside(&self, write: impl FnOnce()) {
+        match &self.display {
+            Display::Bar(bar) => bar.suspend(write),
+            Display::Lines { .. } | Display::Events { .. } => write(),
         }
     }
 
@@ -100,8 +117,30 @@ impl Progress {
             Display::Lines { output, .. } => {
                 let _ = writeln!(output, "{summary}");
             }
+            // The end has an event of its own.
+            Display::Events { .. } => {}
         }
     }
+}
+
+/// True once in a [`LINE_INTERVAL`].
+fn is_due(last: &mut Option<Instant>, now: Instant) -> bool {
+    let is_due = last.is_none_or(|last| now.saturating_since(last) >= LINE_INTERVAL);
+    if is_due {
+        *last = Some(now);
+    }
+    is_due
+}
+
+fn event(meter: &Meter, snapshot: Snapshot) -> Event {
+    let lost = (snapshot.packets_sent > 0).then(|| snapshot.packets_lost as f64 * 100.0 / snapshot.packets_sent as f64);
+    Event::new("progress")
+        .number("bytes", snapshot.bytes)
+        .number("total", meter.total())
+        .decimal("bytes_per_second", meter.rate().map(|rate| rate as f64))
+        .decimal("rtt_ms", snapshot.round_trip.map(|time| time.as_secs_f64() * 1_000.0))
+        .decimal("loss_percent", lost)
+        .decimal("eta_seconds", meter.remaining().map(|time| time.as_secs_f64()))
 }
 
 /// `LABEL: 12.3 MiB of 64.0 MiB (19 %), 4.1 MiB/s, RTT 10.2 ms, loss 0.51 %, ETA 0:12`

@@ -25,6 +25,16 @@ pub(crate) fn printable_path(path: &Path) -> String {
     Printable(&path.to_string_lossy()).to_string()
 }
 
+/// `1 file`, `2 files`, `3 echoes`.
+pub(crate) fn count_of(count: usize, what: &str) -> String {
+    let ending = match (count, what.ends_with(['o', 's', 'x'])) {
+        (1, _) => "",
+        (_, true) => "es",
+        (_, false) => "s",
+    };
+    format!("{count} {what}{ending}")
+}
+
 /// True for characters that change how their neighbours look: controls, line separators, bidirectional marks.
 pub(crate) fn is_deceptive(character: char) -> bool {
     character.is_control()
@@ -34,6 +44,13 @@ pub(crate) fn is_deceptive(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_are_english() {
+        let counts =
+            [(0, "file"), (1, "file"), (2, "file"), (1, "echo"), (2, "echo")].map(|(n, what)| count_of(n, what));
+        assert_eq!(counts, ["0 files", "1 file", "2 files", "1 echo", "2 echoes"]);
+    }
 
     #[test]
     fn controls_are_escaped_and_text_is_not() {

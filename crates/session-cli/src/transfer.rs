@@ -1,19 +1,19 @@
-//! A file over one session: offer, answer, content, SHA-256, verdict. Written once, for every runtime.
+//! Files over one session: offer, answer, contents, SHA-256, verdicts. Written once, for every runtime.
 
 mod failure;
 mod message;
 mod receive;
 mod send;
+mod tree;
 
-pub use failure::{not_connected, why_ended};
-pub use message::{Answer, MAX_MESSAGE, Malformed, Message, Why};
-pub use receive::{Delivery, NotReceived, receive};
-pub use send::{NotSent, Source, send};
+pub use failure::{Attempt, ended, not_connected, unexpected, why_ended};
+pub use message::{Answer, Entry, MAX_MESSAGE, Malformed, Message, Why};
+pub use receive::{News, NotReceived, receive};
+pub use send::{NotSent, send};
+pub use tree::{LeftOut, Source, Tree};
 
 use session_tokio::{Channel, ChannelId, CloseReason, RecvError, Session};
 
-/// The application protocol both ends name.
-pub const APPLICATION: &str = "session-file/1";
 /// The channel everything is on.
 pub const CHANNEL: ChannelId = ChannelId(16);
 /// Bytes of content moved at a time.
@@ -27,7 +27,7 @@ pub mod close_code {
     pub const INTERRUPTED: u64 = 1;
     /// The transfer has failed, and both ends know why.
     pub const FAILED: u64 = 2;
-    /// The peer sent what `session-file/1` does not have at this place.
+    /// The peer sent what the protocol does not have at this place.
     pub const UNEXPECTED: u64 = 3;
 }
 

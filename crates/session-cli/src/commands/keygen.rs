@@ -9,13 +9,14 @@ use std::path::Path;
 use crate::args::Keygen;
 use crate::exit::{Exit, Failure, reason};
 use crate::keys::SecretKey;
+use crate::output::{Event, Output};
 use crate::place::{Existing, Folder};
 use crate::text::printable_path;
 
 /// Only the owner reads and writes.
 const SECRET_MODE: u32 = 0o600;
 
-pub(super) fn run(arguments: &Keygen) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Keygen, output: Output) -> Result<(), Failure> {
     let key = SecretKey::generate().map_err(|error| {
         let problem = format!("no random numbers from the operating system for a new key ({error})");
         Failure::new(Exit::Internal, problem, "check that this system has a random generator")
@@ -27,7 +28,13 @@ pub(super) fn run(arguments: &Keygen) -> Result<(), Failure> {
         }),
         Some(path) => {
             let existing = if arguments.force { Existing::Replace } else { Existing::Keep };
-            save(&key, path, existing).map_err(|error| not_saved(path, &error))
+            save(&key, path, existing).map_err(|error| not_saved(path, &error))?;
+            // People asked for a file, and need not be told that they have it.
+            if output.is_json() {
+                let event = Event::new("key").text("path", &path.to_string_lossy());
+                output.say("", event.text("public_key", &key.public_key().to_base64()));
+            }
+            Ok(())
         }
     }
 }
@@ -50,7 +57,7 @@ fn save(key: &SecretKey, path: &Path, existing: Existing) -> io::Result<()> {
     }
     let mut pending = folder.create(name, SECRET_MODE)?;
     pending.file().write_all(key.to_line().as_bytes())?;
-    pending.commit(name, existing)
+    pending.commit(&folder, name, existing)
 }
 
 fn not_saved(path: &Path, error: &io::Error) -> Failure {

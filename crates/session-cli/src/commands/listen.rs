@@ -1,27 +1,33 @@
 //! `session listen`
 
-use std::io::{self, Write as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use session_tokio::{CloseCode, Endpoint, Incoming, Session};
+use session_tokio::{CloseReason, Endpoint, Incoming, Session};
 use smol::channel::{self, Sender};
 
+use super::admit::{Guest, admit, empty_list};
 use super::node::{FAREWELL, builder, load_key, not_bound};
-use super::pairing::{Pairing, is_pairing};
+use super::pairing::Pairing;
 use crate::args::Listen;
 use crate::clock::now;
-use crate::exit::Failure;
-use crate::inbox::{Inbox, IncomingFile};
+use crate::exit::{Exit, Failure};
+use crate::inbox::Inbox;
 use crate::interrupt::Interrupt;
-use crate::keys::authorized::AuthorizedPeer;
 use crate::keys::{AuthorizedPeers, PublicKey};
+use crate::output::{Event, Output};
+use crate::ping;
 use crate::place::Existing;
 use crate::progress::Bytes;
+use crate::purpose::Purpose;
 use crate::runtime::Runtime;
-use crate::text::{Printable, printable_path};
-use crate::transfer::{self, Delivery, NotReceived, close_code};
+use crate::text::{count_of, printable_path};
+use crate::transfer::{self, News, NotReceived, close_code};
 
-pub(super) fn run(arguments: &Listen) -> Result<(), Failure> {
+/// What a listener does for its peers.
+const SERVED: [Purpose; 3] = [Purpose::Files, Purpose::Ping, Purpose::Pair];
+
+pub(super) fn run(arguments: &Listen, output: Output) -> Result<(), Failure> {
     let key = load_key(&arguments.node.key)?;
     let authorized = match arguments.pairing {
         Some(_) => AuthorizedPeers::load_or_begin(&arguments.authorized)?,
@@ -34,20 +40,18 @@ pub(super) fn run(arguments: &Listen) -> Result<(), Failure> {
         let interrupt = Interrupt::catch()?;
         let bound = runtime.bind(builder(&key, &arguments.node), arguments.bind).await;
         let endpoint = bound.map_err(|error| not_bound(&error, arguments.bind))?;
-        say(&format!("listening on {}, key {}", endpoint.local_addr(), key.public_key().to_base64()));
-        tell_the_start(&inbox, &authorized, arguments);
-        if let Some(time) = arguments.pairing {
-            endpoint.set_pairing(Some(time));
-            let own = key.public_key().fingerprint();
-            say(&format!(
-                "new peers may ask for {} s by 'session pair'; this node's fingerprint is {own}",
-                time.as_secs()
-            ));
+        let (address, own) = (endpoint.local_addr().to_string(), key.public_key());
+        let event = Event::new("listening").text("address", &address).text("public_key", &own.to_base64());
+        output.say(format_args!("listening on {address}, key {}", own.to_base64()), event);
+        sweep(&inbox, output);
+        match arguments.pairing {
+            Some(time) => open_pairing(&endpoint, time, &own, output),
+            None => empty_list(&arguments.authorized, &authorized, output),
         }
-        let pairing = Pairing::new(key.public_key(), arguments.authorized.clone());
+        let pairing = Pairing::new(own, arguments.authorized.clone());
         let (running, ended) = channel::bounded::<()>(1);
-        let guests = Arc::new(Guests { authorized: Mutex::new(authorized), pairing });
-        let listener = Listener { guests, inbox: Arc::new(inbox), runtime };
+        let guests = Arc::new(Guests { authorized: Mutex::new(authorized), pairing, output });
+        let listener = Listener { guests, inbox: Arc::new(inbox), runtime, output };
         let interrupted = async { interrupt.raised().await };
         smol::future::or(listener.serve(&endpoint, &running), interrupted).await;
 
@@ -57,56 +61,53 @@ pub(super) fn run(arguments: &Listen) -> Result<(), Failure> {
         drop(running);
         let _ = runtime.within(FAREWELL, ended.recv()).await;
         // Its user has no other way to end it: this is no failure.
-        say("stopped, and all peers are told");
+        output.say("stopped, and all peers are told", Event::new("stopped"));
         Ok(())
     })
 }
 
-/// What its user should know before the first peer comes.
-fn tell_the_start(inbox: &Inbox, authorized: &AuthorizedPeers, arguments: &Listen) {
+/// Deletes what an earlier run that was killed has left.
+fn sweep(inbox: &Inbox, output: Output) {
     match inbox.sweep() {
         Ok(0) => {}
-        Ok(count) => say(&format!("{} of unfinished transfers deleted from the inbox", count_of(count, "leftover"))),
-        Err(error) => {
-            say(&format!("leftovers of unfinished transfers are not looked for: {}", error.in_folder(inbox.path())))
+        Ok(count) => {
+            let line = format!("{} of unfinished transfers deleted from the inbox", count_of(count, "leftover"));
+            output.say(line, Event::new("swept").number("files", count as u64));
         }
-    }
-    if authorized.peers().is_empty() && arguments.pairing.is_none() {
-        let list = printable_path(&arguments.authorized);
-        say(&format!(
-            "nobody may send: {list} lists no key; add what a sender's 'session pubkey' prints, then start again"
-        ));
+        Err(error) => {
+            let failure = error.in_folder(inbox.path());
+            let event = Event::new("not_swept").text("problem", failure.problem());
+            output.say(format_args!("leftovers of unfinished transfers are not looked for: {failure}"), event);
+        }
     }
 }
 
-fn count_of(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+fn open_pairing(endpoint: &Endpoint, time: Duration, own: &PublicKey, output: Output) {
+    endpoint.set_pairing(Some(time));
+    let (seconds, fingerprint) = (time.as_secs(), own.fingerprint());
+    let event = Event::new("pairing_open").number("seconds", seconds).text("fingerprint", &fingerprint);
+    let line =
+        format_args!("new peers may ask for {seconds} s by 'session pair'; this node's fingerprint is {fingerprint}");
+    output.say(line, event);
 }
 
 struct Listener {
     guests: Arc<Guests>,
     inbox: Arc<Inbox>,
     runtime: Runtime,
+    output: Output,
 }
 
 impl Listener {
     /// Gives each session a task of its own. Nothing that a peer does ends this.
     async fn serve(&self, endpoint: &Endpoint, running: &Sender<()>) {
         while let Some(incoming) = endpoint.accept().await {
-            let key = PublicKey::from_bytes(*incoming.peer_key().as_bytes());
-            let address = incoming.remote_address().map(|address| address.to_string()).unwrap_or_default();
-            let known = self.guests.find(&key);
-            if known.is_none() && !incoming.is_first_contact() {
-                incoming.refuse(CloseCode::UNAUTHORIZED, "it is not in the list of authorized peers");
-                say(&format!("{address}: refused, key {} is not authorized", key.to_base64()));
-                continue;
-            }
-            let peer = known.map_or_else(|| address.clone(), |peer| peer.called(&address));
+            let Some(guest) = self.guests.admit(incoming) else { continue };
+            let server = Server { peer: guest.name.clone(), output: self.output, runtime: self.runtime };
             let (guests, inbox, running) = (Arc::clone(&self.guests), Arc::clone(&self.inbox), running.clone());
-            let runtime = self.runtime;
-            runtime.spawn(async move {
-                if let Some(incoming) = guests.let_in(incoming, key, &peer).await {
-                    serve_peer(incoming, &peer, &inbox, runtime).await;
+            self.runtime.spawn(async move {
+                if let Some(guest) = guests.let_in(guest).await {
+                    server.serve(guest, &inbox).await;
                 }
                 drop(running);
             });
@@ -118,81 +119,121 @@ impl Listener {
 struct Guests {
     authorized: Mutex<AuthorizedPeers>,
     pairing: Pairing,
+    output: Output,
 }
 
 impl Guests {
-    fn find(&self, key: &PublicKey) -> Option<AuthorizedPeer> {
-        self.authorized.lock().unwrap_or_else(PoisonError::into_inner).find(key).cloned()
+    fn admit(&self, incoming: Incoming) -> Option<Guest> {
+        admit(incoming, &self.authorized(), &SERVED, self.output)
     }
 
     /// Whoever is not authorized has come by first contact: its user and ours decide.
-    async fn let_in(&self, incoming: Incoming, key: PublicKey, peer: &str) -> Option<Incoming> {
-        if self.find(&key).is_some() {
-            return Some(incoming);
+    async fn let_in(&self, guest: Guest) -> Option<Guest> {
+        if self.authorized().find(&guest.key).is_some() {
+            return Some(guest);
         }
-        let incoming = self.pairing.ask(incoming, key, peer, &say).await?;
+        let Guest { incoming, purpose, key, name } = guest;
+        let incoming = self.pairing.ask(incoming, key, &name, self.output).await?;
         let address = incoming.remote_address().map(|address| address.ip().to_string()).unwrap_or_default();
         let list = self.pairing.list();
-        let added = {
-            let mut authorized = self.authorized.lock().unwrap_or_else(PoisonError::into_inner);
-            authorized.add(list, key, &format!("paired from {address}"))
-        };
+        let added = self.authorized().add(list, key, &format!("paired from {address}"));
+        let public_key = key.to_base64();
         match added {
             Ok(()) => {
-                say(&format!("{peer}: may send from now on, by {}", printable_path(list)));
-                Some(incoming)
+                let event = Event::new("authorized").text("peer", &name).text("public_key", &public_key);
+                let line = format_args!("{name}: may send from now on, by {}", printable_path(list));
+                self.output.say(line, event.text("path", &list.to_string_lossy()));
+                Some(Guest { incoming, purpose, key, name })
             }
             Err(failure) => {
-                say(&format!("{peer}: refused, {failure}"));
+                let event = Event::new("refused").text("peer", &name).text("public_key", &public_key);
+                self.output.say(format_args!("{name}: refused, {failure}"), event.text("why", failure.problem()));
                 None
             }
         }
     }
+
+    fn authorized(&self) -> MutexGuard<'_, AuthorizedPeers> {
+        self.authorized.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-async fn serve_peer(incoming: Incoming, peer: &str, inbox: &Inbox, runtime: Runtime) {
-    let pairing = is_pairing(&incoming);
-    let session = match incoming.accept().await {
-        Ok(session) => session,
-        Err(error) => return say(&format!("{peer}: gone before it was answered ({error})")),
-    };
-    if pairing {
-        // Its user takes a while to compare. Whatever comes of it, this side has decided.
-        let _ = session.closed().await;
-        return say(&format!("{peer}: paired"));
-    }
-    let started = now();
-    let start = |file: &IncomingFile| {
-        say(&format!("{peer}: receiving {}, {}", file.name(), Bytes(file.length())));
-    };
-    match transfer::receive(&session, inbox, start).await {
-        Ok(Delivery { name, length, digest }) => {
-            let seconds = now().saturating_since(started).as_secs_f64();
-            let digest = transfer::hex(&digest);
-            say(&format!("{peer}: received {name}, {} in {seconds:.1} s, SHA-256 {digest}", Bytes(length)));
+/// Serves one peer.
+struct Server {
+    peer: String,
+    output: Output,
+    runtime: Runtime,
+}
+
+impl Server {
+    async fn serve(&self, guest: Guest, inbox: &Inbox) {
+        let session = match guest.incoming.accept().await {
+            Ok(session) => session,
+            Err(error) => return self.failed(Exit::NoAnswer, &format!("gone before it was answered ({error})")),
+        };
+        match guest.purpose {
+            Purpose::Ping => self.echo(&session).await,
+            Purpose::Pair => {
+                // Its user takes a while to compare. Whatever comes of it, this side has decided.
+                let _ = session.closed().await;
+                self.say("paired", self.event("paired"));
+            }
+            _ => self.receive(&session, inbox).await,
         }
-        Err(error) => say(&format!("{peer}: {}", failed(&error, inbox))),
     }
-    await_close(&session, runtime).await;
-}
 
-/// The sender closes once it has read the answer; one that does not is not waited for.
-async fn await_close(session: &Session, runtime: Runtime) {
-    if runtime.within(FAREWELL, session.closed()).await.is_none() {
-        session.abort(close_code::DONE, "");
+    async fn receive(&self, session: &Session, inbox: &Inbox) {
+        let mut started = now();
+        let result = transfer::receive(session, inbox, |news| match news {
+            News::Begun { first, files, bytes } => {
+                let event = self.event("receiving").text("path", first.as_str()).number("files", files as u64);
+                let what = if files == 1 { first.to_string() } else { count_of(files, "file") };
+                self.say(format_args!("receiving {what}, {}", Bytes(bytes)), event.number("bytes", bytes));
+                started = now();
+            }
+            News::Delivered { path, length, digest } => {
+                let seconds = now().saturating_since(started).as_secs_f64();
+                started = now();
+                let digest = transfer::hex(digest);
+                let event = self.event("received").text("path", path.as_str()).number("bytes", length);
+                let line = format_args!("received {path}, {} in {seconds:.1} s, SHA-256 {digest}", Bytes(length));
+                self.say(line, event.decimal("seconds", Some(seconds)).text("sha256", &digest));
+            }
+        });
+        if let Err(error) = result.await {
+            let (exit, why) = match &error {
+                NotReceived::Refused(error) => (error.exit(), format!("refused, {}", error.in_folder(inbox.path()))),
+                NotReceived::Failed(error) => (error.exit(), format!("failed, {}", error.in_folder(inbox.path()))),
+                NotReceived::Closed(reason) => (Exit::of(reason), format!("failed, {}", transfer::why_ended(reason))),
+                NotReceived::Unexpected => (Exit::Protocol, "failed, the peer sent what has no place here".to_owned()),
+            };
+            self.failed(exit, &why);
+        }
+        self.await_close(session).await;
     }
-}
 
-fn failed(error: &NotReceived, inbox: &Inbox) -> String {
-    match error {
-        NotReceived::Refused(error) => format!("refused, {}", error.in_folder(inbox.path())),
-        NotReceived::Failed(error) => format!("failed, {}", error.in_folder(inbox.path())),
-        NotReceived::Closed(reason) => format!("failed, {}", transfer::why_ended(reason)),
-        NotReceived::Unexpected => "failed, the sender does not keep to session-file/1".to_owned(),
+    async fn echo(&self, session: &Session) {
+        let (echoes, reason): (u64, CloseReason) = ping::echo(session).await;
+        let event = self.event("pinged").number("echoes", echoes).text("end", &transfer::why_ended(&reason));
+        self.say(format_args!("pinged, {}", count_of(usize::try_from(echoes).unwrap_or(usize::MAX), "echo")), event);
     }
-}
 
-/// A line of the listener's log. That nobody reads it is no reason to stop.
-fn say(line: &str) {
-    let _ = writeln!(io::stdout(), "{}", Printable(line));
+    /// The sender closes once it has read the answer; one that does not is not waited for.
+    async fn await_close(&self, session: &Session) {
+        if self.runtime.within(FAREWELL, session.closed()).await.is_none() {
+            session.abort(close_code::DONE, "");
+        }
+    }
+
+    fn failed(&self, exit: Exit, why: &str) {
+        self.say(why, self.event("failed").text("class", exit.name()).text("why", why));
+    }
+
+    fn say(&self, line: impl std::fmt::Display, event: Event) {
+        self.output.say(format_args!("{}: {line}", self.peer), event);
+    }
+
+    fn event(&self, name: &str) -> Event {
+        Event::new(name).text("peer", &self.peer)
+    }
 }

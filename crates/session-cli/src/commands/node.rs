@@ -1,27 +1,63 @@
-//! What `listen` and `send` have in common: the key, the waiting times, the endpoint.
+//! What the commands that open sessions have in common: the key, the waiting times, the endpoint, the way to a peer.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::path::Path;
 use std::time::Duration;
 
-use session_tokio::{BindError, Endpoint, EndpointBuilder, RustCrypto, SecondSession, Secret, StaticKey, Timeouts};
+use session_tokio::{
+    BindError, ConnectRequest, Endpoint, EndpointBuilder, RustCrypto, SecondSession, Secret, Session, StaticKey,
+    Timeouts,
+};
 
+use super::pair::{key_of, known_peer, known_peers, meet, place_of};
 use crate::args::NodeOptions;
+use crate::clock::now;
 use crate::exit::{Exit, Failure, reason};
 use crate::interrupt::Interrupt;
-use crate::keys::{Address, SecretKey};
-use crate::transfer::{APPLICATION, CHANNEL};
+use crate::keys::known_peers::KnownPeer;
+use crate::keys::{Address, KnownPeers, Peer, PeerAddress, PublicKey, SecretKey};
+use crate::output::{Event, Output};
+use crate::purpose::{APPLICATION, Purpose};
+use crate::transfer::{self, Attempt, CHANNEL, close_code};
 
 /// How long the program waits at its end for the peers to hear of it.
 pub(super) const FAREWELL: Duration = Duration::from_secs(3);
+
+/// A peer and how to get there.
+pub(super) struct Dialer {
+    key: SecretKey,
+    receiver: Receiver,
+    address: Address,
+    options: NodeOptions,
+    output: Output,
+}
+
+/// Who is dialled.
+enum Receiver {
+    /// Its key is known; where that is by a line of known_peers and a change may be found out, the line too.
+    Known(PublicKey, Option<KnownPeer>),
+    /// Only what it will be called, in that list.
+    New(String, KnownPeers),
+}
+
+/// A session that is up, and the endpoint it is on.
+pub(super) struct Connection {
+    endpoint: Endpoint,
+    /// The session.
+    pub(super) session: Session,
+    /// The peer's address as the user gave it.
+    pub(super) place: String,
+    /// From the first datagram to the accept.
+    pub(super) handshake: Duration,
+}
 
 /// Reads the secret key in `file`.
 pub(super) fn load_key(file: &Path) -> Result<SecretKey, Failure> {
     SecretKey::load(file).map_err(|error| error.in_file(Some(file)))
 }
 
-/// An endpoint for files, yet to be bound.
+/// An endpoint yet to be bound.
 pub(super) fn builder(key: &SecretKey, options: &NodeOptions) -> EndpointBuilder {
     let key = StaticKey::new(&RustCrypto, Secret::new(*key.as_bytes()));
     // Several files may be under way from one key at a time.
@@ -46,6 +82,19 @@ pub(super) fn not_bound(error: &BindError, address: SocketAddr) -> Failure {
     }
 }
 
+/// Runs `work` until it is done or the user stops the program, which is `interruption`.
+pub(super) async fn or_interrupted<T>(
+    interrupt: &Interrupt,
+    interruption: &Failure,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let interrupted = async {
+        interrupt.raised().await;
+        Err(interruption.clone())
+    };
+    smol::future::or(work, interrupted).await
+}
+
 /// Looks `address` up and binds an endpoint of its family.
 pub(super) async fn dial_out(
     key: &SecretKey,
@@ -59,17 +108,118 @@ pub(super) async fn dial_out(
     Ok((bound.map_err(|error| not_bound(&error, any))?, address))
 }
 
-/// Runs `work` until it is done or the user stops the program, which is `interruption`.
-pub(super) async fn or_interrupted<T>(
-    interrupt: &Interrupt,
-    interruption: &Failure,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    let interrupted = async {
-        interrupt.raised().await;
-        Err(interruption.clone())
-    };
-    smol::future::or(work, interrupted).await
+impl Dialer {
+    /// Reads the key and finds out who `to` is. A name that is not known is a failure, unless `accept_new`.
+    pub(super) fn new(
+        options: &NodeOptions,
+        to: &PeerAddress,
+        accept_new: bool,
+        output: Output,
+    ) -> Result<Self, Failure> {
+        let key = load_key(&options.key)?;
+        let receiver = match &to.peer {
+            Peer::Key(key) => Receiver::Known(*key, None),
+            Peer::Name(name) => {
+                let known = known_peers()?;
+                match known.find(name) {
+                    None if accept_new => Receiver::New(name.clone(), known),
+                    _ => {
+                        let peer = known.named(name)?;
+                        Receiver::Known(peer.key, Some(peer.clone()).filter(|_| accept_new))
+                    }
+                }
+            }
+        };
+        Ok(Self { key, receiver, address: to.address.clone(), options: options.clone(), output })
+    }
+
+    /// Opens a session for `purpose`, from an endpoint of its own.
+    pub(super) async fn connect(self, purpose: Purpose) -> Result<Connection, Failure> {
+        let place = self.address.to_string();
+        let (endpoint, address) = dial_out(&self.key, &self.options, &self.address).await?;
+        self.output.remark(format_args!("connecting to {place}"), Event::new("connecting").text("address", &place));
+        let start = now();
+        let session = match self.receiver {
+            Receiver::New(name, mut known) => {
+                let session = meet(&endpoint, address, purpose, &place, &self.options).await?;
+                let peer = known.add(&name, key_of(&session))?;
+                let line = format_args!(
+                    "{name} is known from now on by {}, {}",
+                    peer.key.fingerprint(),
+                    place_of(&peer.origin)
+                );
+                self.output.remark(line, known_peer(peer));
+                session
+            }
+            Receiver::Known(key, listed) => match dial(&endpoint, key, address, purpose, &place, &self.options).await {
+                Err(failure) => {
+                    return Err(changed_key(&endpoint, address, listed, &place, &self.options, failure).await);
+                }
+                Ok(session) => session,
+            },
+        };
+        let handshake = now().saturating_since(start);
+        let (shown, rtt) = (millis(handshake), millis(session.stats().smoothed_rtt));
+        let line = format_args!("session with {place} is up, handshake {shown:.1} ms, RTT {rtt:.1} ms");
+        let event = Event::new("connected").text("address", &place);
+        self.output.remark(line, event.decimal("handshake_ms", Some(shown)).decimal("rtt_ms", Some(rtt)));
+        Ok(Connection { endpoint, session, place, handshake })
+    }
+}
+
+async fn dial(
+    endpoint: &Endpoint,
+    key: PublicKey,
+    address: SocketAddr,
+    purpose: Purpose,
+    place: &str,
+    options: &NodeOptions,
+) -> Result<Session, Failure> {
+    let public = session_tokio::PublicKey::from_bytes(*key.as_bytes()).map_err(|_| {
+        let problem = format!("{} is not a public key that can be used", key.to_base64());
+        Failure::new(Exit::KeyFile, problem, "give the key that the peer's 'session pubkey' prints")
+    })?;
+    let request = ConnectRequest { user_data: purpose.name().as_bytes(), ..ConnectRequest::default() };
+    let connected = endpoint.connect_with(public, address, request).await;
+    connected.map_err(|error| transfer::not_connected(&error, options.attempt(endpoint, place)))
+}
+
+/// Silence may mean that another key than the one that is `listed` answers there. Finding out trusts nobody.
+async fn changed_key(
+    endpoint: &Endpoint,
+    address: SocketAddr,
+    listed: Option<KnownPeer>,
+    place: &str,
+    options: &NodeOptions,
+    failure: Failure,
+) -> Failure {
+    if let Some(peer) = listed.filter(|_| failure.exit() == Exit::NoAnswer)
+        && let Ok(session) = meet(endpoint, address, Purpose::Pair, place, options).await
+    {
+        let other = key_of(&session);
+        session.abort(close_code::FAILED, "its key is not the one that is known");
+        if other != peer.key {
+            return peer.has_changed(&other, place);
+        }
+    }
+    failure
+}
+
+impl Connection {
+    /// Ends the session in order, and then the endpoint; for a limited time.
+    pub(super) async fn close(self, options: &NodeOptions) {
+        let _ = options.runtime.within(FAREWELL, self.session.close(close_code::DONE, "")).await;
+        let _ = options.runtime.within(FAREWELL, self.endpoint.close(close_code::DONE, "")).await;
+    }
+
+    /// Tells the peer that the user stopped the program.
+    pub(super) fn interrupt(&self) {
+        self.session.abort(close_code::INTERRUPTED, "it was stopped by its user");
+    }
+}
+
+pub(super) fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
 }
 
 async fn look_up(address: &Address) -> Result<SocketAddr, Failure> {
@@ -99,8 +249,9 @@ impl NodeOptions {
         timeouts
     }
 
-    /// How long a peer may take to answer.
-    pub(super) fn patience(&self) -> Duration {
-        Duration::from_millis(self.connect_timeout_ms)
+    /// An attempt from `endpoint`, for what is said when it fails.
+    pub(super) fn attempt<'a>(&self, endpoint: &Endpoint, place: &'a str) -> Attempt<'a> {
+        let patience = Duration::from_millis(self.connect_timeout_ms);
+        Attempt { address: place, patience, came_back: endpoint.stats().datagrams_received }
     }
 }

@@ -1,22 +1,22 @@
 //! `session pair`, and first contact of `session send`.
 
-use std::io::{self, Write as _};
 use std::net::SocketAddr;
 
 use session_tokio::{CloseCode, ClosedBy, ConnectError, ConnectRequest, Endpoint, Session};
 
 use super::node::{FAREWELL, dial_out, load_key, or_interrupted};
-use super::pairing::PAIR;
 use crate::args::{NodeOptions, Pair};
 use crate::console::Console;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
-use crate::keys::known_peers::Origin;
+use crate::keys::known_peers::{KnownPeer, Origin};
 use crate::keys::{KnownPeers, PublicKey, configuration};
+use crate::output::{Event, Output};
+use crate::purpose::Purpose;
 use crate::text::printable_path;
-use crate::transfer::{self, close_code};
+use crate::transfer::{self, Attempt, close_code};
 
-pub(super) fn run(arguments: &Pair) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Pair, output: Output) -> Result<(), Failure> {
     let key = load_key(&arguments.node.key)?;
     let mut known = known_peers()?;
     let runtime = arguments.node.runtime;
@@ -24,7 +24,8 @@ pub(super) fn run(arguments: &Pair) -> Result<(), Failure> {
         let interrupt = Interrupt::catch()?;
         let work = async {
             let (endpoint, address) = dial_out(&key, &arguments.node, &arguments.address).await?;
-            let result = pair(&endpoint, address, key.public_key(), arguments, &mut known).await;
+            let user = User { own: key.public_key(), output };
+            let result = user.pair(&endpoint, address, arguments, &mut known).await;
             let _ = runtime.within(FAREWELL, endpoint.close(close_code::DONE, "")).await;
             result
         };
@@ -38,51 +39,72 @@ pub(super) fn known_peers() -> Result<KnownPeers, Failure> {
     KnownPeers::load(&configuration::known_peers(|name| std::env::var_os(name))?)
 }
 
-async fn pair(
-    endpoint: &Endpoint,
-    address: SocketAddr,
+/// The person at this side.
+struct User {
     own: PublicKey,
-    arguments: &Pair,
-    known: &mut KnownPeers,
-) -> Result<(), Failure> {
-    let (place, name) = (arguments.address.to_string(), &arguments.name);
-    tell(&format!("this node's fingerprint is {}", own.fingerprint()));
-    tell(&format!("asking {place}, where its user must answer"));
-    let session = meet(endpoint, address, PAIR, &place, &arguments.node).await?;
-    let key = key_of(&session);
-    if let Some(peer) = known.find(name) {
-        if peer.key != key {
-            session.abort(close_code::FAILED, "its key is not the one that is known");
-            return Err(peer.has_changed(&key, &place));
+    output: Output,
+}
+
+impl User {
+    async fn pair(
+        &self,
+        endpoint: &Endpoint,
+        address: SocketAddr,
+        arguments: &Pair,
+        known: &mut KnownPeers,
+    ) -> Result<(), Failure> {
+        let (place, name, output) = (arguments.address.to_string(), &arguments.name, self.output);
+        self.tell(&place, &format!("this node's fingerprint is {}", self.own.fingerprint()));
+        self.tell(&place, &format!("asking {place}, where its user must answer"));
+        let session = meet(endpoint, address, Purpose::Pair, &place, &arguments.node).await?;
+        let key = key_of(&session);
+        if let Some(peer) = known.find(name) {
+            if peer.key != key {
+                session.abort(close_code::FAILED, "its key is not the one that is known");
+                return Err(peer.has_changed(&key, &place));
+            }
+            output.say(format_args!("{name} is known already, {}", place_of(&peer.origin)), known_peer(peer));
+            return Ok(());
         }
-        say(&format!("{name} is known already, {}", place_of(&peer.origin)));
-        return Ok(());
+        self.tell(&place, &format!("the fingerprint of {place} is {}", key.fingerprint()));
+        let text = format!("compare both with what its user sees; type 'yes' to trust it as {name}");
+        if !Console::new().confirm(|| self.tell(&place, &text)).await {
+            session.abort(close_code::FAILED, "its user said no");
+            let problem = format!("the key of {place} was not confirmed, and nothing is stored");
+            let remedy = "pair again, and type 'yes' if the fingerprints are equal";
+            return Err(Failure::new(Exit::KeyFile, problem, remedy));
+        }
+        let peer = known.add(name, key)?;
+        output.say(format_args!("{name} is known from now on, {}", place_of(&peer.origin)), known_peer(peer));
+        Ok(())
     }
-    tell(&format!("the fingerprint of {place} is {}", key.fingerprint()));
-    let question = || tell(&format!("compare both with what its user sees; type 'yes' to trust it as {name}"));
-    if !Console::new().confirm(question).await {
-        session.abort(close_code::FAILED, "its user said no");
-        let problem = format!("the key of {place} was not confirmed, and nothing is stored");
-        return Err(Failure::new(Exit::KeyFile, problem, "pair again, and type 'yes' if the fingerprints are equal"));
+
+    fn tell(&self, peer: &str, text: &str) {
+        self.output.remark(text, Event::new("pairing").text("peer", peer).text("text", text));
     }
-    let peer = known.add(name, key)?;
-    say(&format!("{name} is known from now on, {}", place_of(&peer.origin)));
-    Ok(())
+}
+
+/// A line of the list of known peers, for programs.
+pub(super) fn known_peer(peer: &KnownPeer) -> Event {
+    let event = Event::new("known_peer").text("name", &peer.name).text("public_key", &peer.key.to_base64());
+    event.text("path", &peer.origin.file.to_string_lossy()).number("line", peer.origin.line as u64)
 }
 
 /// First contact with whoever answers at `address`.
 pub(super) async fn meet(
     endpoint: &Endpoint,
     address: SocketAddr,
-    user_data: &[u8],
+    purpose: Purpose,
     place: &str,
     options: &NodeOptions,
 ) -> Result<Session, Failure> {
-    let request = ConnectRequest { user_data, ..ConnectRequest::default() };
-    endpoint.connect_unknown(address, request).await.map_err(|error| not_met(&error, place, options))
+    let request = ConnectRequest { user_data: purpose.name().as_bytes(), ..ConnectRequest::default() };
+    let met = endpoint.connect_unknown(address, request).await;
+    met.map_err(|error| not_met(&error, options.attempt(endpoint, place)))
 }
 
-fn not_met(error: &ConnectError, place: &str, options: &NodeOptions) -> Failure {
+fn not_met(error: &ConnectError, attempt: Attempt<'_>) -> Failure {
+    let place = attempt.address;
     match error {
         ConnectError::Ended(reason) if (reason.by, reason.code) == (ClosedBy::Deadline, CloseCode::NO_ANSWER) => {
             let problem = format!("no answer from {place} to a node it does not know");
@@ -93,7 +115,7 @@ fn not_met(error: &ConnectError, place: &str, options: &NodeOptions) -> Failure 
             let problem = format!("{place} did not let this node in");
             Failure::new(Exit::Unauthorized, problem, "have its user type 'yes' if the fingerprints are equal")
         }
-        error => transfer::not_connected(error, place, options.patience()),
+        error => transfer::not_connected(error, attempt),
     }
 }
 
@@ -105,12 +127,4 @@ pub(super) fn place_of(origin: &Origin) -> String {
 /// The key the peer has proved to own.
 pub(super) fn key_of(session: &Session) -> PublicKey {
     PublicKey::from_bytes(*session.peer_key().as_bytes())
-}
-
-fn tell(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
-}
-
-fn say(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}");
 }

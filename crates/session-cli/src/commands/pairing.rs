@@ -6,20 +6,13 @@ use session_tokio::{CloseCode, Incoming};
 
 use crate::console::Console;
 use crate::keys::PublicKey;
-
-/// What CONNECT of `session pair` says: nothing follows, the session is for the handshake.
-pub(super) const PAIR: &[u8] = b"pair";
+use crate::output::{Event, Output};
 
 /// What a listener needs to ask its user.
 pub(super) struct Pairing {
     own: PublicKey,
     list: PathBuf,
     console: Console,
-}
-
-/// The peer came to pair and brings no file.
-pub(super) fn is_pairing(incoming: &Incoming) -> bool {
-    incoming.user_data() == PAIR
 }
 
 impl Pairing {
@@ -33,27 +26,23 @@ impl Pairing {
     }
 
     /// Asks whether `key` may come; the peer has been answered if not.
-    pub(super) async fn ask(
-        &self,
-        incoming: Incoming,
-        key: PublicKey,
-        peer: &str,
-        say: &(dyn Fn(&str) + Sync),
-    ) -> Option<Incoming> {
+    pub(super) async fn ask(&self, incoming: Incoming, key: PublicKey, peer: &str, output: Output) -> Option<Incoming> {
+        let say = |text: &str| {
+            let event = Event::new("pairing").text("peer", peer).text("text", text);
+            output.say(format_args!("{peer}: {text}"), event);
+        };
         // The person takes longer than a program would.
         incoming.pending();
         let question = || {
             let (theirs, own) = (key.fingerprint(), self.own.fingerprint());
-            say(&format!("{peer}: asks to be let in; its fingerprint is {theirs}, this node's is {own}"));
-            say(&format!(
-                "{peer}: compare both with what its user sees; type 'yes' to let it send, anything else to refuse"
-            ));
+            say(&format!("asks to be let in; its fingerprint is {theirs}, this node's is {own}"));
+            say("compare both with what its user sees; type 'yes' to let it send, anything else to refuse");
         };
         if self.console.confirm(question).await {
             return Some(incoming);
         }
         incoming.refuse(CloseCode::UNAUTHORIZED, "its user said no");
-        say(&format!("{peer}: refused, and not let in"));
+        say("refused, and not let in");
         None
     }
 }

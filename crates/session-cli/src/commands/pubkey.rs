@@ -1,7 +1,7 @@
 //! `session pubkey`
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
@@ -10,8 +10,9 @@ use crate::exit::{Exit, Failure, reason};
 use crate::keys::SecretKey;
 use crate::keys::public::PublicKeyLine;
 use crate::keys::secret_file::SecretKeyError;
+use crate::output::{Event, Output};
 
-pub(super) fn run(arguments: &Pubkey) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Pubkey, output: Output) -> Result<(), Failure> {
     let file = arguments.file.as_deref().filter(|file| *file != Path::new("-"));
     let secret = match file {
         Some(file) => SecretKey::load(file),
@@ -19,7 +20,8 @@ pub(super) fn run(arguments: &Pubkey) -> Result<(), Failure> {
     };
     let key = secret.map_err(|error| error.in_file(file))?.public_key();
     let line = PublicKeyLine { key, comment: arguments.comment.clone() };
-    writeln!(io::stdout(), "{line}").map_err(|error| {
+    let event = Event::new("public_key").text("public_key", &key.to_base64()).text("comment", &line.comment);
+    output.try_say(&line, event).map_err(|error| {
         let problem = format!("the public key cannot be written to standard output ({})", reason(&error));
         Failure::new(Exit::Io, problem, "write it to a place that has room")
     })

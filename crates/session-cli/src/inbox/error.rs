@@ -19,6 +19,8 @@ pub enum InboxError {
     Name(NameError),
     /// The name is taken.
     Collision,
+    /// A file, or a symbolic link, stands where the path has a folder.
+    NotFolder,
     /// The disk or the user's share of it is full.
     NoSpace,
     /// The folder is not there any more.
@@ -48,12 +50,17 @@ impl InboxError {
         }
     }
 
+    /// An error on the way from the inbox to a folder in it.
+    pub(super) fn in_path(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::NotADirectory { Self::NotFolder } else { Self::from_io(error) }
+    }
+
     /// The class of the failure.
     #[must_use]
     pub const fn exit(&self) -> Exit {
         match self {
             Self::Name(_) => Exit::Refused,
-            Self::Collision => Exit::Collision,
+            Self::Collision | Self::NotFolder => Exit::Collision,
             Self::Length { .. } | Self::Integrity => Exit::Integrity,
             Self::NoSpace | Self::Gone | Self::Io(_) => Exit::Io,
         }
@@ -66,6 +73,7 @@ impl InboxError {
         let remedy = match self {
             Self::Name(_) => "ask the sender for another name",
             Self::Collision => "move the old file away, or listen with --force",
+            Self::NotFolder => "move what stands there away",
             Self::NoSpace => "make room",
             Self::Gone => "make the folder",
             Self::Length { .. } | Self::Integrity => "ask the sender to send it again",
@@ -84,6 +92,7 @@ impl fmt::Display for InboxError {
         match self {
             Self::Name(error) => error.fmt(formatter),
             Self::Collision => formatter.write_str("a file of this name exists already"),
+            Self::NotFolder => formatter.write_str("something else stands where a folder is needed"),
             Self::NoSpace => formatter.write_str("the disk is full"),
             Self::Gone => formatter.write_str("the folder does not exist"),
             Self::Length { announced, received } => {

@@ -22,7 +22,7 @@ fn file_appears_only_on_commit() {
     let pending = pending(folder.path(), b"content");
     let [name] = &names(folder.path())[..] else { panic!("one temporary") };
     assert!(name.starts_with(".new.PARTIAL-") && name.len() == ".new.PARTIAL-".len() + 16, "{name}");
-    pending.commit(OsStr::new("new"), Existing::Keep).unwrap();
+    pending.commit(&Folder::open(folder.path()).unwrap(), OsStr::new("new"), Existing::Keep).unwrap();
     assert_eq!(names(folder.path()), ["new"]);
     assert_eq!(fs::read(folder.path().join("new")).unwrap(), b"content");
 }
@@ -38,11 +38,15 @@ fn dropped_file_leaves_nothing() {
 fn taken_name_is_kept_or_replaced_as_told() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("new"), b"old").unwrap();
-    let error = pending(folder.path(), b"content").commit(OsStr::new("new"), Existing::Keep).unwrap_err();
+    let error = pending(folder.path(), b"content")
+        .commit(&Folder::open(folder.path()).unwrap(), OsStr::new("new"), Existing::Keep)
+        .unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
     assert_eq!(names(folder.path()), ["new"]);
     assert_eq!(fs::read(folder.path().join("new")).unwrap(), b"old");
-    pending(folder.path(), b"content").commit(OsStr::new("new"), Existing::Replace).unwrap();
+    pending(folder.path(), b"content")
+        .commit(&Folder::open(folder.path()).unwrap(), OsStr::new("new"), Existing::Replace)
+        .unwrap();
     assert_eq!(names(folder.path()), ["new"]);
     assert_eq!(fs::read(folder.path().join("new")).unwrap(), b"content");
 }
@@ -54,8 +58,12 @@ fn symbolic_link_is_taken_and_never_followed() {
     let target = outside.path().join("target");
     std::os::unix::fs::symlink(&target, folder.path().join("new")).unwrap();
     assert!(Folder::open(folder.path()).unwrap().contains(OsStr::new("new")).unwrap());
-    pending(folder.path(), b"content").commit(OsStr::new("new"), Existing::Keep).unwrap_err();
-    pending(folder.path(), b"content").commit(OsStr::new("new"), Existing::Replace).unwrap();
+    pending(folder.path(), b"content")
+        .commit(&Folder::open(folder.path()).unwrap(), OsStr::new("new"), Existing::Keep)
+        .unwrap_err();
+    pending(folder.path(), b"content")
+        .commit(&Folder::open(folder.path()).unwrap(), OsStr::new("new"), Existing::Replace)
+        .unwrap();
     assert!(!target.exists(), "nothing was written through the link");
     assert!(folder.path().join("new").symlink_metadata().unwrap().is_file());
 }
@@ -65,10 +73,11 @@ fn file_ends_in_the_folder_that_was_opened() {
     let parent = tempfile::tempdir().unwrap();
     let (before, after) = (parent.path().join("before"), parent.path().join("after"));
     fs::create_dir(&before).unwrap();
+    let target = Folder::open(&before).unwrap();
     let pending = pending(&before, b"content");
     fs::rename(&before, &after).unwrap();
     fs::create_dir(&before).unwrap();
-    pending.commit(OsStr::new("new"), Existing::Keep).unwrap();
+    pending.commit(&target, OsStr::new("new"), Existing::Keep).unwrap();
     assert_eq!((names(&before), names(&after)), (vec![], vec!["new".to_owned()]));
 }
 
@@ -83,9 +92,12 @@ fn longest_names_have_temporaries_that_fit() {
 #[test]
 fn fallback_without_the_rename_flag_keeps_too() {
     let folder = tempfile::tempdir().unwrap();
-    pending(folder.path(), b"first").link_keeping(OsStr::new("new")).unwrap();
+    pending(folder.path(), b"first").link_keeping(&Folder::open(folder.path()).unwrap(), OsStr::new("new")).unwrap();
     assert_eq!(names(folder.path()), ["new"]);
-    assert_eq!(pending(folder.path(), b"second").link_keeping(OsStr::new("new")), Err(Errno::EXIST));
+    assert_eq!(
+        pending(folder.path(), b"second").link_keeping(&Folder::open(folder.path()).unwrap(), OsStr::new("new")),
+        Err(Errno::EXIST)
+    );
     assert_eq!(names(folder.path()), ["new"]);
     assert_eq!(fs::read(folder.path().join("new")).unwrap(), b"first");
 }
@@ -122,7 +134,7 @@ fn sweep_takes_what_nobody_works_on_and_nothing_else() {
     assert_eq!(before.into_iter().filter(|name| name != dead).collect::<Vec<_>>(), after);
 
     alive.file().write_all(b" and well").unwrap();
-    alive.commit(OsStr::new("new"), Existing::Keep).unwrap();
+    alive.commit(&Folder::open(folder.path()).unwrap(), OsStr::new("new"), Existing::Keep).unwrap();
     assert_eq!(fs::read(path("new")).unwrap(), b"alive and well");
 }
 
@@ -141,9 +153,19 @@ fn files_are_made_while_others_sweep() {
             let name = number.to_string();
             let mut pending = Folder::open(folder.path()).unwrap().create(OsStr::new(&name), 0o600).unwrap();
             pending.file().write_all(b"content").unwrap();
-            pending.commit(OsStr::new(&name), Existing::Keep).unwrap();
+            pending.commit(&Folder::open(folder.path()).unwrap(), OsStr::new(&name), Existing::Keep).unwrap();
         }
         done.store(true, std::sync::atomic::Ordering::Relaxed);
     });
     assert_eq!(names(folder.path()).len(), 200);
+}
+
+#[test]
+fn file_may_end_in_a_folder_below() {
+    let folder = tempfile::tempdir().unwrap();
+    let below = Folder::open(folder.path()).unwrap().descend(OsStr::new("below"), true).unwrap();
+    pending(folder.path(), b"first").commit(&below, OsStr::new("new"), Existing::Keep).unwrap();
+    let error = pending(folder.path(), b"second").commit(&below, OsStr::new("new"), Existing::Keep).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!((names(folder.path()), names(&folder.path().join("below"))), (vec!["below".into()], vec!["new".into()]));
 }

@@ -1,18 +1,30 @@
-//! What the sending user reads when a file was not delivered.
+//! What the users read when something was not delivered.
 
 use std::time::Duration;
 
 use session_tokio::{CloseCode, CloseReason, CloseSpace, ClosedBy, ConnectError};
 
-use super::{Answer, NotSent, Source, Why, close_code};
+use super::{Answer, NotSent, Why, close_code};
 use crate::exit::{Exit, Failure, reason};
 use crate::text::{Printable, printable_path};
 
-/// No session came up with the peer at `address`, which had `patience` to answer.
+/// An attempt to reach a peer.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// Where the peer is to be.
+    pub address: &'a str,
+    /// How long it had to answer.
+    pub patience: Duration,
+    /// Datagrams that came from anywhere meanwhile.
+    pub came_back: u64,
+}
+
+/// No session came up with a peer.
 #[must_use]
-pub fn not_connected(error: &ConnectError, address: &str, patience: Duration) -> Failure {
+pub fn not_connected(error: &ConnectError, attempt: Attempt<'_>) -> Failure {
+    let address = attempt.address;
     match error {
-        ConnectError::Ended(reason) => not_answered(reason, address, patience),
+        ConnectError::Ended(reason) => not_answered(reason, attempt),
         ConnectError::NotBegun(error) => {
             Failure::new(Exit::Internal, format_args!("no session can begin ({error})"), "report this")
         }
@@ -23,59 +35,69 @@ pub fn not_connected(error: &ConnectError, address: &str, patience: Duration) ->
     }
 }
 
-fn not_answered(reason: &CloseReason, address: &str, patience: Duration) -> Failure {
-    let text = said(reason);
-    match (reason.by, reason.code) {
+fn not_answered(reason: &CloseReason, Attempt { address, patience, came_back }: Attempt<'_>) -> Failure {
+    let (text, exit) = (said(reason), Exit::of(reason));
+    let (problem, remedy) = match (reason.by, reason.code) {
         (ClosedBy::Deadline, CloseCode::NO_ANSWER) => {
             let problem = format!("no answer from {address} within {} s", patience.as_secs_f64());
-            Failure::new(Exit::NoAnswer, problem, "check the address, that it listens, and that this is its key")
+            return Failure::new(exit, problem, no_answer_remedy(came_back));
         }
-        (ClosedBy::Peer, CloseCode::UNAUTHORIZED) => {
-            let problem = format!("{address} does not accept this key{text}");
-            Failure::new(
-                Exit::Unauthorized,
-                problem,
-                "have your 'session pubkey' added to its list of authorized peers",
-            )
-        }
+        (ClosedBy::Peer, CloseCode::UNAUTHORIZED) => (
+            format!("{address} does not accept this key{text}"),
+            "have your 'session pubkey' added to its list of authorized peers",
+        ),
         (ClosedBy::Peer | ClosedBy::Protocol, CloseCode::APPLICATION_PROTOCOL) => {
-            let problem = format!("{address} speaks another application protocol");
-            Failure::new(Exit::Refused, problem, "check the address, and that 'session listen' runs there")
+            let remedy = "check the address, and that the same version of 'session' runs there";
+            (format!("{address} speaks another application protocol"), remedy)
         }
-        (ClosedBy::Peer, CloseCode::BUSY) => {
-            Failure::new(Exit::Refused, format_args!("{address} is busy{text}"), "try again later")
+        (ClosedBy::Peer, CloseCode::BUSY) => (format!("{address} is busy{text}"), "try again later"),
+        (ClosedBy::Peer, CloseCode::REFUSED) => {
+            (format!("{address} refused the session{text}"), "check what runs there, or ask its user")
         }
         (ClosedBy::Peer, CloseCode(code)) => {
-            let problem = format!("{address} refused the session with code {code}{text}");
-            Failure::new(Exit::Refused, problem, "ask its user")
+            (format!("{address} refused the session with code {code}{text}"), "ask its user")
         }
-        _ => ended(reason, address),
+        _ => return ended(reason, address),
+    };
+    Failure::new(exit, problem, remedy)
+}
+
+/// What to look at first depends on whether anything came back at all (S0-30).
+fn no_answer_remedy(came_back: u64) -> &'static str {
+    if came_back == 0 {
+        "nothing at all came back: check the address, that it listens, the firewalls between, and that this is its key"
+    } else {
+        "datagrams came back, but none that answers: check that 'session' listens there, and that this is its key"
     }
 }
 
 impl NotSent {
-    /// The sentence about `source`, which was to go to `address`.
+    /// The sentence about files that were to go to `address`.
     #[must_use]
-    pub fn failure(&self, source: &Source, address: &str) -> Failure {
-        let path = printable_path(source.path());
+    pub fn failure(&self, address: &str) -> Failure {
         match self {
-            Self::Unreadable(error) => {
-                let problem = format!("file {path} cannot be read any further ({})", reason(error));
+            Self::Unreadable { place, error } => {
+                let problem = format!("{} cannot be read any further ({})", printable_path(place), reason(error));
                 Failure::new(Exit::Io, problem, "check the disk it is on")
             }
-            Self::Shrank { offered, left } => {
-                let problem = format!("file {path} shrank from {offered} to {left} bytes while it was sent");
+            Self::Shrank { place, offered, left } => {
+                let path = printable_path(place);
+                let problem = format!("{path} shrank from {offered} to {left} bytes while it was sent");
                 Failure::new(Exit::Io, problem, "send it again when nobody writes to it")
             }
-            Self::Refused(answer) => answered("refused", answer, &path, address),
-            Self::Failed(answer) => answered("could not keep", answer, &path, address),
+            Self::Refused { place, answer } => answered("refused", answer, &printable_path(place), address),
+            Self::Failed { place, answer } => answered("could not keep", answer, &printable_path(place), address),
             Self::Closed(reason) => ended(reason, address),
-            Self::Unexpected => {
-                let problem = format!("{address} does not keep to session-file/1");
-                Failure::new(Exit::Refused, problem, "use the same version of 'session' at both ends")
-            }
+            Self::Unexpected => unexpected(address),
         }
     }
+}
+
+/// The peer does not keep to what both ends agreed upon.
+#[must_use]
+pub fn unexpected(address: &str) -> Failure {
+    let problem = format!("{address} sent what has no place here");
+    Failure::new(Exit::Protocol, problem, "use the same version of 'session' at both ends")
 }
 
 fn answered(verb: &str, answer: &Answer, path: &str, address: &str) -> Failure {
@@ -88,42 +110,38 @@ fn answered(verb: &str, answer: &Answer, path: &str, address: &str) -> Failure {
     Failure::new(exit, format_args!("{address} {verb} {path}: {}", Printable(&answer.text)), remedy)
 }
 
-/// A session that was up has ended.
-fn ended(reason: &CloseReason, address: &str) -> Failure {
+/// A session that was up has ended before its work was done.
+#[must_use]
+pub fn ended(reason: &CloseReason, address: &str) -> Failure {
     let text = said(reason);
-    match (reason.by, reason.space, reason.code) {
-        (ClosedBy::Deadline, _, _) => Failure::new(
-            Exit::NoAnswer,
-            format_args!("{address} has fallen silent"),
-            "check that it still listens and that the network is up, then send the file again",
+    let (problem, remedy) = match (reason.by, reason.space, reason.code) {
+        (ClosedBy::Deadline, _, _) => (
+            format!("{address} has fallen silent"),
+            "check that it still listens and that the network is up, then try again",
         ),
-        (ClosedBy::Peer, CloseSpace::Application, CloseCode(close_code::INTERRUPTED)) => Failure::new(
-            Exit::PeerClosed,
-            format_args!("{address} was stopped by its user"),
-            "send the file again when it listens",
-        ),
-        (ClosedBy::Peer, _, CloseCode(code)) => Failure::new(
-            Exit::PeerClosed,
-            format_args!("{address} ended the session with code {code}{text}"),
-            "send the file again",
-        ),
-        (_, _, CloseCode(code)) => {
-            let problem = format!("the session with {address} broke with code {code}{text}");
-            Failure::new(Exit::Internal, problem, "send the file again, and report this")
+        (ClosedBy::Peer, CloseSpace::Application, CloseCode(close_code::INTERRUPTED)) => {
+            (format!("{address} was stopped by its user"), "try again when it listens")
         }
-    }
+        (ClosedBy::Peer, _, CloseCode(code)) => {
+            (format!("{address} ended the session with code {code}{text}"), "try again")
+        }
+        (_, _, CloseCode(code)) => {
+            (format!("the session with {address} broke with code {code}{text}"), "try again, and report this")
+        }
+    };
+    Failure::new(Exit::of(reason), problem, remedy)
 }
 
 /// What the listening user reads about a session that has ended too early.
 #[must_use]
 pub fn why_ended(reason: &CloseReason) -> String {
     match (reason.by, reason.space, reason.code) {
-        (ClosedBy::Deadline, _, _) => "the sender has fallen silent".to_owned(),
+        (ClosedBy::Deadline, _, _) => "the peer has fallen silent".to_owned(),
         (ClosedBy::Peer, CloseSpace::Application, CloseCode(close_code::INTERRUPTED)) => {
-            "the sender was stopped by its user".to_owned()
+            "the peer was stopped by its user".to_owned()
         }
         (ClosedBy::Peer, _, CloseCode(code)) => {
-            format!("the sender ended the session with code {code}{}", said(reason))
+            format!("the peer ended the session with code {code}{}", said(reason))
         }
         (ClosedBy::Local, _, _) => "this listener was stopped".to_owned(),
         (_, _, CloseCode(code)) => format!("the session broke with code {code}{}", said(reason)),

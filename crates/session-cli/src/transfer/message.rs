@@ -1,51 +1,52 @@
-//! The messages of `session-file/1`, all on one channel.
+//! The messages of a session that brings files, all on one channel. `docs/cli.md` has the table of their bytes.
 //!
-//! | message | bytes |
-//! |---|---|
-//! | offer | 1, length of the name (2), name, length of the file (8) |
-//! | accept | 2 |
-//! | refuse | 3, why (1), words for people (the rest, at most 512, UTF-8) |
-//! | digest | 4, SHA-256 (32) |
-//! | delivered | 5 |
-//! | failed | 6, why (1), words for people (the rest, at most 512, UTF-8) |
-//!
-//! Numbers are big-endian. The content of the file is a message of its own, between accept and digest, and has no first byte that
-//! says so.
+//! The content of a file is a message of its own, in front of its digest, and has no first byte that says so.
 
 use std::fmt;
 
-/// The longest name in an offer; a receiver refuses names its file system does not take.
-const MAX_NAME: usize = 1024;
+use crate::inbox::MAX_PATH;
+
 /// The longest text in an answer.
 const MAX_TEXT: usize = 512;
+/// Bytes of the entries of one offer.
+pub(super) const MAX_OFFER: usize = 64 * 1024;
 /// Bytes of the longest message, the content left aside.
-pub const MAX_MESSAGE: usize = 1 + 2 + MAX_NAME + 8;
+pub const MAX_MESSAGE: usize = 1 + MAX_OFFER;
+/// In front of an entry's path.
+const FOLDER: u8 = 0;
+const FILE: u8 = 1;
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
-    /// Sender: this is the file.
-    Offer {
-        /// Its name, as the sender has it.
-        name: Vec<u8>,
-        /// Its bytes.
-        length: u64,
-    },
-    /// Receiver: send it.
+    /// Sender: these are the next files and folders.
+    Offer(Vec<Entry>),
+    /// Receiver: send the files among them, one after the other.
     Accept,
-    /// Receiver: do not send it.
+    /// Receiver: do not send them, because of this one.
     Refuse(Answer),
-    /// Sender: this was its SHA-256.
+    /// Sender: this was the SHA-256 of the content.
     Digest([u8; 32]),
-    /// Receiver: it stands under its name.
+    /// Receiver: the next file stands under its name.
     Delivered,
-    /// Receiver: it does not; may come at any time after the accept.
+    /// Receiver: this one does not, and no more is taken. May come at any time after the accept.
     Failed(Answer),
 }
 
-/// Why a file is not taken.
+/// A file or folder that is offered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its path, with `/` between the names.
+    pub path: Vec<u8>,
+    /// The file's bytes; `None` for a folder.
+    pub length: Option<u64>,
+}
+
+/// Why a file or folder is not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
+    /// Its place in the offer.
+    pub index: u32,
     /// The class.
     pub why: Why,
     /// Words for people.
@@ -87,16 +88,13 @@ impl Why {
 }
 
 impl Message {
-    /// The bytes to send. A name or text that is too long is cut: the receiver refuses such a name anyway.
+    /// The bytes to send.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {
-            Self::Offer { name, length } => {
-                let name = &name[..name.len().min(MAX_NAME)];
+            Self::Offer(entries) => {
                 let mut bytes = vec![1];
-                bytes.extend((name.len() as u16).to_be_bytes());
-                bytes.extend(name);
-                bytes.extend(length.to_be_bytes());
+                entries.iter().for_each(|entry| entry.write(&mut bytes));
                 bytes
             }
             Self::Accept => vec![2],
@@ -125,36 +123,67 @@ impl Message {
     }
 }
 
-fn parse_offer(bytes: &[u8]) -> Result<Message, Malformed> {
-    let (name_length, rest) = bytes.split_first_chunk().ok_or(Malformed)?;
-    let name_length = usize::from(u16::from_be_bytes(*name_length));
-    let (name, length) = rest.split_at_checked(name_length).ok_or(Malformed)?;
-    let length = u64::from_be_bytes(length.try_into().map_err(|_| Malformed)?);
-    if name.len() > MAX_NAME {
-        return Err(Malformed);
+fn parse_offer(mut rest: &[u8]) -> Result<Message, Malformed> {
+    let mut entries = Vec::new();
+    while !rest.is_empty() {
+        let (entry, after) = Entry::parse(rest)?;
+        entries.push(entry);
+        rest = after;
     }
-    Ok(Message::Offer { name: name.to_vec(), length })
+    if entries.is_empty() { Err(Malformed) } else { Ok(Message::Offer(entries)) }
+}
+
+impl Entry {
+    /// Its bytes in an offer.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        1 + 2 + self.path.len() + self.length.map_or(0, |_| 8)
+    }
+
+    fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.push(if self.length.is_some() { FILE } else { FOLDER });
+        bytes.extend((self.path.len() as u16).to_be_bytes());
+        bytes.extend(&self.path);
+        bytes.extend(self.length.map(u64::to_be_bytes).into_iter().flatten());
+    }
+
+    fn parse(bytes: &[u8]) -> Result<(Self, &[u8]), Malformed> {
+        let (kind, rest) = bytes.split_first().ok_or(Malformed)?;
+        let (path_length, rest) = rest.split_first_chunk().ok_or(Malformed)?;
+        let path_length = usize::from(u16::from_be_bytes(*path_length));
+        let (path, rest) = rest.split_at_checked(path_length).filter(|_| path_length <= MAX_PATH).ok_or(Malformed)?;
+        let path = path.to_vec();
+        match *kind {
+            FOLDER => Ok((Self { path, length: None }, rest)),
+            FILE => {
+                let (length, rest) = rest.split_first_chunk().ok_or(Malformed)?;
+                Ok((Self { path, length: Some(u64::from_be_bytes(*length)) }, rest))
+            }
+            _ => Err(Malformed),
+        }
+    }
 }
 
 impl Answer {
     fn to_bytes(&self, kind: u8) -> Vec<u8> {
         let text = &self.text[..self.text.floor_char_boundary(MAX_TEXT)];
-        [&[kind, self.why.code()], text.as_bytes()].concat()
+        [&[kind][..], &self.index.to_be_bytes(), &[self.why.code()], text.as_bytes()].concat()
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        let (code, text) = bytes.split_first().ok_or(Malformed)?;
+        let (index, rest) = bytes.split_first_chunk().ok_or(Malformed)?;
+        let (code, text) = rest.split_first().ok_or(Malformed)?;
         if text.len() > MAX_TEXT {
             return Err(Malformed);
         }
         let text = str::from_utf8(text).map_err(|_| Malformed)?;
-        Ok(Self { why: Why::of(*code)?, text: text.to_owned() })
+        Ok(Self { index: u32::from_be_bytes(*index), why: Why::of(*code)?, text: text.to_owned() })
     }
 }
 
 impl fmt::Display for Malformed {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("not a message of session-file/1")
+        formatter.write_str("not a message of a session that brings files")
     }
 }
 

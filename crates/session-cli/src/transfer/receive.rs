@@ -1,23 +1,36 @@
 //! The receiving side.
 
-use session_tokio::{Channel, CloseReason, RecvError, Session};
+use session_tokio::{Channel, CloseCode, CloseReason, CloseSpace, ClosedBy, RecvError, Session};
 
+use super::message::Entry;
 use super::{Answer, CHANNEL, Message, NoMessage, STEP, Why, close_code, next_message};
 use crate::exit::Exit;
-use crate::inbox::{FileName, Inbox, InboxError, IncomingFile};
+use crate::inbox::{FilePath, Inbox, InboxError, IncomingFile};
 
-/// A file that stands in the inbox.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivery {
-    /// Its name.
-    pub name: FileName,
-    /// Its bytes.
-    pub length: u64,
-    /// Its SHA-256.
-    pub digest: [u8; 32],
+/// What a receiver may tell its user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News<'a> {
+    /// Files were offered and accepted.
+    Begun {
+        /// The first.
+        first: &'a FilePath,
+        /// How many.
+        files: usize,
+        /// Bytes of all of them.
+        bytes: u64,
+    },
+    /// A file stands in the inbox.
+    Delivered {
+        /// Its path.
+        path: &'a FilePath,
+        /// Its bytes.
+        length: u64,
+        /// Its SHA-256.
+        digest: &'a [u8; 32],
+    },
 }
 
-/// Why no file stands in the inbox; nothing is left there.
+/// Why not everything stands in the inbox; what stands there is whole.
 #[derive(Debug)]
 pub enum NotReceived {
     /// It was refused when it was offered. The sender has been told.
@@ -26,86 +39,139 @@ pub enum NotReceived {
     Failed(InboxError),
     /// The session ended first.
     Closed(CloseReason),
-    /// The peer does not keep to `session-file/1`. The session is aborted.
+    /// The peer does not keep to the protocol. The session is aborted.
     Unexpected,
 }
 
-/// Takes one file from a fresh session into `inbox`; `on_start` hears of it once it is accepted.
-///
-/// After the answer the sender closes the session: wait for that.
+/// Takes files from a fresh session into `inbox` until the sender closes it.
 ///
 /// # Errors
-/// [`NotReceived`].
+/// [`NotReceived`]. The sender closes the session then: wait for that.
 pub async fn receive(
     session: &Session,
     inbox: &Inbox,
-    on_start: impl FnOnce(&IncomingFile) + Send,
-) -> Result<Delivery, NotReceived> {
+    mut news: impl FnMut(News<'_>) + Send,
+) -> Result<(), NotReceived> {
     let channel = session.channel(CHANNEL);
-    let result = exchange(session, &channel, inbox, on_start).await;
-    let answer = match &result {
-        Ok(_) => Message::Delivered,
-        Err(NotReceived::Refused(error)) => Message::Refuse(answer(error)),
-        Err(NotReceived::Failed(error)) => Message::Failed(answer(error)),
-        Err(NotReceived::Closed(_)) => return result,
-        Err(NotReceived::Unexpected) => {
-            session.abort(close_code::UNEXPECTED, "not a message of session-file/1");
-            return result;
-        }
-    };
-    // A session that ends now takes nothing away from what stands in the inbox.
-    let _ = channel.send(&answer.to_bytes()).await;
-    result
-}
-
-async fn exchange(
-    session: &Session,
-    channel: &Channel,
-    inbox: &Inbox,
-    on_start: impl FnOnce(&IncomingFile) + Send,
-) -> Result<Delivery, NotReceived> {
-    let Message::Offer { name, length } = next_message(session, channel).await? else {
-        return Err(NotReceived::Unexpected);
-    };
-    let mut file = inbox.offer(&name, length).map_err(NotReceived::Refused)?;
-    on_start(&file);
-    if channel.send(&Message::Accept.to_bytes()).await.is_err() {
-        return Err(NotReceived::Closed(session.closed().await));
-    }
-    take_content(session, channel, &mut file).await?;
-    let Message::Digest(digest) = next_message(session, channel).await? else {
-        return Err(NotReceived::Unexpected);
-    };
-    // The disk may take its time, which other sessions must not wait for.
-    let name = smol::unblock(move || file.commit(&digest)).await.map_err(NotReceived::Failed)?;
-    Ok(Delivery { name, length, digest })
-}
-
-async fn take_content(session: &Session, channel: &Channel, file: &mut IncomingFile) -> Result<(), NotReceived> {
-    let mut buffer = vec![0; STEP];
     loop {
-        match channel.read(&mut buffer).await {
-            Ok(Some(chunk)) => {
-                file.write(&buffer[..chunk.length]).map_err(NotReceived::Failed)?;
-                if chunk.end {
-                    return Ok(());
-                }
+        let offer = match next_message(session, &channel).await {
+            Ok(Message::Offer(offer)) => offer,
+            Err(NoMessage::Closed(reason)) if is_orderly(&reason) => return Ok(()),
+            Ok(_) | Err(NoMessage::Unexpected) => return Err(unexpected(session)),
+            Err(NoMessage::Closed(reason)) => return Err(NotReceived::Closed(reason)),
+        };
+        let receiver = Receiver { session, channel: &channel, inbox };
+        match receiver.take(&offer, &mut news).await {
+            Ok(()) => {}
+            Err((index, error)) => {
+                let answer = match &error {
+                    NotReceived::Refused(error) => Message::Refuse(answer(index, error)),
+                    NotReceived::Failed(error) => Message::Failed(answer(index, error)),
+                    NotReceived::Closed(_) => return Err(error),
+                    NotReceived::Unexpected => return Err(unexpected(session)),
+                };
+                // A session that ends now has no use for the answer.
+                let _ = channel.send(&answer.to_bytes()).await;
+                return Err(error);
             }
-            Ok(None) => return Err(NotReceived::Closed(session.closed().await)),
-            Err(RecvError::Closed(reason)) => return Err(NotReceived::Closed(reason)),
-            Err(_) => return Err(NotReceived::Unexpected),
         }
     }
 }
 
-fn answer(error: &InboxError) -> Answer {
+fn is_orderly(reason: &CloseReason) -> bool {
+    (reason.by, reason.space, reason.code) == (ClosedBy::Peer, CloseSpace::Application, CloseCode(close_code::DONE))
+}
+
+fn unexpected(session: &Session) -> NotReceived {
+    session.abort(close_code::UNEXPECTED, "not a message of a session that brings files");
+    NotReceived::Unexpected
+}
+
+struct Receiver<'a> {
+    session: &'a Session,
+    channel: &'a Channel,
+    inbox: &'a Inbox,
+}
+
+impl Receiver<'_> {
+    /// One offer and all that belongs to it. An error comes with the place in the offer of what it is about.
+    async fn take(
+        &self,
+        offer: &[Entry],
+        news: &mut (impl FnMut(News<'_>) + Send),
+    ) -> Result<(), (usize, NotReceived)> {
+        let mut accepted = Vec::with_capacity(offer.len());
+        for (index, Entry { path, length }) in offer.iter().enumerate() {
+            let path =
+                self.inbox.check(path, length.is_none()).map_err(|error| (index, NotReceived::Refused(error)))?;
+            accepted.push((path, *length));
+        }
+        let files = || accepted.iter().filter_map(|(path, length)| length.map(|length| (path, length)));
+        if let Some((first, _)) = files().next() {
+            let bytes = files().map(|(_, length)| length).fold(0, u64::saturating_add);
+            news(News::Begun { first, files: files().count(), bytes });
+        }
+        self.say(&Message::Accept).await.map_err(|error| (0, error))?;
+        for (index, (path, length)) in accepted.iter().enumerate() {
+            let taken = match *length {
+                None => self.inbox.make_folder(path).map_err(NotReceived::Failed),
+                Some(length) => self.take_file(path, length, news).await,
+            };
+            taken.map_err(|error| (index, error))?;
+        }
+        Ok(())
+    }
+
+    async fn take_file(
+        &self,
+        path: &FilePath,
+        length: u64,
+        news: &mut (impl FnMut(News<'_>) + Send),
+    ) -> Result<(), NotReceived> {
+        let mut file = self.inbox.receive(path, length).map_err(NotReceived::Failed)?;
+        self.take_content(&mut file).await?;
+        let Message::Digest(digest) = next_message(self.session, self.channel).await? else {
+            return Err(NotReceived::Unexpected);
+        };
+        // The disk may take its time, which other sessions must not wait for.
+        smol::unblock(move || file.commit(&digest)).await.map_err(NotReceived::Failed)?;
+        news(News::Delivered { path, length, digest: &digest });
+        self.say(&Message::Delivered).await
+    }
+
+    async fn take_content(&self, file: &mut IncomingFile) -> Result<(), NotReceived> {
+        let mut buffer = vec![0; STEP];
+        loop {
+            match self.channel.read(&mut buffer).await {
+                Ok(Some(chunk)) => {
+                    file.write(&buffer[..chunk.length]).map_err(NotReceived::Failed)?;
+                    if chunk.end {
+                        return Ok(());
+                    }
+                }
+                Ok(None) => return Err(NotReceived::Closed(self.session.closed().await)),
+                Err(RecvError::Closed(reason)) => return Err(NotReceived::Closed(reason)),
+                Err(_) => return Err(NotReceived::Unexpected),
+            }
+        }
+    }
+
+    async fn say(&self, message: &Message) -> Result<(), NotReceived> {
+        match self.channel.send(&message.to_bytes()).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(NotReceived::Closed(self.session.closed().await)),
+        }
+    }
+}
+
+fn answer(index: usize, error: &InboxError) -> Answer {
     let why = match error.exit() {
         Exit::Collision => Why::Collision,
         Exit::Integrity => Why::Integrity,
         Exit::Io => Why::Io,
         _ => Why::Refused,
     };
-    Answer { why, text: error.to_string() }
+    Answer { index: u32::try_from(index).unwrap_or(u32::MAX), why, text: error.to_string() }
 }
 
 impl From<NoMessage> for NotReceived {

@@ -1,183 +1,232 @@
 //! The sending side.
 
-use std::fs::{File, OpenOptions};
+use std::collections::VecDeque;
 use std::io::{self, Read as _};
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::OFlags;
 use session_tokio::{Channel, CloseReason, SendError, Session};
 use sha2::{Digest as _, Sha256};
 
-use super::{Answer, CHANNEL, Message, NoMessage, STEP, close_code, next_message};
-use crate::exit::{Exit, Failure, reason};
-use crate::text::printable_path;
+use super::message::{Entry, MAX_OFFER};
+use super::{Answer, CHANNEL, Message, NoMessage, STEP, Source, Tree, close_code, next_message};
 
-/// A file to send, held open: it may lose its name while it is sent.
-#[derive(Debug)]
-pub struct Source {
-    path: PathBuf,
-    file: File,
-    length: u64,
-}
-
-/// Why a file was not delivered.
+/// Why not everything was delivered.
 #[derive(Debug)]
 pub enum NotSent {
-    /// The file cannot be read any further.
-    Unreadable(io::Error),
+    /// The file cannot be read, or not any further.
+    Unreadable {
+        /// The file.
+        place: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
     /// The file got shorter while it was sent.
     Shrank {
+        /// The file.
+        place: PathBuf,
         /// Bytes it had when it was offered.
         offered: u64,
         /// Bytes it has now.
         left: u64,
     },
     /// The receiver does not want it.
-    Refused(Answer),
+    Refused {
+        /// The file.
+        place: PathBuf,
+        /// Why.
+        answer: Answer,
+    },
     /// The receiver could not keep it.
-    Failed(Answer),
+    Failed {
+        /// The file.
+        place: PathBuf,
+        /// Why.
+        answer: Answer,
+    },
     /// The session ended.
     Closed(CloseReason),
-    /// The peer does not keep to `session-file/1`.
+    /// The peer does not keep to the protocol.
     Unexpected,
 }
 
-impl Source {
-    /// Opens `path`, which must be a regular file.
-    ///
-    /// # Errors
-    /// A sentence that names it.
-    pub fn open(path: &Path) -> Result<Self, Failure> {
-        let unreadable = |error: io::Error| {
-            let problem = format!("file {} cannot be read ({})", printable_path(path), reason(&error));
-            Failure::new(Exit::Io, problem, "check the path and its permissions")
-        };
-        // Without NONBLOCK, opening a pipe would wait for a writer.
-        let nonblock = OFlags::NONBLOCK.bits().cast_signed();
-        let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path).map_err(unreadable)?;
-        let metadata = file.metadata().map_err(unreadable)?;
-        if !metadata.is_file() {
-            let problem = format!("{} is not a regular file", printable_path(path));
-            return Err(Failure::new(Exit::Io, problem, "name a file; pack a folder first"));
-        }
-        Ok(Self { path: path.to_owned(), file, length: metadata.len() })
-    }
-
-    /// The name it is offered under.
-    #[must_use]
-    pub fn name(&self) -> &[u8] {
-        self.path.file_name().unwrap_or_default().as_bytes()
-    }
-
-    /// Where it is.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Its bytes when it was opened.
-    #[must_use]
-    pub const fn length(&self) -> u64 {
-        self.length
-    }
-}
-
-/// Sends `source` over a fresh session and waits for the verdict; returns the SHA-256 that both ends agree upon. `sent` counts the bytes
-/// of content given to the session.
+/// Sends `tree` over a fresh session and waits for the verdict on each file. `sent` counts the bytes of content given to the session;
+/// `on_delivered` hears of each file that stands, with the SHA-256 that both ends agree upon.
 ///
 /// # Errors
-/// [`NotSent`]; the session is then aborted, and the peer told why.
-pub async fn send(session: &Session, source: &mut Source, sent: &AtomicU64) -> Result<[u8; 32], NotSent> {
-    let result = exchange(session, source, sent).await;
+/// [`NotSent`]; the session is then aborted, and the peer told why. What was delivered before stays delivered.
+pub async fn send(
+    session: &Session,
+    tree: &Tree,
+    sent: &AtomicU64,
+    mut on_delivered: impl FnMut(&Source, &[u8; 32]),
+) -> Result<(), NotSent> {
+    let sender = Sender { session, channel: session.channel(CHANNEL), sent };
+    let mut result = Ok(());
+    for batch in batches(tree.entries()) {
+        result = sender.exchange(&tree.entries()[batch], &mut on_delivered).await;
+        if result.is_err() {
+            break;
+        }
+    }
     match &result {
-        Ok(_) | Err(NotSent::Closed(_)) => {}
-        Err(NotSent::Unreadable(_) | NotSent::Shrank { .. }) => {
+        Ok(()) | Err(NotSent::Closed(_)) => {}
+        Err(NotSent::Unreadable { .. } | NotSent::Shrank { .. }) => {
             session.abort(close_code::FAILED, "the file cannot be read any further");
         }
-        Err(NotSent::Refused(_) | NotSent::Failed(_)) => session.abort(close_code::FAILED, ""),
-        Err(NotSent::Unexpected) => session.abort(close_code::UNEXPECTED, "not a message of session-file/1"),
+        Err(NotSent::Refused { .. } | NotSent::Failed { .. }) => session.abort(close_code::FAILED, ""),
+        Err(NotSent::Unexpected) => {
+            session.abort(close_code::UNEXPECTED, "not a message of a session that brings files")
+        }
     }
     result
 }
 
-async fn exchange(session: &Session, source: &mut Source, sent: &AtomicU64) -> Result<[u8; 32], NotSent> {
-    let channel = session.channel(CHANNEL);
-    let offer = Message::Offer { name: source.name().to_vec(), length: source.length };
-    if let Err(error) = channel.send(&offer.to_bytes()).await {
-        return Err(closed(session, error).await);
-    }
-    match next_message(session, &channel).await {
-        Ok(Message::Accept) => {}
-        Ok(Message::Refuse(answer)) => return Err(NotSent::Refused(answer)),
-        Ok(_) => return Err(NotSent::Unexpected),
-        Err(error) => return Err(error.into()),
-    }
-    // The receiver may give up at any time, so its answer is waited for from the start.
-    let mut digest = None;
-    let answer = async { next_message(session, &channel).await.map_err(NotSent::from) };
-    let content = async {
-        digest = Some(stream(session, &channel, source, sent).await?);
-        smol::future::pending().await
-    };
-    let answer = smol::future::or(answer, content).await?;
-    match (answer, digest) {
-        (Message::Delivered, Some(digest)) => Ok(digest),
-        (Message::Failed(answer), _) => Err(NotSent::Failed(answer)),
-        _ => Err(NotSent::Unexpected),
-    }
-}
-
-/// Sends the content and its SHA-256.
-async fn stream(
-    session: &Session,
-    channel: &Channel,
-    source: &mut Source,
-    sent: &AtomicU64,
-) -> Result<[u8; 32], NotSent> {
-    let mut buffer = vec![0; STEP];
-    let mut hash = Sha256::new();
-    let mut done = 0;
-    if let Err(error) = channel.begin().await {
-        return Err(closed(session, error).await);
-    }
-    while done < source.length {
-        let want = usize::try_from(source.length - done).unwrap_or(STEP).min(STEP);
-        let count = match source.file.read(&mut buffer[..want]) {
-            Ok(0) => return Err(NotSent::Shrank { offered: source.length, left: done }),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(NotSent::Unreadable(error)),
-        };
-        hash.update(&buffer[..count]);
-        let mut rest = &buffer[..count];
-        while !rest.is_empty() {
-            match channel.write(rest).await {
-                Ok(written) => rest = &rest[written..],
-                Err(error) => return Err(closed(session, error).await),
+/// Cuts `entries` into pieces that fit into one offer each.
+fn batches(entries: &[Source]) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let mut room = MAX_OFFER;
+        let fits = |source: &&Source| match room.checked_sub(entry(source).size()) {
+            Some(left) => {
+                room = left;
+                true
             }
-            sent.store(done + (count - rest.len()) as u64, Ordering::Relaxed);
+            None => false,
+        };
+        let batch = start..start + entries[start..].iter().take_while(fits).count();
+        start = batch.end;
+        (!batch.is_empty()).then_some(batch)
+    })
+}
+
+fn entry(source: &Source) -> Entry {
+    Entry { path: source.path.as_str().as_bytes().to_vec(), length: source.length }
+}
+
+struct Sender<'a> {
+    session: &'a Session,
+    channel: Channel,
+    sent: &'a AtomicU64,
+}
+
+/// SHA-256 of the files that are sent and not answered yet.
+type Digests = Mutex<VecDeque<[u8; 32]>>;
+
+impl Sender<'_> {
+    /// One offer and all that belongs to it.
+    async fn exchange(
+        &self,
+        batch: &[Source],
+        on_delivered: &mut impl FnMut(&Source, &[u8; 32]),
+    ) -> Result<(), NotSent> {
+        self.say(&Message::Offer(batch.iter().map(entry).collect())).await?;
+        match next_message(self.session, &self.channel).await? {
+            Message::Accept => {}
+            Message::Refuse(answer) => {
+                let place = place_of(batch, &answer).ok_or(NotSent::Unexpected)?;
+                return Err(NotSent::Refused { place, answer });
+            }
+            _ => return Err(NotSent::Unexpected),
         }
-        done += count as u64;
+        // The receiver may give up at any time, so its answers are waited for from the start.
+        let digests = Digests::default();
+        let content = async {
+            for source in batch {
+                if let Some(length) = source.length {
+                    let digest = self.stream(source, length, &digests).await?;
+                    self.say(&Message::Digest(digest)).await?;
+                }
+            }
+            smol::future::pending().await
+        };
+        smol::future::or(self.answers(batch, &digests, on_delivered), content).await
     }
-    let digest = hash.finalize().into();
-    let finished = match channel.finish().await {
-        Ok(_) => channel.send(&Message::Digest(digest).to_bytes()).await,
-        Err(error) => Err(error),
-    };
-    match finished {
-        Ok(_) => Ok(digest),
-        Err(error) => Err(closed(session, error).await),
+
+    /// Waits for the answer to each file.
+    async fn answers(
+        &self,
+        batch: &[Source],
+        digests: &Digests,
+        on_delivered: &mut impl FnMut(&Source, &[u8; 32]),
+    ) -> Result<(), NotSent> {
+        for source in batch.iter().filter(|source| source.length.is_some()) {
+            match next_message(self.session, &self.channel).await? {
+                Message::Delivered => {
+                    let digest = digests.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                    on_delivered(source, &digest.ok_or(NotSent::Unexpected)?);
+                }
+                Message::Failed(answer) => {
+                    let place = place_of(batch, &answer).ok_or(NotSent::Unexpected)?;
+                    return Err(NotSent::Failed { place, answer });
+                }
+                _ => return Err(NotSent::Unexpected),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the content of a file, and puts its SHA-256 to the others before the receiver can know it.
+    async fn stream(&self, source: &Source, length: u64, digests: &Digests) -> Result<[u8; 32], NotSent> {
+        let unreadable = |error| NotSent::Unreadable { place: source.place.clone(), error };
+        // Held open: it may lose its name while it is sent.
+        let mut file = source.open().map_err(unreadable)?;
+        let mut buffer = vec![0; STEP];
+        let mut hash = Sha256::new();
+        let mut done = 0;
+        if let Err(error) = self.channel.begin().await {
+            return Err(self.closed(error).await);
+        }
+        while done < length {
+            let want = usize::try_from(length - done).unwrap_or(STEP).min(STEP);
+            let count = match file.read(&mut buffer[..want]) {
+                Ok(0) => return Err(NotSent::Shrank { place: source.place.clone(), offered: length, left: done }),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(unreadable(error)),
+            };
+            hash.update(&buffer[..count]);
+            let mut rest = &buffer[..count];
+            while !rest.is_empty() {
+                match self.channel.write(rest).await {
+                    Ok(written) => {
+                        rest = &rest[written..];
+                        self.sent.fetch_add(written as u64, Ordering::Relaxed);
+                    }
+                    Err(error) => return Err(self.closed(error).await),
+                }
+            }
+            done += count as u64;
+        }
+        let digest = hash.finalize().into();
+        digests.lock().unwrap_or_else(PoisonError::into_inner).push_back(digest);
+        match self.channel.finish().await {
+            Ok(_) => Ok(digest),
+            Err(error) => Err(self.closed(error).await),
+        }
+    }
+
+    async fn say(&self, message: &Message) -> Result<(), NotSent> {
+        match self.channel.send(&message.to_bytes()).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.closed(error).await),
+        }
+    }
+
+    async fn closed(&self, error: SendError) -> NotSent {
+        match error {
+            SendError::Closed(_) => NotSent::Closed(self.session.closed().await),
+            _ => NotSent::Unexpected,
+        }
     }
 }
 
-async fn closed(session: &Session, error: SendError) -> NotSent {
-    match error {
-        SendError::Closed(_) => NotSent::Closed(session.closed().await),
-        _ => NotSent::Unexpected,
-    }
+/// The file an answer is about.
+fn place_of(batch: &[Source], answer: &Answer) -> Option<PathBuf> {
+    let index = usize::try_from(answer.index).ok()?;
+    batch.get(index).map(|source| source.place.clone())
 }
 
 impl From<NoMessage> for NotSent {
@@ -186,5 +235,34 @@ impl From<NoMessage> for NotSent {
             NoMessage::Closed(reason) => Self::Closed(reason),
             NoMessage::Unexpected => Self::Unexpected,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inbox::FilePath;
+
+    #[test]
+    fn batches_hold_everything_once_and_fit() {
+        let source = |number: usize| {
+            let path = FilePath::parse(format!("{number}/{}", "n".repeat(number % 250)).as_bytes());
+            Source {
+                place: PathBuf::new(),
+                path: path.expect("it is plain"),
+                length: (!number.is_multiple_of(3)).then_some(7),
+            }
+        };
+        let entries: Vec<_> = (1..3_000).filter(|number| number % 250 > 0).map(source).collect();
+        let mut next = 0;
+        for batch in batches(&entries) {
+            assert_eq!(batch.start, next);
+            next = batch.end;
+            let offer = Message::Offer(entries[batch].iter().map(entry).collect()).to_bytes();
+            assert!(offer.len() <= 1 + MAX_OFFER);
+            assert!(offer.len() > MAX_OFFER - 300 || next == entries.len(), "it could be fuller: {}", offer.len());
+        }
+        assert_eq!(next, entries.len());
+        assert_eq!(batches(&[]).count(), 0);
     }
 }

@@ -24,6 +24,9 @@ fn endless(world: &World) -> std::path::PathBuf {
 fn under_way(world: &World, listener: &mut Listener, options: &[&str]) -> Process {
     let sender = Process::start(world.send_command(&endless(world), &listener.address, options));
     assert_eq!(listener.news(), "receiving endless, 1.0 TiB");
+    while !world.inbox().iter().any(|name| name.starts_with(".endless.PARTIAL-")) {
+        std::thread::yield_now();
+    }
     sender
 }
 
@@ -32,6 +35,22 @@ fn assert_lives_on(world: &World, listener: &Listener) {
     world.send(&file, &listener.address, &[]).assert_delivered();
     world.assert_delivered(&file);
     assert_eq!(world.inbox(), ["afterwards"]);
+}
+
+#[test]
+fn stranger_on_the_port() {
+    let world = World::new();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    let file = world.file("file", 10);
+    let mut sender = Process::start(world.send_command(&file, &address, &["--connect-timeout-ms", "1000"]));
+    let (_, from) = socket.recv_from(&mut [0; 2048]).unwrap();
+    socket.send_to(b"another protocol", from).unwrap();
+    let sentence = format!(
+        "no answer from {address} within 1 s; datagrams came back, but none that answers: \
+         check that 'session' listens there, and that this is its key"
+    );
+    sender.wait().assert_failed(3, &sentence);
 }
 
 #[test]
@@ -64,7 +83,8 @@ fn wrong_key() {
     command.arg("send").arg(&file).args(["--to", &format!("{stranger}@{}", listener.address), "--key"]);
     let outcome = Outcome::of(command.arg(world.path("sender.key")).args(["--connect-timeout-ms", "500"]));
     let sentence = format!(
-        "no answer from {} within 0.5 s; check the address, that it listens, and that this is its key",
+        "no answer from {} within 0.5 s; nothing at all came back: \
+         check the address, that it listens, the firewalls between, and that this is its key",
         listener.address
     );
     outcome.assert_failed(3, &sentence);
@@ -77,8 +97,10 @@ fn silent_peer() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap().to_string();
     let outcome = world.send(&world.file("file", 10), &address, &["--connect-timeout-ms", "500"]);
-    let sentence =
-        format!("no answer from {address} within 0.5 s; check the address, that it listens, and that this is its key");
+    let sentence = format!(
+        "no answer from {address} within 0.5 s; nothing at all came back: \
+             check the address, that it listens, the firewalls between, and that this is its key"
+    );
     outcome.assert_failed(3, &sentence);
 }
 
@@ -115,14 +137,13 @@ fn collision_unless_forced() {
 fn unreadable_file() {
     let world = World::new();
     let missing = world.path("missing");
-    let sentence = format!(
-        "file {} cannot be read (No such file or directory); check the path and its permissions",
-        missing.display()
-    );
+    let sentence =
+        format!("{} cannot be read (No such file or directory); check the path and its permissions", missing.display());
     world.send(&missing, "127.0.0.1:1", &[]).assert_failed(8, &sentence);
-    let folder = world.path("inbox");
-    let sentence = format!("{} is not a regular file; name a file; pack a folder first", folder.display());
-    world.send(&folder, "127.0.0.1:1", &[]).assert_failed(8, &sentence);
+    let pipe = world.path("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
+    let sentence = format!("{} is a pipe, socket or device; name files and folders", pipe.display());
+    world.send(&pipe, "127.0.0.1:1", &[]).assert_failed(8, &sentence);
 }
 
 #[test]
@@ -131,21 +152,21 @@ fn file_that_vanishes_while_it_is_sent() {
     let mut listener = world.listen(&[]);
     let mut sender = under_way(&world, &mut listener, &[]);
     let path = world.path("endless");
+    while sender.position_in(&path).is_none() {
+        std::thread::yield_now();
+    }
     // Stopped, the sender has read so many bytes and no more: the file ends just there when it goes on.
     sender.stop();
-    let read = sender.position_in(&path);
+    let read = sender.position_in(&path).unwrap();
     OpenOptions::new().write(true).open(&path).unwrap().set_len(read).unwrap();
     fs::remove_file(&path).unwrap();
     sender.signal(Signal::CONT);
     let sentence = format!(
-        "file {} shrank from {ENDLESS} to {read} bytes while it was sent; send it again when nobody writes to it",
+        "{} shrank from {ENDLESS} to {read} bytes while it was sent; send it again when nobody writes to it",
         path.display()
     );
     sender.wait().assert_failed(8, &sentence);
-    assert_eq!(
-        listener.news(),
-        "failed, the sender ended the session with code 2: the file cannot be read any further"
-    );
+    assert_eq!(listener.news(), "failed, the peer ended the session with code 2: the file cannot be read any further");
     assert_lives_on(&world, &listener);
 }
 
@@ -183,7 +204,7 @@ fn killed_receiver() {
     let mut sender = under_way(&world, &mut listener, &QUICK);
     listener.process.signal(Signal::KILL);
     let sentence = format!(
-        "{} has fallen silent; check that it still listens and that the network is up, then send the file again",
+        "{} has fallen silent; check that it still listens and that the network is up, then try again",
         listener.address
     );
     sender.wait().assert_failed(3, &sentence);
@@ -196,7 +217,7 @@ fn killed_sender() {
     let mut listener = world.listen(&QUICK);
     let sender = under_way(&world, &mut listener, &QUICK);
     sender.signal(Signal::KILL);
-    assert_eq!(listener.news(), "failed, the sender has fallen silent");
+    assert_eq!(listener.news(), "failed, the peer has fallen silent");
     assert_lives_on(&world, &listener);
 }
 
@@ -207,7 +228,7 @@ fn interrupted_sender() {
     let mut sender = under_way(&world, &mut listener, &[]);
     sender.signal(Signal::INT);
     sender.wait().assert_failed(130, "interrupted, and the file is not delivered; send it again");
-    assert_eq!(listener.news(), "failed, the sender was stopped by its user");
+    assert_eq!(listener.news(), "failed, the peer was stopped by its user");
     assert_lives_on(&world, &listener);
 }
 
@@ -217,7 +238,7 @@ fn interrupted_listener() {
     let mut listener = world.listen(&[]);
     let mut sender = under_way(&world, &mut listener, &[]);
     listener.process.signal(Signal::TERM);
-    let sentence = format!("{} was stopped by its user; send the file again when it listens", listener.address);
+    let sentence = format!("{} was stopped by its user; try again when it listens", listener.address);
     sender.wait().assert_failed(10, &sentence);
     assert_eq!(listener.news(), "failed, this listener was stopped");
     assert_eq!(listener.line(), "stopped, and all peers are told");
@@ -248,7 +269,7 @@ fn leftover_of_a_killed_receiver() {
     assert_eq!(third.news(), "receiving file, 1000 B");
     assert_eq!(world.inbox().len(), 2, "{:?}", world.inbox());
     sender.signal(Signal::INT);
-    assert_eq!(second.news(), "failed, the sender was stopped by its user");
+    assert_eq!(second.news(), "failed, the peer was stopped by its user");
     assert_eq!(world.inbox(), ["file"]);
 }
 
@@ -258,7 +279,7 @@ fn list_that_lets_nobody_in() {
     fs::write(world.path("authorized"), "# nobody yet\n").unwrap();
     let mut listener = world.listen(&[]);
     let sentence = format!(
-        "nobody may send: {} lists no key; add what a sender's 'session pubkey' prints, then start again",
+        "nobody may come in: {} lists no key; add what a peer's 'session pubkey' prints, then start again",
         world.path("authorized").display()
     );
     assert_eq!(listener.line(), sentence);

@@ -2,7 +2,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
@@ -51,6 +51,19 @@ impl World {
 
     pub(crate) fn listen(&self, options: &[&str]) -> Listener {
         Listener::start(self.listen_command("127.0.0.1:0", options))
+    }
+
+    /// A command that dials the listener as the sender.
+    pub(crate) fn dial_command(&self, name: &str, address: &str, options: &[&str]) -> Command {
+        let mut command = Command::new(SESSION);
+        command.arg(name).arg("--key").arg(self.path("sender.key")).args(options);
+        let to = format!("{}@{address}", self.listener_key);
+        if name == "ping" {
+            command.arg(to)
+        } else {
+            command.arg("--to").arg(to)
+        };
+        command
     }
 
     pub(crate) fn send_command(&self, file: &Path, address: &str, options: &[&str]) -> Command {
@@ -120,13 +133,14 @@ fn succeed(command: &mut Command) -> String {
 /// A process that runs beside the test; killed with it.
 pub(crate) struct Process {
     child: Child,
+    input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
     errors: BufReader<ChildStderr>,
 }
 
 impl Process {
     pub(crate) fn start(mut command: Command) -> Self {
-        Self::of(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+        Self::of(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
     /// One whose user has typed `input`, and is gone then.
@@ -139,7 +153,8 @@ impl Process {
     fn of(mut child: Child) -> Self {
         let output = BufReader::new(child.stdout.take().unwrap());
         let errors = BufReader::new(child.stderr.take().unwrap());
-        Self { child, output, errors }
+        let input = child.stdin.take();
+        Self { child, input, output, errors }
     }
 
     /// The next line of standard output.
@@ -153,6 +168,16 @@ impl Process {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// A line for its standard input.
+    pub(crate) fn type_line(&mut self, line: &str) {
+        writeln!(self.input.as_ref().unwrap(), "{line}").unwrap();
+    }
+
+    /// The end of its standard input.
+    pub(crate) fn end_input(&mut self) {
+        self.input = None;
+    }
+
     /// Stops it, and returns when none of its threads runs any more.
     pub(crate) fn stop(&self) {
         self.signal(Signal::STOP);
@@ -160,15 +185,15 @@ impl Process {
         assert!(stopped.is_some_and(|(_, status)| status.stopped()), "it has ended");
     }
 
-    /// How far it has read in the file `path`, which it holds open.
-    pub(crate) fn position_in(&self, path: &Path) -> u64 {
+    /// How far it has read in the file `path`, if it holds it open.
+    pub(crate) fn position_in(&self, path: &Path) -> Option<u64> {
         let process = PathBuf::from(format!("/proc/{}", self.id()));
-        let descriptors = fs::read_dir(process.join("fd")).unwrap().map(|entry| entry.unwrap());
-        let open = descriptors.filter(|entry| fs::read_link(entry.path()).is_ok_and(|target| target == path));
-        let number = open.map(|entry| entry.file_name()).next().expect("it has the file open");
+        let descriptors = fs::read_dir(process.join("fd")).unwrap().flatten();
+        let mut open = descriptors.filter(|entry| fs::read_link(entry.path()).is_ok_and(|target| target == path));
+        let number = open.next()?.file_name();
         let information = fs::read_to_string(process.join("fdinfo").join(number)).unwrap();
         let position = information.lines().find_map(|line| line.strip_prefix("pos:")).unwrap();
-        position.trim().parse().unwrap()
+        Some(position.trim().parse().unwrap())
     }
 
     pub(crate) fn id(&self) -> u32 {

@@ -3,13 +3,18 @@ use proptest::prelude::*;
 use super::*;
 
 fn answers() -> impl Strategy<Value = Answer> {
-    (proptest::sample::select(&Why::ALL[..]), ".{0,40}").prop_map(|(why, text)| Answer { why, text })
+    let whys = proptest::sample::select(&Why::ALL[..]);
+    (any::<u32>(), whys, ".{0,40}").prop_map(|(index, why, text)| Answer { index, why, text })
+}
+
+fn entries() -> impl Strategy<Value = Entry> {
+    (proptest::collection::vec(any::<u8>(), 0..100), any::<Option<u64>>())
+        .prop_map(|(path, length)| Entry { path, length })
 }
 
 fn messages() -> impl Strategy<Value = Message> {
     prop_oneof![
-        (proptest::collection::vec(any::<u8>(), 0..=MAX_NAME), any::<u64>())
-            .prop_map(|(name, length)| Message::Offer { name, length }),
+        proptest::collection::vec(entries(), 1..20).prop_map(Message::Offer),
         Just(Message::Accept),
         answers().prop_map(Message::Refuse),
         any::<[u8; 32]>().prop_map(Message::Digest),
@@ -23,6 +28,9 @@ proptest! {
     fn every_message_survives_the_way(message in messages()) {
         let bytes = message.to_bytes();
         prop_assert!(bytes.len() <= MAX_MESSAGE);
+        if let Message::Offer(entries) = &message {
+            prop_assert_eq!(bytes.len(), 1 + entries.iter().map(Entry::size).sum::<usize>());
+        }
         prop_assert_eq!(Message::parse(&bytes), Ok(message));
     }
 
@@ -45,25 +53,28 @@ proptest! {
 
 #[test]
 fn bytes_are_those_of_the_table() {
-    let offer = Message::Offer { name: b"ab".to_vec(), length: 258 };
-    assert_eq!(offer.to_bytes(), [1, 0, 2, b'a', b'b', 0, 0, 0, 0, 0, 0, 1, 2]);
-    let answer = Answer { why: Why::Collision, text: "no".to_owned() };
-    assert_eq!(Message::Refuse(answer).to_bytes(), [3, 2, b'n', b'o']);
+    let file = Entry { path: b"a/b".to_vec(), length: Some(258) };
+    let folder = Entry { path: b"c".to_vec(), length: None };
+    let offer = Message::Offer(vec![file, folder]);
+    assert_eq!(offer.to_bytes(), [1, 1, 0, 3, b'a', b'/', b'b', 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 1, b'c']);
+    let answer = Answer { index: 258, why: Why::Collision, text: "no".to_owned() };
+    assert_eq!(Message::Refuse(answer).to_bytes(), [3, 0, 0, 1, 2, 2, b'n', b'o']);
 }
 
 #[test]
 fn unknown_kinds_classes_and_lengths_are_refused() {
-    let long_name = [&[1, 4, 1][..], &[b'a'; 1025], &[0; 8]].concat();
-    let long_text = [&[3, 1][..], &[b'a'; 513]].concat();
-    let cases: [&[u8]; 9] = [&[], &[0], &[7], &[3], &[3, 0], &[3, 5, b'x'], &[6, 1, 0xff], &long_name, &long_text];
-    for bytes in cases {
+    let long_path = [&[1, 0, 0x0f, 0xa1][..], &[b'a'; 4001]].concat();
+    let long_text = [&[3, 0, 0, 0, 0, 1][..], &[b'a'; 513]].concat();
+    let short: [&[u8]; 8] = [&[], &[0], &[7], &[1], &[3], &[3, 0, 0, 0], &[3, 0, 0, 0, 0], &[3, 0, 0, 0, 0, 0]];
+    let wrong: [&[u8]; 4] = [&[3, 0, 0, 0, 0, 5, b'x'], &[6, 0, 0, 0, 0, 1, 0xff], &[1, 2, 0, 0], &[1, 0, 0, 1]];
+    for bytes in short.into_iter().chain(wrong).chain([&long_path[..], &long_text]) {
         assert_eq!(Message::parse(bytes), Err(Malformed), "{bytes:?}");
     }
 }
 
 #[test]
 fn long_text_is_cut_at_a_character() {
-    let answer = Answer { why: Why::Io, text: "ä".repeat(400) };
+    let answer = Answer { index: 0, why: Why::Io, text: "ä".repeat(400) };
     let Ok(Message::Failed(answer)) = Message::parse(&Message::Failed(answer).to_bytes()) else { panic!() };
     assert_eq!(answer.text, "ä".repeat(256));
 }
