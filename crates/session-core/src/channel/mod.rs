@@ -62,6 +62,15 @@ pub(crate) struct Channel {
     served_at: u64,
 }
 
+/// The sending half of a channel, on its way to another.
+pub(crate) struct Sending {
+    outbox: Outbox,
+    message_number: u64,
+    message_start: u64,
+    blocked: bool,
+    wanted: u32,
+}
+
 /// What one DATA frame covers: `length` data positions from `offset`, then the terminator if `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fragment {
@@ -187,6 +196,31 @@ impl Channel {
     pub(crate) fn end_sending(&mut self, pool: &mut Pool) {
         self.ended_at.get_or_insert((self.outbox.acked_to(), self.outbox.highest_sent()));
         self.outbox.release(pool);
+    }
+
+    /// Messages that stand alone have begun to leave: they cannot leave again as if they had not.
+    pub(crate) fn has_begun_for_good(&self) -> bool {
+        self.mode != ChannelMode::ReliableOrdered && self.outbox.highest_sent() > 0
+    }
+
+    /// Everything that was to be sent; nothing is left.
+    pub(crate) fn give_up_sending(&mut self) -> Sending {
+        Sending {
+            outbox: core::mem::replace(&mut self.outbox, Outbox::new()),
+            message_number: core::mem::take(&mut self.message_number),
+            message_start: core::mem::take(&mut self.message_start),
+            blocked: core::mem::take(&mut self.blocked),
+            wanted: core::mem::take(&mut self.wanted),
+        }
+    }
+
+    /// Sends in place of another channel on which nothing was acknowledged; what has left there leaves again.
+    pub(crate) fn take_over_sending(&mut self, pool: &mut Pool, sending: Sending) {
+        let Sending { mut outbox, message_number, message_start, blocked, wanted } = sending;
+        outbox.on_lost(pool, 0, outbox.highest_sent());
+        self.outbox = outbox;
+        (self.message_number, self.message_start) = (message_number, message_start);
+        (self.blocked, self.wanted) = (blocked, wanted);
     }
 
     /// The memory it was refused is held by others: nothing of its own is left to be acknowledged.

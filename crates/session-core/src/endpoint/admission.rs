@@ -46,6 +46,9 @@ impl<P: Provider> Endpoint<P> {
         if verified.peer().is_some_and(|peer| self.pending_peers.find(name_of_peer(peer)).is_some()) {
             return Err(DiscardReason::PeerPending);
         }
+        if verified.peer().is_some_and(|peer| self.insists(peer)) {
+            return Err(DiscardReason::PeerPending);
+        }
 
         // The Hello is genuine, or first contact, which the cap on such slots bounds. What follows can only fail for want of memory, and then leaves no trace either.
         let vacancy = self.vacancy().ok_or(DiscardReason::SessionsFull)?;
@@ -106,7 +109,7 @@ impl<P: Provider> Endpoint<P> {
         let core = self.slots.at(slot).ok_or(DiscardReason::UnknownSession)?;
         let expected = core.link();
         // The local end may have been a wildcard when the Hello left: the Reply says which address it is.
-        if core.phase() != Phase::SynSent || (expected.carrier, expected.remote) != (link.carrier, link.remote) {
+        if !core.takes_reply() || (expected.carrier, expected.remote) != (link.carrier, link.remote) {
             return Err(DiscardReason::State);
         }
         let attempt = core.attempt().ok_or(DiscardReason::State)?;
@@ -115,6 +118,11 @@ impl<P: Provider> Endpoint<P> {
         }
         let context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
         let verified = verify_reply(&context, attempt, reply, carrier.max_datagram)?;
+        if let (VerifiedReply::Agreed(_), Some(peer)) =
+            (&verified, self.slots.at(slot).and_then(SessionCore::peer).copied())
+        {
+            self.drop_crossing(&peer);
+        }
         self.with(slot, |core, context| match verified {
             VerifiedReply::Agreed(reply) => core.on_reply(context, reply),
             VerifiedReply::Unacceptable(code) => {

@@ -3,6 +3,7 @@
 mod admission;
 #[cfg(any(test, fuzzing))]
 mod check;
+mod crossing;
 mod deadlines;
 mod directory;
 mod lend;
@@ -401,6 +402,7 @@ impl<P: Provider> Endpoint<P> {
             .open(context.shared, datagram, number_offset, ecn)
             .inspect_err(|reason| core.count_discard(*reason))?;
         self.with(slot, |core, context| core.receive(context, &opened));
+        self.join_crossing(slot);
         Ok(())
     }
 

@@ -96,6 +96,18 @@ impl Slots {
         }
     }
 
+    /// Lifts a session out for a moment; its slot stays taken, and its place in queues too.
+    pub(super) fn lift(&mut self, index: u32) -> Option<SessionCore> {
+        self.slot_mut(index)?.core.take()
+    }
+
+    /// Puts a lifted session into a slot that one was lifted out of.
+    pub(super) fn put(&mut self, index: u32, core: SessionCore) {
+        if let Some(slot) = self.slot_mut(index) {
+            slot.core = Some(core);
+        }
+    }
+
     /// Takes a session out; its id finds nothing from now on.
     pub(super) fn remove(&mut self, index: u32) -> Option<SessionCore> {
         for queue in [Queue::Ready, Queue::Events, Queue::Closed, Queue::Starved] {

@@ -14,6 +14,7 @@ mod any_order;
 mod attack;
 mod close;
 mod control;
+mod crossing;
 mod data;
 mod directory;
 mod entropy;

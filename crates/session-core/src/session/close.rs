@@ -112,7 +112,7 @@ impl SessionCore {
     }
 
     /// The attempt, the peer or the quiet time is over.
-    pub(super) fn expire<P: Provider>(&mut self, context: &mut Context<'_, P>, reason: Option<CloseReason>) {
+    pub(crate) fn expire<P: Provider>(&mut self, context: &mut Context<'_, P>, reason: Option<CloseReason>) {
         if self.follow(Trigger::Expired) {
             if let Some(reason) = reason {
                 self.closing.reason.get_or_insert(reason);

@@ -29,6 +29,8 @@ pub(crate) struct Control {
     settled: bool,
     /// PENDING has come, or was sent; only the first gives more time.
     pending: bool,
+    /// Initiator: the peer has proved itself in an attempt of its own, so no answer to this one counts any more.
+    pub(super) yields: bool,
     /// The session was Established once; data may be read.
     pub(super) established: bool,
     /// Responder: CONNECT was refused without asking the application.
@@ -106,7 +108,7 @@ impl SessionCore {
         }
     }
 
-    fn check_asked(&self) -> Result<(), AnswerError> {
+    pub(super) fn check_asked(&self) -> Result<(), AnswerError> {
         if self.phase == Phase::Handshaking && self.control.asked { Ok(()) } else { Err(AnswerError::NotAsked) }
     }
 
@@ -228,12 +230,13 @@ impl Control {
     }
 
     pub(super) fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
-        let Self { user_data, unfit, asked, settled, pending, established, withheld } = self;
+        let Self { user_data, unfit, asked, settled, pending, yields, established, withheld } = self;
         user_data.digest_into(pool, hash);
         hash.flag(*unfit);
         hash.flag(*asked);
         hash.flag(*settled);
         hash.flag(*pending);
+        hash.flag(*yields);
         hash.flag(*established);
         hash.flag(*withheld);
     }

@@ -35,8 +35,13 @@ impl Events {
         self.session |= event as u8;
     }
 
+    /// Nobody has heard of it yet, and nobody is going to.
     pub(crate) fn withdraw(&mut self, event: SessionEvent) {
         self.session &= !(event as u8);
+    }
+
+    pub(crate) fn is_raised(&self, event: SessionEvent) -> bool {
+        self.session & event as u8 != 0
     }
 
     pub(crate) fn raise_on(&mut self, index: usize, event: ChannelEvent) {

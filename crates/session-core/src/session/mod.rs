@@ -9,6 +9,7 @@ mod check;
 mod close;
 mod commands;
 mod control;
+mod crossing;
 mod deadlines;
 mod events;
 mod lifetime;

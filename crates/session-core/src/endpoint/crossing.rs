@@ -1,0 +1,69 @@
+//! Attempts that cross: both peers connect at once (protocol §4.4).
+
+use super::route::name_of_peer;
+use super::{Endpoint, name_of};
+use crate::crypto::{Provider, PublicKey};
+use crate::session::Phase;
+
+impl<P: Provider> Endpoint<P> {
+    /// The slot of our attempt at a peer.
+    fn own_attempt(&self, peer: &PublicKey) -> Option<u32> {
+        let mut slots = self.sessions_of(peer.peer_id()).map(|id| id.slot);
+        slots.find(|slot| self.slots.at(*slot).is_some_and(|core| core.is_own_attempt() && core.peer() == Some(peer)))
+    }
+
+    /// Our name is the greater: our attempt comes before the peer's.
+    fn is_greater_than(&self, peer: &PublicKey) -> bool {
+        self.settings.config.static_key.public().peer_id() > peer.peer_id()
+    }
+
+    /// Whether a Hello of the peer is to be left without an answer, because ours is to be answered.
+    pub(super) fn insists(&self, peer: &PublicKey) -> bool {
+        let attempt = self.own_attempt(peer).and_then(|slot| self.slots.at(slot));
+        self.is_greater_than(peer) && attempt.is_some_and(|core| core.insists(self.now))
+    }
+
+    /// The peer has answered our attempt, so what came of its own is nothing. Only the greater may say so.
+    pub(super) fn drop_crossing(&mut self, peer: &PublicKey) {
+        if self.is_greater_than(peer)
+            && let Some(slot) = self.pending_peers.find(name_of_peer(peer))
+        {
+            self.with(slot, |core, context| core.expire(context, None));
+        }
+    }
+
+    /// Where we are trying to connect to the peer that has proved itself in `slot`, one session comes of both as soon as it asks.
+    pub(super) fn join_crossing(&mut self, slot: u32) {
+        let Some(core) = self.slots.at(slot).filter(|core| core.is_unanswered()) else { return };
+        let (asks, Some(peer)) = (core.is_asking(), core.peer().copied()) else { return };
+        let Some(own) = self.own_attempt(&peer) else { return };
+        // The peer has answered the greater's attempt, and drops its own when it hears CONNECT.
+        let answered = self.slots.at(own).is_some_and(|core| core.phase() == Phase::Handshaking);
+        if answered && self.is_greater_than(&peer) {
+            return;
+        }
+        if !asks {
+            if self.is_greater_than(&peer)
+                && let Some(core) = self.slots.at_mut(own)
+            {
+                core.yield_to_peer();
+            }
+            return;
+        }
+        let Some(mut attempt) = self.slots.lift(own) else { return };
+        let joined = self.with(slot, |core, context| core.replace(context, &mut attempt)) == Some(true);
+        let session = if joined { self.slots.lift(slot) } else { None };
+        let Some(session) = session else {
+            self.slots.put(own, attempt);
+            return;
+        };
+        self.directory.leave(own);
+        self.routes.remove(name_of(&session.local_id()));
+        self.routes.insert(name_of(&session.local_id()), own);
+        self.slots.put(own, session);
+        self.slots.put(slot, attempt);
+        self.remove(slot);
+        self.refile(own);
+        self.supersede(own);
+    }
+}

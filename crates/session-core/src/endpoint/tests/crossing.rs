@@ -1,0 +1,199 @@
+//! Two peers that connect to each other at once, and every loss of their first packets.
+
+use std::format;
+
+use super::*;
+use crate::ids::Role;
+use crate::session::State;
+
+/// One way between the two.
+const TRIP: Duration = Duration::from_millis(10);
+
+/// Two ends that both connect; end 0 has the smaller name.
+struct Crossing {
+    ends: [Endpoint; 2],
+    addresses: [u8; 2],
+    ids: [Option<SessionId>; 2],
+    now: Instant,
+    /// To whom, when, what.
+    on_the_way: Vec<(Instant, usize, Vec<u8>)>,
+    /// Bit n: the n-th datagram an end sends is lost.
+    lost: [u32; 2],
+    sent: [u32; 2],
+    events: [Vec<Event>; 2],
+}
+
+impl Crossing {
+    fn new(lost: [u32; 2]) -> Self {
+        let mut numbers = [1, 2];
+        numbers.sort_by_key(|number| endpoint(*number, small_limits()).public_key().peer_id());
+        Self {
+            ends: numbers.map(|number| endpoint(number, small_limits())),
+            addresses: numbers,
+            ids: [None; 2],
+            now: Instant::from_micros(1),
+            on_the_way: Vec::new(),
+            lost,
+            sent: [0; 2],
+            events: [Vec::new(), Vec::new()],
+        }
+    }
+
+    fn connect(&mut self, side: usize) {
+        let peer = Peer::Known { key: self.ends[1 - side].public_key(), psk: None };
+        let way = link(self.addresses[side], self.addresses[1 - side]);
+        let options = ConnectOptions { user_data: [b"from the smaller", b"from the greater"][side] };
+        let id = self.ends[side].connect(peer, way, options, self.now).unwrap();
+        self.ids[side] = Some(id);
+        // More than a datagram holds.
+        for byte in 0..3 {
+            self.ends[side].session_mut(id, self.now).unwrap().send(&[byte + 10 * side as u8; 500], CHANNEL).unwrap();
+        }
+    }
+
+    fn pump(&mut self) {
+        let mut out = vec![0; 2000];
+        for side in [0, 1] {
+            loop {
+                match self.ends[side].poll_action(&mut out, self.now) {
+                    Action::Transmit(transmit) => {
+                        let lost = self.sent[side] < 32 && self.lost[side] & (1 << self.sent[side]) != 0;
+                        self.sent[side] += 1;
+                        if !lost {
+                            let arrives = self.now.saturating_add(TRIP);
+                            self.on_the_way.push((arrives, 1 - side, out[..transmit.len].to_vec()));
+                        }
+                    }
+                    Action::Event(event) => self.events[side].push(event),
+                    Action::Wait(_) => break,
+                    Action::NeedsRoom(bytes) => panic!("{bytes} bytes"),
+                }
+            }
+        }
+    }
+
+    fn run(&mut self, time: Duration) {
+        let end = self.now.saturating_add(time);
+        loop {
+            self.pump();
+            let deadlines = self.ends.iter().filter_map(|end| end.next_deadline()).map(|deadline| deadline.at);
+            let next = deadlines.chain(self.on_the_way.iter().map(|packet| packet.0)).min().unwrap_or(end);
+            if next > end {
+                self.now = end;
+                return;
+            }
+            self.now = self.now.max(next);
+            let (due, later) =
+                core::mem::take(&mut self.on_the_way).into_iter().partition(|packet| packet.0 <= self.now);
+            self.on_the_way = later;
+            let due: Vec<_> = due;
+            for (_, to, mut packet) in due {
+                let way = link(self.addresses[to], self.addresses[1 - to]);
+                let _ = self.ends[to].handle_datagram(&mut packet, Arrival { link: way, ecn: None }, self.now);
+            }
+            for end in &mut self.ends {
+                end.handle_timeout(self.now);
+            }
+        }
+    }
+
+    /// One session, under the handles both applications hold, with everything they gave it.
+    fn check(&mut self, case: &str) {
+        let sessions = [0, 1].map(|side| self.ends[side].session(self.ids[side].unwrap()));
+        for (side, session) in sessions.iter().enumerate() {
+            let session = session.as_ref().unwrap_or_else(|| panic!("{case}: end {side} has lost its handle"));
+            assert_eq!(session.state(), State::Established, "{case}: end {side} {:?}", session.close_reason());
+            assert_eq!(self.ends[side].session_count(), 1, "{case}: end {side}");
+            let mut data = [0; 100];
+            let length = session.user_data(&mut data);
+            assert_eq!(&data[..length], [b"from the greater", b"from the smaller"][side], "{case}: end {side}");
+            let established = Event::Established(session.id());
+            assert_eq!(self.events[side].iter().filter(|event| **event == established).count(), 1, "{case}");
+            assert!(
+                !self.events[side].iter().any(|event| matches!(event, Event::Incoming(_) | Event::Closed(_))),
+                "{case}"
+            );
+        }
+        let [smaller, greater] = sessions.map(Option::unwrap);
+        assert_eq!(smaller.uid(), greater.uid(), "{case}");
+        assert_ne!(smaller.role(), greater.role(), "{case}");
+        for side in [0, 1] {
+            let mut data = [0; 2000];
+            let mut session = self.ends[side].session_mut(self.ids[side].unwrap(), self.now).unwrap();
+            for byte in 0..3 {
+                assert_eq!(session.recv(&mut data, CHANNEL), Ok(Some(500)), "{case}: end {side}");
+                assert_eq!(data[..500], [byte + 10 * (1 - side) as u8; 500], "{case}: end {side}");
+            }
+            assert_eq!(session.recv(&mut data, CHANNEL), Ok(None), "{case}");
+        }
+    }
+
+    fn role(&self, side: usize) -> Role {
+        self.ends[side].session(self.ids[side].unwrap()).unwrap().role()
+    }
+}
+
+//= docs/protocol.md P-4.4-1 P-4.4-2 P-4.4-3
+#[test]
+fn attempts_that_cross_become_one_session_whatever_is_lost() {
+    for lost in 0..256_u32 {
+        let lost = [lost & 15, lost >> 4];
+        let mut crossing = Crossing::new(lost);
+        crossing.connect(0);
+        crossing.connect(1);
+        crossing.run(Duration::from_secs(9));
+        crossing.check(&format!("lost {lost:?}"));
+        if lost[1] & 7 == 0 && lost[0] & 7 == 0 {
+            assert_eq!(crossing.role(1), Role::Initiator, "the greater stays initiator: {lost:?}");
+        }
+    }
+}
+
+//= docs/protocol.md P-4.4-2 P-4.4-3
+#[test]
+fn attempts_that_begin_a_little_apart_become_one_session() {
+    for (first, apart) in (0..12).flat_map(|step| [(0, step * 3), (1, step * 3)]) {
+        for lost in 0..16 {
+            let mut crossing = Crossing::new([lost & 3, lost >> 2]);
+            crossing.connect(first);
+            crossing.run(Duration::from_millis(apart));
+            // Later it is no crossing any more: the first to connect has proved itself, and what it sends may be acknowledged.
+            let end = &crossing.ends[1 - first];
+            if end.sessions().any(|id| end.session(id).unwrap().stats().packets_received > 0) {
+                continue;
+            }
+            crossing.connect(1 - first);
+            crossing.run(Duration::from_secs(9));
+            crossing.check(&format!("end {first} first, {apart} ms apart, lost {lost:04b}"));
+        }
+    }
+}
+
+/// A replayed Hello proves nothing: only CONNECT under its keys would.
+//= docs/protocol.md P-4.4-2 P-4.2-7
+#[test]
+fn a_replayed_hello_neither_ends_nor_delays_an_attempt() {
+    for side in [0, 1] {
+        // A Hello of long ago.
+        let mut before = Crossing::new([0; 2]);
+        before.connect(1 - side);
+        before.pump();
+        let hello = before.on_the_way[0].2.clone();
+        let mut crossing = Crossing::new([0; 2]);
+        crossing.connect(side);
+        let way = link(crossing.addresses[side], crossing.addresses[1 - side]);
+        let arrival = Arrival { link: way, ecn: None };
+        let _ = crossing.ends[side].handle_datagram(&mut hello.clone(), arrival, crossing.now);
+        crossing.run(Duration::from_millis(100));
+        let id = crossing.ids[side].unwrap();
+        assert_eq!(crossing.ends[side].session(id).unwrap().state(), State::Handshaking);
+        let asked = crossing.events[1 - side].iter().find_map(|event| match event {
+            Event::Incoming(id) => Some(*id),
+            _ => None,
+        });
+        crossing.ends[1 - side].session_mut(asked.unwrap(), crossing.now).unwrap().accept(b"").unwrap();
+        crossing.run(Duration::from_secs(8));
+        assert_eq!(crossing.ends[side].session(id).unwrap().state(), State::Established);
+        assert_eq!(crossing.ends[side].session_count(), 1, "the slot it made is gone");
+    }
+}
