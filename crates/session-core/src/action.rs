@@ -170,6 +170,9 @@ pub enum Event {
     Writable(SessionId, ChannelId),
     /// Unreliable messages were lost on the way: [`lost_messages`](crate::SessionRef::lost_messages) tells how many so far.
     Lost(SessionId, ChannelId),
+    /// The peer's application has taken what was sent on the channel up to [`delivered_offset`](crate::SessionRef::delivered_offset); told where the peer
+    /// gives receipts ([`ChannelConfig::receipts`](crate::ChannelConfig::receipts)).
+    Delivered(SessionId, ChannelId),
     /// The peer's stack holds all that was sent on the channel up to `acked_offset`.
     Acknowledged(SessionId, ChannelId),
     /// The session will end soon unless something happens: [`expiry`](crate::SessionRef::expiry) says when and what,

@@ -43,6 +43,8 @@ pub struct ChannelConfig {
     pub priority: u8,
     /// 1–255: the share among channels of the same priority, in bytes.
     pub weight: u8,
+    /// Whether this end tells the peer how far its application has taken what arrived, at the price of a few more packets. Reliable modes only.
+    pub receipts: bool,
 }
 
 impl ChannelConfig {
@@ -54,7 +56,7 @@ impl ChannelConfig {
     /// A channel of `mode` with default priority and weight.
     #[must_use]
     pub const fn new(id: ChannelId, mode: ChannelMode) -> Self {
-        Self { id, mode, priority: Self::DEFAULT_PRIORITY, weight: Self::DEFAULT_WEIGHT }
+        Self { id, mode, priority: Self::DEFAULT_PRIORITY, weight: Self::DEFAULT_WEIGHT, receipts: false }
     }
 
     /// The same with another priority, 0–7.
@@ -69,8 +71,14 @@ impl ChannelConfig {
         Self { weight, ..self }
     }
 
+    /// The same with receipts: the peer learns what our application has taken, as `Event::Delivered`.
+    #[must_use]
+    pub const fn with_receipts(self) -> Self {
+        Self { receipts: true, ..self }
+    }
+
     pub(crate) fn is_valid(&self) -> bool {
-        self.id.is_agreed() && self.priority <= 7 && self.weight > 0
+        self.id.is_agreed() && self.priority <= 7 && self.weight > 0 && !(self.receipts && self.mode.stands_alone())
     }
 }
 

@@ -42,6 +42,11 @@ pub(crate) struct Channel {
     /// Unreliable messages of which a part was lost, and the end of the last of them.
     lost_messages: u64,
     lost_to: u64,
+    /// This end tells what its application took; RECEIPT is due.
+    receipts: bool,
+    pub(crate) receipt_due: bool,
+    /// The peer's application took every position below.
+    pub(crate) delivered_to: u64,
     /// The peer takes positions below this.
     pub(crate) send_maximum: u64,
     /// We take positions below this.
@@ -111,6 +116,9 @@ impl Channel {
             message_start: 0,
             lost_messages: 0,
             lost_to: 0,
+            receipts: config.receipts,
+            receipt_due: false,
+            delivered_to: 0,
             send_maximum: 0,
             receive_maximum: window,
             first_maximum: window,
@@ -170,6 +178,27 @@ impl Channel {
     /// Unreliable messages of which a part was lost.
     pub(crate) fn lost_messages(&self) -> u64 {
         self.lost_messages
+    }
+
+    /// The application has taken more.
+    pub(crate) fn on_taken(&mut self) {
+        self.receipt_due |= self.receipts;
+    }
+
+    /// What was said of the application's progress may be lost.
+    pub(crate) fn repeat_receipt(&mut self) {
+        self.receipt_due |= self.receipts && self.inbox.read_offset() > 0;
+    }
+
+    /// The peer's application has taken every position below `offset`. `None` if so many were never sent, or positions mean nothing here;
+    /// else whether that is news.
+    pub(crate) fn on_receipt(&mut self, offset: u64) -> Option<bool> {
+        if self.mode.stands_alone() || offset > self.outbox.highest_sent() {
+            return None;
+        }
+        let news = offset > self.delivered_to;
+        self.delivered_to = self.delivered_to.max(offset);
+        Some(news)
     }
 
     /// The peer was given more credit than at the beginning.
@@ -256,6 +285,9 @@ impl Channel {
             message_start,
             lost_messages,
             lost_to,
+            receipts,
+            receipt_due,
+            delivered_to,
             send_maximum,
             receive_maximum,
             first_maximum: _,
@@ -283,6 +315,9 @@ impl Channel {
         hash.option(ended_at.map(|(_, sent)| sent));
         hash.flag(*blocked);
         hash.u64(u64::from(*wanted));
+        hash.flag(*receipts);
+        hash.flag(*receipt_due);
+        hash.u64(*delivered_to);
         hash.flag(*announce);
     }
 }

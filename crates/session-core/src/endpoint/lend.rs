@@ -294,6 +294,13 @@ impl<'a> SessionRef<'a> {
         self.core.is_all_acked(self.memory, channel)
     }
 
+    /// The peer's application has taken everything sent on `channel` below this offset, as far as it has told: a message is taken once its
+    /// [`MessageId::end_offset`] is not above it.
+    #[must_use]
+    pub fn delivered_offset(&self, channel: ChannelId) -> u64 {
+        self.core.delivered_offset(self.memory, channel)
+    }
+
     /// Messages sent on an unreliable channel that were lost on the way, for all this side knows.
     #[must_use]
     pub fn lost_messages(&self, channel: ChannelId) -> u64 {

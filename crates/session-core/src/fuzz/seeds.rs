@@ -40,6 +40,7 @@ const VALID: &[(&str, &[u8])] = &[
     ("data-unordered", &[0x0B, 20, 7, 1, b'u']),
     ("message", &[0x13, 21, 0, 0, 1, 1, b'm']),
     ("message-part", &[0x13, 22, 0, 0, 0, 1, b'p']),
+    ("receipt", &[0x17, 16, 1, 0]),
     ("close", &[0x04, 1, 5, 0, 3, b'b', b'y', b'e']),
 ];
 
@@ -58,6 +59,9 @@ const FAULTS: &[(&str, &[u8])] = &[
     ("no-position", &[0x08, 16, 0, 0]),
     ("ack-of-unsent", &[0x02, 0x3F, 0, 0, 0]),
     ("close-text", &[0x04, 0, 0, 0, 1, 0xFF]),
+    ("receipt-of-unsent", &[0x17, 16, 1, 0x3F]),
+    ("receipt-unknown-channel", &[0x17, 17, 1, 0]),
+    ("receipt-kind", &[0x17, 16, 2, 0]),
     ("message-mode", &[0x13, 16, 0, 0, 1, 1, b'x']),
     ("data-mode", &[0x0B, 21, 0, 1, b'x']),
     ("message-unknown-channel", &[0x13, 23, 0, 0, 1, 1, b'x']),

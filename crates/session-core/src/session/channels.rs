@@ -205,6 +205,7 @@ impl Channels {
             return mailbox.take(pool, out);
         }
         let length = channel.inbox.take_complete(pool, &mut self.data.reservation, out)?;
+        channel.on_taken();
         self.renew_credit(memory, limits, index);
         self.unsecure_if_empty(memory);
         Some(length)
@@ -246,6 +247,7 @@ impl Channels {
         let backing = if index == CONTROL { &mut self.control } else { &mut self.data };
         let channel = memory.channels.get_mut(*self.keys.get(index)?)?;
         let chunk = channel.inbox.read(&mut memory.pool, &mut backing.reservation, out)?;
+        channel.on_taken();
         self.renew_credit(memory, limits, index);
         self.unsecure_if_empty(memory);
         Some(chunk)
@@ -283,9 +285,12 @@ impl Channels {
         self.receive_maximum
     }
 
-    /// What was said about credit may be lost: says it again of every channel that was ever given more.
+    /// What was said of channels may be lost: says it again of every channel that was ever given more, and of what was taken.
     pub(crate) fn announce_all(&self, memory: &mut Memory) {
-        self.for_each(memory, |_, channel| channel.announce |= channel.is_renewed());
+        self.for_each(memory, |_, channel| {
+            channel.announce |= channel.is_renewed();
+            channel.repeat_receipt();
+        });
     }
 
     // --- sending ---
@@ -297,6 +302,19 @@ impl Channels {
 
     pub(crate) fn on_max_data(&mut self, maximum: u64) {
         self.send_maximum = self.send_maximum.max(maximum);
+    }
+
+    /// The peer's application took what lies below `offset`; returns where that is news.
+    pub(crate) fn on_receipt(
+        &self,
+        memory: &mut Memory,
+        id: ChannelId,
+        offset: u64,
+    ) -> Result<Option<usize>, StoreError> {
+        let index = self.find(memory, id).ok_or(StoreError::UnknownChannel)?;
+        let channel = self.get_mut(memory, index).ok_or(StoreError::UnknownChannel)?;
+        let news = channel.on_receipt(offset).ok_or(StoreError::Contradiction)?;
+        Ok(news.then_some(index))
     }
 
     /// `false` if there is no such channel.

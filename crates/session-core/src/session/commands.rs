@@ -236,6 +236,10 @@ impl SessionCore {
         self.channels.message_length(memory, index)
     }
 
+    pub(crate) fn delivered_offset(&self, memory: &Memory, id: ChannelId) -> u64 {
+        self.channels.iter(memory).find(|channel| channel.id == id).map_or(0, |channel| channel.delivered_to)
+    }
+
     pub(crate) fn lost_messages(&self, memory: &Memory, id: ChannelId) -> u64 {
         self.channels.iter(memory).find(|channel| channel.id == id).map_or(0, Channel::lost_messages)
     }

@@ -21,6 +21,7 @@ pub(crate) enum ChannelEvent {
     Writable = 2,
     Acknowledged = 4,
     Lost = 8,
+    Delivered = 16,
 }
 
 /// Which events wait to be fetched.
@@ -68,9 +69,13 @@ impl Events {
             return Some(Event::Established(id));
         }
         for (index, flags) in self.channels.iter_mut().enumerate() {
-            for event in
-                [ChannelEvent::Readable, ChannelEvent::Writable, ChannelEvent::Acknowledged, ChannelEvent::Lost]
-            {
+            for event in [
+                ChannelEvent::Readable,
+                ChannelEvent::Writable,
+                ChannelEvent::Acknowledged,
+                ChannelEvent::Lost,
+                ChannelEvent::Delivered,
+            ] {
                 if *flags & event as u8 != 0 {
                     *flags &= !(event as u8);
                     let channel = channel_at(index);
@@ -79,6 +84,7 @@ impl Events {
                         ChannelEvent::Writable => Event::Writable(id, channel),
                         ChannelEvent::Acknowledged => Event::Acknowledged(id, channel),
                         ChannelEvent::Lost => Event::Lost(id, channel),
+                        ChannelEvent::Delivered => Event::Delivered(id, channel),
                     });
                 }
             }

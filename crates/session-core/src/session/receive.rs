@@ -126,6 +126,21 @@ impl SessionCore {
                     count_message_frame(&mut data_frames, frame_type)?;
                     stored &= self.on_data(context, &data, stored)?;
                 }
+                Frame::Receipt { channel, offset } => {
+                    let told = self.channels.on_receipt(&mut context.shared.memory, ChannelId(channel), offset);
+                    match told {
+                        Ok(None) => {}
+                        Ok(Some(index)) => self.events.raise_on(index, ChannelEvent::Delivered),
+                        Err(StoreError::UnknownChannel) => {
+                            let text = "a receipt for a channel that is not open";
+                            return Err(Fault::new(CloseCode::CHANNEL_UNKNOWN, frame_type, text));
+                        }
+                        Err(_) => {
+                            let text = "a receipt for what was never sent";
+                            return Err(Fault::new(CloseCode::PROTOCOL, frame_type, text));
+                        }
+                    }
+                }
                 Frame::Message(message) => {
                     count_message_frame(&mut data_frames, frame_type)?;
                     stored &= self.on_message(context, &message, stored)?;

@@ -23,7 +23,7 @@ use crate::wire::{
 pub(super) const FLAG_MAX_DATA: u16 = 1;
 /// The packet carried PING.
 pub(super) const FLAG_PING: u16 = 2;
-/// The packet carried MAX_CHANNEL_DATA of some channel.
+/// The packet carried MAX_CHANNEL_DATA or RECEIPT of some channel.
 pub(super) const FLAG_CHANNELS: u16 = 4;
 
 /// The packet left with ECT(0).
@@ -258,7 +258,9 @@ impl SessionCore {
     }
 
     fn has_control_frames(&self, memory: &Memory) -> bool {
-        self.packets.ping_due || self.channels.announce || self.channels.iter(memory).any(|channel| channel.announce)
+        self.packets.ping_due
+            || self.channels.announce
+            || self.channels.iter(memory).any(|channel| channel.announce || channel.receipt_due)
     }
 
     /// Takes the next packet number and writes the header; returns the number and the header's length.
@@ -329,6 +331,11 @@ impl SessionCore {
             let frame = Frame::MaxChannelData { channel: channel.id.0, maximum: channel.receive_maximum };
             if channel.announce && frame.encode(writer).is_ok() {
                 channel.announce = false;
+                flags |= FLAG_CHANNELS;
+            }
+            let receipt = Frame::Receipt { channel: channel.id.0, offset: channel.inbox.read_offset() };
+            if channel.receipt_due && receipt.encode(writer).is_ok() {
+                channel.receipt_due = false;
                 flags |= FLAG_CHANNELS;
             }
         });

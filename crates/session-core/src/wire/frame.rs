@@ -26,6 +26,9 @@ const DATA_END: u8 = 0x02;
 const MAX_DATA: u8 = 0x10;
 const MAX_CHANNEL_DATA: u8 = 0x11;
 const MESSAGE: u8 = 0x13;
+const RECEIPT: u8 = 0x17;
+/// The application has taken it.
+const DELIVERED: u8 = 1;
 
 /// One frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +45,11 @@ pub(crate) enum Frame<'a> {
         maximum: u64,
     },
     Message(MessageFrame<'a>),
+    /// The application has taken every position below `offset`.
+    Receipt {
+        channel: u64,
+        offset: u64,
+    },
     /// An extension nobody here knows: to be skipped.
     Extension {
         frame_type: u8,
@@ -68,6 +76,12 @@ impl<'a> Frame<'a> {
                 writer.varint(maximum)
             }
             Self::Message(message) => message.encode(writer),
+            Self::Receipt { channel, offset } => {
+                writer.u8(RECEIPT)?;
+                writer.varint(channel)?;
+                writer.u8(DELIVERED)?;
+                writer.varint(offset)
+            }
             Self::Extension { frame_type, body } => {
                 if rule(frame_type).is_none_or(|rule| rule.treatment != Treatment::Skipped) {
                     return Err(WriteError::OutOfRange);
@@ -93,6 +107,9 @@ impl<'a> Frame<'a> {
                 1_usize.saturating_add(varint::length(*channel)).saturating_add(varint::length(*maximum))
             }
             Self::Message(message) => message.encoded_len(),
+            Self::Receipt { channel, offset } => {
+                2_usize.saturating_add(varint::length(*channel)).saturating_add(varint::length(*offset))
+            }
             Self::Extension { frame_type: _, body } => {
                 1_usize.saturating_add(varint::length(body.len() as u64)).saturating_add(body.len())
             }
@@ -115,6 +132,7 @@ impl<'a> Frame<'a> {
             Self::MaxData(_) => MAX_DATA,
             Self::MaxChannelData { .. } => MAX_CHANNEL_DATA,
             Self::Message(_) => MESSAGE,
+            Self::Receipt { .. } => RECEIPT,
             Self::Extension { frame_type, .. } => *frame_type,
         }
     }
@@ -139,6 +157,13 @@ impl<'a> Frame<'a> {
             MAX_DATA => Self::MaxData(reader.varint()?),
             MAX_CHANNEL_DATA => Self::MaxChannelData { channel: reader.varint()?, maximum: reader.varint()? },
             MESSAGE => Self::Message(MessageFrame::parse(reader)?),
+            RECEIPT => {
+                let channel = reader.varint()?;
+                if reader.u8()? != DELIVERED {
+                    return Err(FrameErrorKind::Encoding);
+                }
+                Self::Receipt { channel, offset: reader.varint()? }
+            }
             _ => return Err(FrameErrorKind::NotAllowed),
         })
     }

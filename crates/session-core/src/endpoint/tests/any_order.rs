@@ -78,6 +78,7 @@ const METHODS: &[&str] = &[
     "is_all_acked",
     "message_length",
     "lost_messages",
+    "delivered_offset",
     "dropped_messages",
 ];
 
@@ -121,7 +122,7 @@ pub(super) fn null_config(number: u8) -> Config {
     let key = StaticKey::new(&Null, Secret::new([number; 32]));
     let mut config = Config::new(key, "test");
     config.channels = vec![
-        ChannelId(16).into(),
+        ChannelConfig::from(ChannelId(16)).with_receipts(),
         ChannelConfig::new(ChannelId(20), ChannelMode::ReliableUnordered).with_priority(0),
         ChannelConfig::new(ChannelId(21), ChannelMode::Unreliable).with_weight(1),
         ChannelConfig::new(ChannelId(22), ChannelMode::LatestValue),
@@ -549,6 +550,7 @@ impl World {
                     "acked_offset" => drop(session.acked_offset(channel)),
                     "is_all_acked" => drop(session.is_all_acked(channel)),
                     "message_length" => drop(session.message_length(channel)),
+                    "delivered_offset" => drop(session.delivered_offset(channel)),
                     "lost_messages" => drop(session.lost_messages(channel)),
                     "dropped_messages" => drop(session.dropped_messages(channel)),
                     "session_discards" => drop(session.discards().total()),

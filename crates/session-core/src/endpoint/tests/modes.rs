@@ -100,6 +100,86 @@ fn the_newest_value_arrives_although_it_was_lost_and_older_ones_do_not() {
     assert_eq!(recv(&mut pair, LATEST), None);
 }
 
+//= docs/protocol.md P-9.2-1
+#[test]
+fn the_sender_learns_what_the_application_took_and_not_before() {
+    let receipts = [
+        ChannelConfig::from(CHANNEL).with_receipts(),
+        ChannelConfig::new(UNORDERED, ChannelMode::ReliableUnordered).with_receipts(),
+    ];
+    for channel in [CHANNEL, UNORDERED] {
+        let mut pair = Pair::established_with(&Limits::default(), &receipts);
+        let first = pair.session(0).send(b"first", channel).unwrap();
+        let second = pair.session(0).send(b"second", channel).unwrap();
+        pair.settle();
+        assert!(pair.look(0).is_all_acked(channel));
+        assert_eq!(pair.look(0).delivered_offset(channel), 0);
+        assert_eq!(recv(&mut pair, channel).as_deref(), Some(&b"first"[..]));
+        // The receipt is lost once.
+        assert_eq!(pair.take(1).len(), 1);
+        let (_, at) = pair.deadline(1);
+        pair.serve(1, at);
+        pair.settle();
+        assert_eq!(pair.look(0).delivered_offset(channel), first.end_offset);
+        let id = pair.ids[0].unwrap();
+        assert!(pair.events[0].contains(&Event::Delivered(id, channel)));
+        assert_eq!(recv(&mut pair, channel).as_deref(), Some(&b"second"[..]));
+        pair.settle();
+        assert_eq!(pair.look(0).delivered_offset(channel), second.end_offset);
+    }
+    // Without being asked nobody tells.
+    let mut pair = pair();
+    pair.session(0).send(b"first", CHANNEL).unwrap();
+    pair.settle();
+    recv(&mut pair, CHANNEL);
+    pair.settle();
+    assert_eq!(pair.look(0).delivered_offset(CHANNEL), 0);
+}
+
+/// What was read past a gap is not told before the gap is filled and read.
+#[test]
+fn receipts_do_not_run_ahead_of_a_gap() {
+    let channel = ChannelConfig::new(UNORDERED, ChannelMode::ReliableUnordered).with_receipts();
+    let mut pair = Pair::established_with(&Limits::default(), &[channel]);
+    let _lost = send(&mut pair, b"first", UNORDERED);
+    let second = send(&mut pair, b"second", UNORDERED);
+    pair.deliver(1, &second);
+    assert_eq!(recv(&mut pair, UNORDERED).as_deref(), Some(&b"second"[..]));
+    let packets = pair.take(1);
+    pair.deliver(0, &packets);
+    assert_eq!(pair.look(0).delivered_offset(UNORDERED), 0);
+}
+
+//= docs/protocol.md P-9.2-2
+#[test]
+fn wrong_receipts_close_the_session_and_old_ones_are_ignored() {
+    let receipt = |channel: ChannelId, offset| Frame::Receipt { channel: channel.0, offset };
+    let faults = [
+        (receipt(ChannelId(99), 0), CloseCode::CHANNEL_UNKNOWN),
+        (receipt(CHANNEL, 7), CloseCode::PROTOCOL),
+        (receipt(LATEST, 0), CloseCode::PROTOCOL),
+    ];
+    for (frame, code) in faults {
+        let mut pair = pair();
+        pair.session(0).send(b"sent!", CHANNEL).unwrap();
+        pair.settle();
+        let packet = pair.seal_frame(1, &frame);
+        assert_eq!(pair.receive(0, &packet), Received::Consumed);
+        assert_eq!(pair.close_code(0), Some(code), "{frame:?}");
+    }
+    let mut pair = pair();
+    pair.session(0).send(b"sent!", CHANNEL).unwrap();
+    pair.settle();
+    for (offset, expected) in [(6, 6), (2, 6), (0, 6)] {
+        let packet = pair.seal_frame(1, &receipt(CHANNEL, offset));
+        pair.deliver(0, &[packet]);
+        assert_eq!(pair.look(0).delivered_offset(CHANNEL), expected);
+    }
+    let packet = pair.seal(1, &[0x17, 16, 2, 0]);
+    assert_eq!(pair.receive(0, &packet), Received::Consumed);
+    assert_eq!(pair.close_code(0), Some(CloseCode::FRAME_ENCODING));
+}
+
 //= docs/protocol.md P-9.1-2
 #[test]
 fn frames_of_another_mode_and_contradictory_parts_close_the_session() {

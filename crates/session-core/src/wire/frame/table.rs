@@ -92,7 +92,7 @@ pub(crate) const FRAMES: &[FrameRule] = &[
     reserved(0x14, "CHANNEL_LIMIT"),
     reserved(0x15, "CHANNEL_RESET"),
     reserved(0x16, "CHANNEL_STOP"),
-    reserved(0x17, "RECEIPT"),
+    served(0x17, 0x17, "RECEIPT", true),
     reserved(0x18, "NEW_ID"),
     reserved(0x19, "RETIRE_ID"),
     reserved(0x1A, "PATH_CHALLENGE"),
