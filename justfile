@@ -66,8 +66,9 @@ deny:
 thumb:
     RUSTC_BOOTSTRAP=1 PATH="/usr/bin:$PATH" CARGO_TARGET_DIR=target/thumb /usr/bin/cargo build --locked -Zbuild-std=core,alloc --target thumbv7m-none-eabi -p session-core
 
-# All fuzz targets, instrumented (nightly).
+# All fuzz targets, instrumented (nightly). The fault planted to test the fuzzer still fits the code.
 fuzz-build:
+    git apply --check fuzz/planted-panic.patch
     RUSTFLAGS="{{ fuzz_flags }}" cargo +nightly build --manifest-path fuzz/Cargo.toml --target-dir fuzz/target --release --bins --locked --target {{ fuzz_target }}
 
 # One fuzz target for some seconds on top of its corpus, e.g. `just fuzz header 60`.
