@@ -7,6 +7,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
 
 use crate::state_hash::StateHash;
 
@@ -18,11 +19,22 @@ const NONE: u32 = u32::MAX;
 
 /// The name of one block. Obtained from a pool and valid in it until freed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct BlockId(u32);
+pub(crate) struct BlockId {
+    /// Never zero, so that an optional name is no larger.
+    index_plus_one: NonZeroU32,
+}
 
 impl BlockId {
+    fn new(index: u32) -> Self {
+        Self { index_plus_one: NonZeroU32::MIN.saturating_add(index) }
+    }
+
     pub(crate) fn index(self) -> u32 {
-        self.0
+        self.index_plus_one.get() - 1
+    }
+
+    fn position(self) -> usize {
+        self.index() as usize
     }
 }
 
@@ -130,24 +142,24 @@ impl Pool {
 
     /// Links `block` to its successor in a chain.
     pub(crate) fn set_next(&mut self, block: BlockId, next: Option<BlockId>) {
-        self.next[block.0 as usize] = next.map_or(NONE, |next| next.0);
+        self.next[block.position()] = next.map_or(NONE, BlockId::index);
     }
 
     /// The successor of `block` in its chain.
     pub(crate) fn next(&self, block: BlockId) -> Option<BlockId> {
-        match self.next[block.0 as usize] {
+        match self.next[block.position()] {
             NONE => None,
-            next => Some(BlockId(next)),
+            next => Some(BlockId::new(next)),
         }
     }
 
     pub(crate) fn bytes(&self, block: BlockId) -> &[u8] {
-        let start = block.0 as usize * self.block_size;
+        let start = block.position() * self.block_size;
         &self.bytes[start..start + self.block_size]
     }
 
     pub(crate) fn bytes_mut(&mut self, block: BlockId) -> &mut [u8] {
-        let start = block.0 as usize * self.block_size;
+        let start = block.position() * self.block_size;
         &mut self.bytes[start..start + self.block_size]
     }
 
@@ -188,19 +200,22 @@ impl Pool {
     }
 
     fn take(&mut self) -> Option<BlockId> {
-        let block = BlockId(self.free_head);
-        let next = *self.next.get(block.0 as usize)?;
+        if self.free_head == NONE {
+            return None;
+        }
+        let block = BlockId::new(self.free_head);
+        let next = *self.next.get(block.position())?;
         self.free_head = next;
         self.free -= 1;
-        self.next[block.0 as usize] = NONE;
+        self.next[block.position()] = NONE;
         Some(block)
     }
 
     /// Blocks may have held application data of another session: they go back zeroed.
     fn give(&mut self, block: BlockId) {
         self.bytes_mut(block).fill(0);
-        self.next[block.0 as usize] = self.free_head;
-        self.free_head = block.0;
+        self.next[block.position()] = self.free_head;
+        self.free_head = block.index();
         self.free += 1;
     }
 }

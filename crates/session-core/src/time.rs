@@ -1,42 +1,59 @@
 //! Time as an argument: the core never reads a clock.
 
+use core::fmt;
+use core::num::NonZeroU64;
 use core::time::Duration;
 
 /// A point in time: microseconds since an epoch the embedder picks.
 ///
 /// The embedder's clock must be monotonic and must count time asleep. The core clamps every `now` it is given to the
 /// largest seen, so a clock that repeats, jumps or goes back delays timers but never breaks a session.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Instant(u64);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant {
+    /// Never zero, so that an optional instant is no larger.
+    micros_plus_one: NonZeroU64,
+}
 
 impl Instant {
     /// The embedder's epoch.
-    pub const EPOCH: Self = Self(0);
-    /// The last representable instant; deadlines saturate here.
-    pub const MAX: Self = Self(u64::MAX);
+    pub const EPOCH: Self = Self { micros_plus_one: NonZeroU64::MIN };
+    /// The last representable instant, 2⁶⁴ − 2 microseconds after the epoch; deadlines saturate here.
+    pub const MAX: Self = Self { micros_plus_one: NonZeroU64::MAX };
 
-    /// The instant `micros` microseconds after the epoch.
+    /// The instant `micros` microseconds after the epoch, or [`Instant::MAX`] where that is not representable.
     #[must_use]
     pub const fn from_micros(micros: u64) -> Self {
-        Self(micros)
+        Self { micros_plus_one: NonZeroU64::MIN.saturating_add(micros) }
     }
 
     /// Microseconds since the epoch.
     #[must_use]
     pub const fn as_micros(self) -> u64 {
-        self.0
+        self.micros_plus_one.get() - 1
     }
 
     /// This instant plus `duration`, or [`Instant::MAX`] where that is not representable.
     #[must_use]
     pub const fn saturating_add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(micros(duration)))
+        Self { micros_plus_one: self.micros_plus_one.saturating_add(micros(duration)) }
     }
 
     /// Time since `earlier`, or zero if `earlier` is later than `self`.
     #[must_use]
     pub const fn saturating_since(self, earlier: Self) -> Duration {
-        Duration::from_micros(self.0.saturating_sub(earlier.0))
+        Duration::from_micros(self.as_micros().saturating_sub(earlier.as_micros()))
+    }
+}
+
+impl Default for Instant {
+    fn default() -> Self {
+        Self::EPOCH
+    }
+}
+
+impl fmt::Debug for Instant {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Instant({})", self.as_micros())
     }
 }
 

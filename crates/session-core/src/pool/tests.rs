@@ -51,3 +51,12 @@ fn an_empty_pool_gives_nothing() {
     assert_eq!(pool.take_open(), None);
     assert!(!pool.reserve(&mut Reservation::default(), 1));
 }
+
+#[test]
+fn an_optional_block_is_no_larger_than_a_block() {
+    assert_eq!(size_of::<Option<BlockId>>(), 4);
+    let mut pool = Pool::new(2, 64, 2);
+    let indexes = [pool.take_open(), pool.take_open()].map(|block| block.map(BlockId::index));
+    assert_eq!(indexes, [Some(0), Some(1)]);
+    assert_eq!(pool.take_open(), None);
+}
