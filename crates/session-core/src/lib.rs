@@ -103,6 +103,7 @@ mod handshake;
 mod ids;
 mod limits;
 mod memory;
+mod optional;
 mod path;
 mod pool;
 mod reason;

@@ -2,8 +2,10 @@
 
 use crate::channel::{Channel, Mailbox};
 use crate::channel_config::ChannelConfig;
+use crate::handshake::Attempt;
 use crate::limits::Limits;
 use crate::pool::Pool;
+use crate::reason::CloseReason;
 use crate::slab::Slab;
 use crate::state_hash::StateHash;
 
@@ -14,7 +16,14 @@ pub(crate) struct Memory {
     pub(crate) channels: Slab<Channel>,
     /// The receiving halves of channels whose messages stand alone.
     pub(crate) mailboxes: Slab<Mailbox>,
+    /// What sessions hold while they begin.
+    pub(crate) attempts: Slab<Attempt>,
+    /// Why sessions that are closing or closed end: room for each, so that no text is ever lost for want of memory.
+    pub(crate) reasons: Slab<CloseReason>,
 }
+
+/// So many sessions may begin or end at a time without the allocator.
+const READY: u32 = 256;
 
 impl Memory {
     /// Memory for `limits.sessions` sessions with the channels `agreed` each beside the control channel.
@@ -27,14 +36,18 @@ impl Memory {
             pool: Pool::new(limits.pool_blocks, limits.block_size as usize, open_limit),
             channels: Slab::new(sessions.saturating_mul(channels)),
             mailboxes: Slab::new(sessions.saturating_mul(alone)),
+            attempts: Slab::with_ready(sessions, READY),
+            reasons: Slab::with_ready(sessions, READY),
         }
     }
 
     /// Feeds what belongs to nobody; the rest is fed by who holds it.
     pub(crate) fn digest_into(&self, hash: &mut StateHash) {
-        let Self { pool, channels, mailboxes } = self;
+        let Self { pool, channels, mailboxes, attempts, reasons } = self;
         pool.digest_into(hash);
         hash.u64(u64::from(channels.vacant()));
         hash.u64(u64::from(mailboxes.vacant()));
+        hash.u64(u64::from(attempts.vacant()));
+        hash.u64(u64::from(reasons.vacant()));
     }
 }

@@ -89,8 +89,12 @@ impl Discards {
     }
 
     pub(crate) fn count(&mut self, reason: DiscardReason) {
+        self.add(reason, 1);
+    }
+
+    pub(crate) fn add(&mut self, reason: DiscardReason, count: u32) {
         let counter = &mut self.0[reason as usize];
-        *counter = counter.saturating_add(1);
+        *counter = counter.saturating_add(count);
     }
 }
 

@@ -11,6 +11,12 @@ const NONE: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SlabKey(u32);
 
+impl Default for SlabKey {
+    fn default() -> Self {
+        Self::NOWHERE
+    }
+}
+
 impl SlabKey {
     /// Names no record of any slab.
     pub(crate) const NOWHERE: Self = Self(NONE);
@@ -30,12 +36,21 @@ pub(crate) struct Slab<T> {
 }
 
 impl<T> Slab<T> {
+    /// Bytes that a record takes, used or free.
+    #[cfg(test)]
+    pub(crate) const RECORD: usize = size_of::<Place<T>>();
+
     /// Room for `capacity` records. The first page is allocated here, the others as they are needed first.
     pub(crate) fn new(capacity: u32) -> Self {
+        Self::with_ready(capacity, 1)
+    }
+
+    /// The same with the pages of the first `ready` records allocated here.
+    pub(crate) fn with_ready(capacity: u32, ready: u32) -> Self {
         let capacity = capacity.min(NONE - 1);
         let pages = Vec::with_capacity(capacity.div_ceil(PAGE) as usize);
         let mut slab = Self { pages, capacity, free: NONE, used: 0 };
-        if capacity > 0 {
+        while (slab.pages.len() as u32) < ready.min(capacity).div_ceil(PAGE) {
             slab.grow();
         }
         slab
@@ -44,6 +59,11 @@ impl<T> Slab<T> {
     /// Records that could still be inserted.
     pub(crate) fn vacant(&self) -> u32 {
         self.capacity - self.used
+    }
+
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn used(&self) -> u32 {
+        self.used
     }
 
     /// Keeps `record`, or gives it back if there is no room.
@@ -73,6 +93,17 @@ impl<T> Slab<T> {
         self.free = key.0;
         self.used -= 1;
         Some(record)
+    }
+
+    /// Drops a record where it lies: what it wipes on the way is not left behind in its place.
+    pub(crate) fn discard(&mut self, key: SlabKey) {
+        let free = self.free;
+        match self.place_mut(key.0) {
+            Some(place @ Place::Used(_)) => *place = Place::Free(free),
+            Some(Place::Free(_)) | None => return,
+        }
+        self.free = key.0;
+        self.used -= 1;
     }
 
     pub(crate) fn get(&self, key: SlabKey) -> Option<&T> {

@@ -57,6 +57,24 @@ impl fmt::Debug for Instant {
     }
 }
 
+/// A length of time up to 71 minutes, in the room it needs; longer ones saturate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    micros: u32,
+}
+
+impl From<Duration> for Span {
+    fn from(duration: Duration) -> Self {
+        Self { micros: u32::try_from(micros(duration)).unwrap_or(u32::MAX) }
+    }
+}
+
+impl From<Span> for Duration {
+    fn from(span: Span) -> Self {
+        Self::from_micros(u64::from(span.micros))
+    }
+}
+
 /// Whole microseconds of `duration`, saturating.
 pub(crate) const fn micros(duration: Duration) -> u64 {
     let micros = duration.as_micros();

@@ -1,5 +1,6 @@
 //! Which packet numbers have been seen: against replays.
 
+use crate::optional::OptionalNumber;
 use crate::state_hash::StateHash;
 
 /// Packet numbers remembered below and including the largest one.
@@ -10,7 +11,7 @@ const WORDS: usize = 16;
 /// A set of packet numbers that forgets those [`WINDOW`] or more below its largest.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PacketWindow {
-    largest: Option<u64>,
+    largest: OptionalNumber,
     /// A ring: the bit of a number is at the number modulo [`WINDOW`].
     words: [u64; WORDS],
 }
@@ -20,7 +21,7 @@ impl PacketWindow {
     pub(crate) fn insert(&mut self, packet_number: u64) -> bool {
         if self.is_new_largest(packet_number) {
             self.forget_up_to(packet_number);
-            self.largest = Some(packet_number);
+            self.largest = packet_number.into();
         } else if packet_number < self.floor() || self.contains(packet_number) {
             return false;
         }
@@ -31,32 +32,32 @@ impl PacketWindow {
     }
 
     pub(crate) fn contains(&self, packet_number: u64) -> bool {
-        let inside = self.largest.is_some_and(|largest| packet_number <= largest && packet_number >= self.floor());
+        let inside = self.largest().is_some_and(|largest| packet_number <= largest && packet_number >= self.floor());
         inside && self.word(packet_number) & bit(packet_number) != 0
     }
 
     pub(crate) fn largest(&self) -> Option<u64> {
-        self.largest
+        self.largest.get()
     }
 
     /// The smallest number that is still remembered or could still be added.
     pub(crate) fn floor(&self) -> u64 {
-        self.largest.map_or(0, |largest| largest.saturating_sub(WINDOW.saturating_sub(1)))
+        self.largest().map_or(0, |largest| largest.saturating_sub(WINDOW.saturating_sub(1)))
     }
 
     pub(crate) fn digest_into(&self, hash: &mut StateHash) {
         let Self { largest, words } = self;
-        hash.option(*largest);
+        hash.option(largest.get());
         words.iter().for_each(|word| hash.u64(*word));
     }
 
     fn is_new_largest(&self, packet_number: u64) -> bool {
-        self.largest.is_none_or(|largest| packet_number > largest)
+        self.largest().is_none_or(|largest| packet_number > largest)
     }
 
     /// Clears the bits between the largest number so far and a new one, which now stand for newer numbers.
     fn forget_up_to(&mut self, packet_number: u64) {
-        let Some(largest) = self.largest else { return };
+        let Some(largest) = self.largest() else { return };
         if packet_number.saturating_sub(largest) >= WINDOW {
             self.words = [0; WORDS];
             return;

@@ -71,10 +71,12 @@ impl<P: Provider> Endpoint<P> {
     /// A Hello that was answered before gets the same Reply again (P-4.2-5).
     fn repeat_reply(&mut self, hello: &Hello<'_>, link: &Link) -> bool {
         let Some(slot) = self.hellos.find(name_of_hello(&hello.mac1)) else { return false };
-        let same =
-            self.slots.at(slot).is_some_and(|core| core.mac1_of_hello() == Some(hello.mac1) && core.link() == *link);
+        let same = self
+            .slots
+            .at(slot)
+            .is_some_and(|core| core.mac1_of_hello(&self.shared.memory) == Some(hello.mac1) && core.link() == *link);
         if same {
-            self.with(slot, |core, _| core.queue_reply());
+            self.with(slot, |core, context| core.queue_reply(&mut context.shared.memory));
         }
         same
     }
@@ -112,12 +114,11 @@ impl<P: Provider> Endpoint<P> {
         if !core.takes_reply() || (expected.carrier, expected.remote) != (link.carrier, link.remote) {
             return Err(DiscardReason::State);
         }
-        let attempt = core.attempt().ok_or(DiscardReason::State)?;
+        let attempt = core.attempt(&self.shared.memory).ok_or(DiscardReason::State)?;
         if !marks::verify_mac1(&marks::mac1_key(core.peer()), reply.authenticated_by_mac1, &reply.mac1) {
             return Err(DiscardReason::Mark);
         }
-        let context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
-        let verified = verify_reply(&context, attempt, reply, carrier.max_datagram)?;
+        let verified = verify_reply(&self.shared, &self.settings, attempt, reply, carrier.max_datagram)?;
         if let (VerifiedReply::Agreed(_), Some(peer)) =
             (&verified, self.slots.at(slot).and_then(SessionCore::peer).copied())
         {
@@ -147,12 +148,11 @@ impl<P: Provider> Endpoint<P> {
         if core.phase() != Phase::Tentative || (expected.carrier, expected.remote) != (link.carrier, link.remote) {
             return Err(DiscardReason::State);
         }
-        let attempt = core.attempt().ok_or(DiscardReason::State)?;
+        let attempt = core.attempt(&self.shared.memory).ok_or(DiscardReason::State)?;
         if !marks::verify_mac1(&marks::mac1_key(None), finish.authenticated_by_mac1, &finish.mac1) {
             return Err(DiscardReason::Mark);
         }
-        let context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
-        let verified = verify_finish(&context, attempt, &finish)?;
+        let verified = verify_finish(&self.shared, &self.settings, attempt, &finish)?;
         let peer = name_of_peer(&verified.peer);
         if self.pending_peers.find(peer).is_some() {
             return Err(DiscardReason::PeerPending);

@@ -3,6 +3,7 @@
 use super::Endpoint;
 use crate::crypto::Provider;
 use crate::ids::SessionId;
+use crate::memory::Memory;
 use crate::session::Phase;
 
 impl<P: Provider> Endpoint<P> {
@@ -23,6 +24,9 @@ impl<P: Provider> Endpoint<P> {
         assert!(self.pending <= self.settings.limits.pending, "more tentative slots than allowed");
         if self.session_count() == 0 {
             assert_eq!((pool.free(), pool.promised()), (pool.capacity(), 0), "blocks are held by nobody");
+            let Memory { pool: _, channels, mailboxes, attempts, reasons } = &self.shared.memory;
+            let used = [channels.used(), mailboxes.used(), attempts.used(), reasons.used()];
+            assert_eq!(used, [0; 4], "records are held by nobody");
         }
     }
 }

@@ -261,7 +261,7 @@ impl<'a> SessionRef<'a> {
 
     /// Datagrams that named this session and were discarded, by reason.
     #[must_use]
-    pub fn discards(&self) -> &'a Discards {
+    pub fn discards(&self) -> Discards {
         self.core.discards()
     }
 
@@ -274,7 +274,7 @@ impl<'a> SessionRef<'a> {
     /// Why it ended; `None` while it lives.
     #[must_use]
     pub fn close_reason(&self) -> Option<CloseReason> {
-        self.core.close_reason()
+        self.core.close_reason(self.memory)
     }
 
     /// Copies the user data of the peer's CONNECT or ACCEPT into `out`, as much as fits, at most 512 bytes; returns how much.

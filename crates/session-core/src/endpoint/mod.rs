@@ -153,8 +153,8 @@ impl<P: Provider> Endpoint<P> {
                 return;
             }
             self.with(slot, |core, context| core.handle_timeout(context));
-            let settings = &self.settings;
-            let next = self.slots.at(slot).and_then(|core| core.next_deadline(settings));
+            let (settings, memory) = (&self.settings, &self.shared.memory);
+            let next = self.slots.at(slot).and_then(|core| core.next_deadline(settings, memory));
             self.deadlines.settle(&mut self.slots, slot, next.map(|deadline| deadline.at));
         }
     }
@@ -213,7 +213,7 @@ impl<P: Provider> Endpoint<P> {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Deadline> {
         let (at, slot) = self.deadlines.first()?;
-        let timer = self.slots.at(slot)?.next_deadline(&self.settings)?.timer;
+        let timer = self.slots.at(slot)?.next_deadline(&self.settings, &self.shared.memory)?.timer;
         Some(Deadline { at, timer })
     }
 
@@ -428,7 +428,8 @@ impl<P: Provider> Endpoint<P> {
     ) -> Option<T> {
         let core = self.slots.at_mut(slot)?;
         let before = core.phase();
-        let tentative = core.mac1_of_hello().map(|mac1| (name_of_hello(&mac1), core.peer().map(name_of_peer)));
+        let mac1 = core.mac1_of_hello(&self.shared.memory);
+        let tentative = mac1.map(|mac1| (name_of_hello(&mac1), core.peer().map(name_of_peer)));
         let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
         let result = operation(core, &mut context);
         if !has_changed(&result) {
@@ -495,8 +496,8 @@ impl<P: Provider> Endpoint<P> {
     }
 
     fn file(&mut self, slot: u32) {
-        let settings = &self.settings;
-        let deadline = self.slots.at(slot).and_then(|core| core.next_deadline(settings));
+        let (settings, memory) = (&self.settings, &self.shared.memory);
+        let deadline = self.slots.at(slot).and_then(|core| core.next_deadline(settings, memory));
         match deadline {
             Some(deadline) => self.deadlines.file(&mut self.slots, slot, deadline.at),
             None => self.deadlines.remove(&mut self.slots, slot),
@@ -557,7 +558,7 @@ impl<P: Provider> Endpoint<P> {
         }
         let id = vacancy.id;
         self.routes.insert(name_of(&core.local_id()), id.slot);
-        if let Some(mac1) = core.mac1_of_hello() {
+        if let Some(mac1) = core.mac1_of_hello(&self.shared.memory) {
             self.pending += 1;
             self.hellos.insert(name_of_hello(&mac1), id.slot);
             // On first contact Finish tells whose it is.

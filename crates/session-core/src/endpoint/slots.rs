@@ -8,6 +8,8 @@ use crate::session::SessionCore;
 
 const PAGE: u32 = 64;
 const NONE: u32 = u32::MAX;
+/// No slot has this number either.
+const UNQUEUED: u32 = NONE - 1;
 
 /// The queues a slot may stand in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,9 +28,17 @@ const QUEUES: usize = 4;
 
 #[derive(Clone, Copy)]
 struct Links {
+    /// `UNQUEUED` in no queue, `NONE` at the front of one.
     previous: u32,
     next: u32,
-    queued: bool,
+}
+
+impl Links {
+    const UNQUEUED: Self = Self { previous: UNQUEUED, next: NONE };
+
+    fn is_queued(self) -> bool {
+        self.previous != UNQUEUED
+    }
 }
 
 struct Slot {
@@ -56,7 +66,7 @@ impl Slots {
     pub(super) fn new(capacity: u32) -> Self {
         let mut slots = Self {
             pages: Vec::with_capacity(capacity.div_ceil(PAGE) as usize),
-            capacity,
+            capacity: capacity.min(UNQUEUED),
             used: 0,
             high: 0,
             free: NONE,
@@ -173,10 +183,10 @@ impl Slots {
         let (first, last) = self.ends[queue as usize];
         let Some(slot) = self.slot_mut(index) else { return };
         let links = &mut slot.links[queue as usize];
-        if links.queued {
+        if links.is_queued() {
             return;
         }
-        *links = Links { previous: last, next: NONE, queued: true };
+        *links = Links { previous: last, next: NONE };
         if let Some(before) = self.slot_mut(last) {
             before.links[queue as usize].next = index;
         }
@@ -186,11 +196,12 @@ impl Slots {
     /// Takes a slot out of a queue, if it stands in it.
     pub(super) fn unlink(&mut self, queue: Queue, index: u32) {
         let Some(slot) = self.slot_mut(index) else { return };
-        let Links { previous, next, queued } = slot.links[queue as usize];
-        if !queued {
+        let links = slot.links[queue as usize];
+        if !links.is_queued() {
             return;
         }
-        slot.links[queue as usize] = Links { previous: NONE, next: NONE, queued: false };
+        slot.links[queue as usize] = Links::UNQUEUED;
+        let Links { previous, next } = links;
         let (mut first, mut last) = self.ends[queue as usize];
         match self.slot_mut(previous) {
             Some(before) => before.links[queue as usize].next = next,
@@ -214,7 +225,7 @@ impl Slots {
         let empty = || Slot {
             generation: 0,
             core: None,
-            links: [Links { previous: NONE, next: NONE, queued: false }; QUEUES],
+            links: [Links::UNQUEUED; QUEUES],
             next_free: NONE,
             heap: NONE,
             deficit: 0,

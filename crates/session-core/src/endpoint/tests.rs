@@ -143,13 +143,6 @@ fn a_message_crosses_and_both_sides_learn_of_the_close() {
     assert_eq!(bob.session_count(), 0);
 }
 
-/// What an idle session costs beside the pool and the key cache. The aim is 1 KiB; this keeps it from growing meanwhile.
-#[test]
-fn a_slot_stays_within_its_budget() {
-    let bytes = size_of::<SessionCore>();
-    assert!(bytes <= 2816, "{bytes} bytes");
-}
-
 #[test]
 fn after_an_abort_nobody_claims_that_everything_arrived() {
     let (mut alice, mut bob) = (endpoint(1, Limits::default()), endpoint(2, Limits::default()));

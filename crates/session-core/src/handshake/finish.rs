@@ -6,7 +6,7 @@ use crate::crypto::keys::SessionSecrets;
 use crate::crypto::noise::{HandshakeOutput, Local, XX_MESSAGE_3_OVERHEAD, XxVerified};
 use crate::crypto::{Provider, PublicKey, marks};
 use crate::reason::DiscardReason;
-use crate::shared::{Context, Settings};
+use crate::shared::{Settings, Shared};
 use crate::wire::parameters::{self as payload, PayloadOf};
 use crate::wire::{Finish, FinishHeader, Pattern, TransportParameters};
 
@@ -54,11 +54,11 @@ pub(super) fn write_finish<P: Provider>(
 
 /// Verifies the Finish of `attempt`, which stays as it is: a forged Finish leaves the true one welcome.
 pub(crate) fn verify_finish<P: Provider>(
-    context: &Context<'_, P>,
+    shared: &Shared<P>,
+    settings: &Settings,
     attempt: &Attempt,
     finish: &Finish<'_>,
 ) -> Result<VerifiedFinish, DiscardReason> {
-    let settings = context.settings;
     let awaiting = attempt.awaiting().ok_or(DiscardReason::State)?;
     if finish.pattern != Pattern::of(true, awaiting.psk.is_some()) {
         return Err(DiscardReason::Handshake);
@@ -67,7 +67,7 @@ pub(crate) fn verify_finish<P: Provider>(
     let mut plaintext = [0; MAX_HANDSHAKE_PACKET];
     let (length, peer, output) = awaiting
         .noise
-        .read_message_3(&local(context.shared, settings, secret), finish.noise, &mut plaintext)
+        .read_message_3(&local(shared, settings, secret), finish.noise, &mut plaintext)
         .map_err(|_| DiscardReason::Handshake)?;
     let theirs = plaintext.get(..length).unwrap_or_default();
     let parameters =

@@ -6,7 +6,7 @@ use super::{Attempt, InitiatorNoise, MAX_HANDSHAKE_PACKET, local, speaks_the_sam
 use crate::crypto::keys::SessionSecrets;
 use crate::crypto::{Provider, PublicKey};
 use crate::reason::{CloseCode, DiscardReason};
-use crate::shared::{Context, Settings};
+use crate::shared::{Settings, Shared};
 use crate::wire::parameters::PayloadOf;
 use crate::wire::{FinishHeader, Pattern, ReceiverId, Reply, TransportParameters};
 
@@ -30,19 +30,19 @@ pub(crate) struct AgreedReply {
 
 /// Verifies the Reply to `attempt`, which stays as it is: a forged Reply leaves the true one welcome.
 pub(crate) fn verify_reply<P: Provider>(
-    context: &Context<'_, P>,
+    shared: &Shared<P>,
+    settings: &Settings,
     attempt: &Attempt,
     reply: &Reply<'_>,
     largest_datagram: u16,
 ) -> Result<VerifiedReply, DiscardReason> {
-    let settings = context.settings;
     let (noise, psk) = attempt.noise().ok_or(DiscardReason::State)?;
     let first_contact = matches!(noise, InitiatorNoise::Unknown(_));
     if reply.pattern != Pattern::of(first_contact, psk.is_some()) {
         return Err(DiscardReason::Handshake);
     }
     let secret = psk.and_then(|name| settings.config.psk(name.as_bytes()));
-    let local = local(context.shared, settings, secret);
+    let local = local(shared, settings, secret);
     let mut plaintext = [0; MAX_HANDSHAKE_PACKET];
     match noise {
         InitiatorNoise::Known(noise) => {

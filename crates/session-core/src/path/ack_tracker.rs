@@ -4,6 +4,7 @@
 
 use core::time::Duration;
 
+use crate::optional::OptionalNumber;
 use crate::state_hash::StateHash;
 use crate::time::Instant;
 
@@ -23,10 +24,10 @@ const WORDS: usize = (WINDOW / WORD_BITS) as usize;
 pub(crate) struct AckTracker {
     /// Bit `number % WINDOW` for the numbers from `largest - WINDOW + 1` to `largest`.
     received: [u64; WORDS],
-    largest: Option<u64>,
+    largest: OptionalNumber,
     largest_received_at: Instant,
     /// Lowest number received since the last ACK was sent; what the peer acknowledged before cannot cover it.
-    lowest_unreported: Option<u64>,
+    lowest_unreported: OptionalNumber,
     deadline: Option<Instant>,
     ack_eliciting: u8,
     immediate: bool,
@@ -38,9 +39,9 @@ impl AckTracker {
     pub(crate) fn new() -> Self {
         Self {
             received: [0; WORDS],
-            largest: None,
+            largest: OptionalNumber::NONE,
             largest_received_at: Instant::EPOCH,
-            lowest_unreported: None,
+            lowest_unreported: OptionalNumber::NONE,
             deadline: None,
             ack_eliciting: 0,
             immediate: false,
@@ -52,9 +53,9 @@ impl AckTracker {
     ///
     /// Numbers that fell out of the window are not acknowledged any more.
     pub(crate) fn on_packet(&mut self, number: u64, ack_eliciting: bool, now: Instant) {
-        let newest = self.largest.is_none_or(|largest| number > largest);
+        let newest = self.largest.get().is_none_or(|largest| number > largest);
         if newest {
-            let expected = self.largest.map_or(0, |largest| largest.saturating_add(1));
+            let expected = self.largest.get().map_or(0, |largest| largest.saturating_add(1));
             self.gap |= number != expected;
             self.advance(number);
             self.largest_received_at = now;
@@ -63,7 +64,7 @@ impl AckTracker {
         }
         let (word, bit) = position(number);
         self.received[word] |= bit;
-        self.lowest_unreported = Some(self.lowest_unreported.map_or(number, |lowest| lowest.min(number)));
+        self.lowest_unreported = self.lowest_unreported.get().map_or(number, |lowest| lowest.min(number)).into();
         if ack_eliciting {
             self.ack_eliciting = self.ack_eliciting.saturating_add(1);
             self.immediate |= self.ack_eliciting >= ACK_ELICITING_THRESHOLD || self.gap || !newest;
@@ -90,12 +91,12 @@ impl AckTracker {
 
     /// Whether an ACK sent along with something else would tell the peer something new.
     pub(crate) fn has_unreported(&self) -> bool {
-        self.lowest_unreported.is_some()
+        self.lowest_unreported.get().is_some()
     }
 
     /// What to acknowledge: at most [`MAX_RANGES`] pairs (low, high), both inclusive, descending, never adjacent.
     pub(crate) fn ranges(&self) -> Ranges<'_> {
-        Ranges { tracker: self, next: self.largest, left: MAX_RANGES }
+        Ranges { tracker: self, next: self.largest.get(), left: MAX_RANGES }
     }
 
     /// How long ago the largest received packet arrived: the delay an ACK reports.
@@ -105,7 +106,7 @@ impl AckTracker {
 
     /// An ACK with all [`AckTracker::ranges`] was sent.
     pub(crate) fn on_ack_sent(&mut self) {
-        self.lowest_unreported = None;
+        self.lowest_unreported = OptionalNumber::NONE;
         self.deadline = None;
         self.ack_eliciting = 0;
         self.immediate = false;
@@ -116,7 +117,7 @@ impl AckTracker {
     pub(crate) fn on_ack_acked(&mut self, largest: u64) {
         let low = self.lowest_remembered();
         let Some(above_low) = largest.checked_sub(low) else { return };
-        let unreported = self.lowest_unreported.map_or(u64::MAX, |lowest| lowest.saturating_sub(low));
+        let unreported = self.lowest_unreported.get().map_or(u64::MAX, |lowest| lowest.saturating_sub(low));
         self.forget(low, above_low.saturating_add(1).min(unreported));
     }
 
@@ -124,9 +125,9 @@ impl AckTracker {
         let Self { received, largest, largest_received_at, lowest_unreported, deadline, ack_eliciting, immediate, gap } =
             self;
         received.iter().for_each(|&word| hash.u64(word));
-        hash.option(*largest);
+        hash.option(largest.get());
         hash.u64(largest_received_at.as_micros());
-        hash.option(*lowest_unreported);
+        hash.option(lowest_unreported.get());
         hash.option(deadline.map(Instant::as_micros));
         hash.u64(u64::from(*ack_eliciting));
         hash.flag(*immediate);
@@ -135,10 +136,10 @@ impl AckTracker {
 
     /// Makes `number` the largest; the numbers it pushes out of the window are forgotten.
     fn advance(&mut self, number: u64) {
-        if let Some(largest) = self.largest {
+        if let Some(largest) = self.largest.get() {
             self.forget(largest.saturating_add(1), number.saturating_sub(largest));
         }
-        self.largest = Some(number);
+        self.largest = number.into();
     }
 
     /// Clears the bits of `count` numbers from `first` on, a word at a time.
@@ -172,7 +173,7 @@ impl AckTracker {
     }
 
     fn lowest_remembered(&self) -> u64 {
-        self.largest.unwrap_or(0).saturating_sub(WINDOW - 1)
+        self.largest.get().unwrap_or(0).saturating_sub(WINDOW - 1)
     }
 }
 

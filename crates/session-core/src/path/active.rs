@@ -6,7 +6,7 @@ use super::EcnPath;
 use crate::action::Link;
 use crate::recovery::{Congestion, CongestionController, Pacer, RttEstimator};
 use crate::state_hash::StateHash;
-use crate::time::Instant;
+use crate::time::{Instant, Span};
 
 /// Largest ack delay assumed of a peer that names none (protocol §4.3).
 const DEFAULT_MAX_ACK_DELAY: Duration = Duration::from_millis(25);
@@ -21,7 +21,7 @@ pub(crate) struct Path {
     pub(crate) rtt: RttEstimator,
     pub(crate) congestion: Congestion,
     pacer: Pacer,
-    pub(crate) peer_max_ack_delay: Duration,
+    peer_max_ack_delay: Span,
     /// Probe timeouts since the last acknowledgement.
     pub(crate) probe_count: u32,
     /// The last of them was served then.
@@ -50,7 +50,7 @@ impl Path {
             rtt: RttEstimator::new(),
             congestion: Congestion::new_reno(max_datagram),
             pacer: Pacer::new(now, max_datagram, None),
-            peer_max_ack_delay: DEFAULT_MAX_ACK_DELAY,
+            peer_max_ack_delay: DEFAULT_MAX_ACK_DELAY.into(),
             probe_count: 0,
             probed_at: None,
             probes_due: 0,
@@ -70,14 +70,19 @@ impl Path {
         self.pacer.set_max_datagram(bytes);
     }
 
+    /// What the peer's transport parameters say.
+    pub(crate) fn set_peer_max_ack_delay(&mut self, delay: Duration) {
+        self.peer_max_ack_delay = delay.into();
+    }
+
     /// The probe timeout without backoff: the unit of quiet times.
     pub(crate) fn base_pto(&self) -> Duration {
-        self.rtt.pto(self.peer_max_ack_delay, 0)
+        self.rtt.pto(self.peer_max_ack_delay.into(), 0)
     }
 
     /// The probe timeout that is running.
     pub(crate) fn pto(&self) -> Duration {
-        self.rtt.pto(self.peer_max_ack_delay, self.probe_count)
+        self.rtt.pto(self.peer_max_ack_delay.into(), self.probe_count)
     }
 
     /// Whether the window has room for one more full datagram.
@@ -100,7 +105,7 @@ impl Path {
 
     /// The largest packet newly acknowledged was sent at `sent_at`, and its acknowledgement was held back for `ack_delay`.
     pub(crate) fn measure(&mut self, sent_at: Instant, ack_delay: Duration, now: Instant) {
-        self.rtt.update(now.saturating_since(sent_at), ack_delay, self.peer_max_ack_delay);
+        self.rtt.update(now.saturating_since(sent_at), ack_delay, self.peer_max_ack_delay.into());
         self.sampled_at = self.sampled_at.min(now);
     }
 
@@ -163,7 +168,7 @@ impl Path {
         rtt.digest_into(hash);
         congestion.digest_into(hash);
         pacer.digest_into(hash);
-        hash.u64(crate::time::micros(*peer_max_ack_delay));
+        hash.u64(crate::time::micros((*peer_max_ack_delay).into()));
         hash.u64(u64::from(*probe_count));
         hash.option(probed_at.map(Instant::as_micros));
         hash.u64(u64::from(*probes_due));

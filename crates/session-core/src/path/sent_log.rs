@@ -1,9 +1,10 @@
 //! The log of ack-eliciting packets on their way, and of the data each one carried.
 //!
-//! It lives in pool blocks, chained from oldest to newest. Four packets without data find room in the log itself, so that
+//! It lives in pool blocks, chained from oldest to newest. Two packets without data find room in the log itself, so that
 //! control packets can be sent while the pool has nothing. Packets are visited by pulling: one [`LogEvent`] per call, and
 //! between two calls the caller may do with the pool what it likes. Work of a walk: blocks passed + packets met.
 
+use crate::optional::OptionalNumber;
 use crate::pool::{BlockId, Pool};
 use crate::recovery::loss::LossThresholds;
 use crate::state_hash::StateHash;
@@ -18,7 +19,9 @@ pub(crate) use walk::{Cursor, LogEvent};
 use walk::{Place, Stage, Verdict};
 
 /// Packets without data that need no block.
-const RESERVE: usize = 4;
+///
+/// Two, for as many probes leave at a time; when both are taken, a probe takes the place of the older.
+const RESERVE: usize = 2;
 /// Slots used of a block, however large it is: slot arithmetic stays far inside `u16`.
 const MAX_SLOTS: u16 = 4096;
 
@@ -59,7 +62,7 @@ pub(crate) struct SentLog {
     tail: Option<BlockId>,
     /// The block the last acknowledgement ended in; the next one mostly starts there.
     hint: Option<BlockId>,
-    newest: Option<u64>,
+    newest: OptionalNumber,
     last_sent_at: Instant,
     bytes_in_flight: u64,
     packets: u32,
@@ -80,7 +83,7 @@ impl SentLog {
             head: None,
             tail: None,
             hint: None,
-            newest: None,
+            newest: OptionalNumber::NONE,
             last_sent_at: Instant::EPOCH,
             bytes_in_flight: 0,
             packets: 0,
@@ -105,7 +108,7 @@ impl SentLog {
 
     /// Remembers a packet about to be sent. On an error nothing has changed.
     pub(crate) fn begin(&mut self, pool: &mut Pool, head: PacketRecord, data: &[DataRecord]) -> Result<(), LogError> {
-        if self.newest.is_some_and(|newest| head.number <= newest) {
+        if self.newest.get().is_some_and(|newest| head.number <= newest) {
             return Err(LogError::NotAscending);
         }
         if data.len() > Self::max_data_records(pool) {
@@ -119,7 +122,7 @@ impl SentLog {
             }
             Room::Reserve(index) => entry::write_head(&mut self.reserve[index], 0, &head, 0),
         }
-        self.newest = Some(head.number);
+        self.newest = head.number.into();
         self.last_sent_at = head.sent_at;
         self.packets = self.packets.saturating_add(1);
         self.bytes_in_flight = self.bytes_in_flight.saturating_add(u64::from(head.size));
@@ -289,7 +292,7 @@ impl SentLog {
         for block in [tail, hint] {
             hash.option(block.map(|block| u64::from(block.index())));
         }
-        hash.option(*newest);
+        hash.option(newest.get());
         hash.u64(last_sent_at.as_micros());
         hash.u64(*bytes_in_flight);
         for count in [*packets, *frees, u32::from(*blocks), u32::from(*dead_blocks), u32::from(*max_blocks)] {

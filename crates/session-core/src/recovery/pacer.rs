@@ -22,7 +22,7 @@ const MICROS_PER_SECOND: u128 = 1_000_000;
 pub(crate) struct Pacer {
     tokens: u64,
     /// Earned fraction of a byte, in units of the denominator of the last rate.
-    remainder: u128,
+    remainder: u64,
     counted_at: Instant,
     rate_cap: Option<NonZeroU64>,
     max_datagram: u16,
@@ -54,7 +54,7 @@ impl Pacer {
         if missing == 0 {
             return None;
         }
-        let remainder = self.remainder.min(rate.micros - 1);
+        let remainder = u128::from(self.remainder).min(rate.micros - 1);
         let scaled = u128::from(missing).saturating_mul(rate.micros).saturating_sub(remainder);
         let wait = u64::try_from(scaled.div_ceil(rate.bytes)).unwrap_or(u64::MAX);
         let earliest = self.counted_at.saturating_add(Duration::from_micros(wait));
@@ -83,7 +83,7 @@ impl Pacer {
     pub(crate) fn digest_into(&self, hash: &mut StateHash) {
         let Self { tokens, remainder, counted_at, rate_cap, max_datagram } = self;
         hash.u64(*tokens);
-        hash.bytes(&remainder.to_be_bytes());
+        hash.u64(*remainder);
         hash.u64(counted_at.as_micros());
         hash.option(rate_cap.map(NonZeroU64::get));
         hash.u64(u64::from(*max_datagram));
@@ -92,13 +92,14 @@ impl Pacer {
     fn earn(&mut self, now: Instant, rate: Rate) {
         let elapsed = u128::from(micros(now.saturating_since(self.counted_at)));
         self.counted_at = now;
-        self.remainder = self.remainder.min(rate.micros - 1);
+        let mut remainder = u128::from(self.remainder).min(rate.micros - 1);
         if elapsed != 0 {
-            let scaled = elapsed.saturating_mul(rate.bytes).saturating_add(self.remainder);
+            let scaled = elapsed.saturating_mul(rate.bytes).saturating_add(remainder);
             let earned = u64::try_from(scaled / rate.micros).unwrap_or(u64::MAX);
-            self.remainder = scaled % rate.micros;
+            remainder = scaled % rate.micros;
             self.tokens = self.tokens.saturating_add(earned);
         }
+        self.remainder = u64::try_from(remainder).unwrap_or(u64::MAX);
         let burst = self.burst(rate);
         if self.tokens >= burst {
             self.tokens = burst;

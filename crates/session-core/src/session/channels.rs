@@ -184,7 +184,7 @@ impl Channels {
         part: &MessagePart<'_>,
     ) -> Result<Option<Stored>, StoreError> {
         let index = self.find(memory, id).ok_or(StoreError::UnknownChannel)?;
-        let Memory { pool, channels, mailboxes } = memory;
+        let Memory { pool, channels, mailboxes, .. } = memory;
         let channel = self.get_in(channels, index).ok_or(StoreError::UnknownChannel)?;
         let mailbox = mailboxes.get_mut(channel.mailbox).ok_or(StoreError::Mode)?;
         match mailbox.post(pool, part) {
@@ -199,7 +199,7 @@ impl Channels {
 
     /// Copies a whole message into `out`; `None` if none is complete, or if it is longer than `out`.
     pub(crate) fn take(&mut self, memory: &mut Memory, limits: &Limits, index: usize, out: &mut [u8]) -> Option<usize> {
-        let Memory { pool, channels, mailboxes } = &mut *memory;
+        let Memory { pool, channels, mailboxes, .. } = &mut *memory;
         let channel = self.get_in(channels, index)?;
         if let Some(mailbox) = mailboxes.get_mut(channel.mailbox) {
             return mailbox.take(pool, out);
@@ -413,7 +413,7 @@ impl Channels {
         self.release_outboxes(memory);
         for (index, key) in self.keys.into_iter().enumerate() {
             let backing = if index == CONTROL { &mut self.control } else { &mut self.data };
-            let Memory { pool, channels, mailboxes } = &mut *memory;
+            let Memory { pool, channels, mailboxes, .. } = &mut *memory;
             if let Some(channel) = channels.get_mut(key) {
                 channel.inbox.release(pool, &mut backing.reservation);
                 if let Some(mailbox) = mailboxes.get_mut(channel.mailbox) {

@@ -7,13 +7,15 @@ use crate::ids::Role;
 use crate::memory::Memory;
 use crate::reason::{CloseCode, CloseReason, ClosedBy};
 use crate::shared::{Context, Settings};
+use crate::slab::SlabKey;
 use crate::state_hash::StateHash;
 use crate::time::Instant;
 
 /// The end of a session, from the first reason on. The first reason holds.
 #[derive(Default)]
 pub(crate) struct Closing {
-    pub(super) reason: Option<CloseReason>,
+    /// Where the reason is kept.
+    reason: SlabKey,
     /// Flushing, the quiet time, or keeping unread data began.
     pub(super) since: Instant,
     /// A CLOSE is to be sent.
@@ -51,7 +53,7 @@ impl SessionCore {
         if !self.follow(Trigger::CloseCommand) {
             return;
         }
-        self.closing.reason = Some(reason);
+        self.closing.note(&mut context.shared.memory, reason);
         self.closing.since = context.now;
         if self.phase == Phase::Closed {
             self.conclude(context);
@@ -65,7 +67,7 @@ impl SessionCore {
         if !self.follow(Trigger::EndAtOnce) {
             return;
         }
-        self.closing.reason.get_or_insert(reason);
+        self.closing.note(&mut context.shared.memory, reason);
         match self.phase {
             Phase::Closed => self.conclude(context),
             _ => {
@@ -104,7 +106,7 @@ impl SessionCore {
             // Its answer to ours: both know.
             Phase::Closed => self.conclude(context),
             _ => {
-                self.closing.reason.get_or_insert(reason);
+                self.closing.note(&mut context.shared.memory, reason);
                 self.begin_quiet(context);
                 self.tell_closed();
             }
@@ -115,7 +117,7 @@ impl SessionCore {
     pub(crate) fn expire<P: Provider>(&mut self, context: &mut Context<'_, P>, reason: Option<CloseReason>) {
         if self.follow(Trigger::Expired) {
             if let Some(reason) = reason {
-                self.closing.reason.get_or_insert(reason);
+                self.closing.note(&mut context.shared.memory, reason);
             }
             self.conclude(context);
         }
@@ -142,7 +144,7 @@ impl SessionCore {
         let memory = &mut context.shared.memory;
         self.release_channels(memory);
         self.packets.log.release(&mut memory.pool);
-        self.end_attempt(&mut memory.pool);
+        self.end_attempt(memory);
         self.forget_keys(context.shared);
     }
 
@@ -223,8 +225,26 @@ impl SessionCore {
 }
 
 impl Closing {
-    pub(super) fn digest_into(&self, hash: &mut StateHash) {
-        let Self { reason, since, due, received, reported, forgotten, expired } = self;
+    /// Keeps the first reason.
+    fn note(&mut self, memory: &mut Memory, reason: CloseReason) {
+        if self.reason == SlabKey::NOWHERE {
+            let kept = memory.reasons.insert(reason);
+            debug_assert!(kept.is_ok(), "there is room for the reason of every session");
+            self.reason = kept.unwrap_or_default();
+        }
+    }
+
+    pub(super) fn reason<'m>(&self, memory: &'m Memory) -> Option<&'m CloseReason> {
+        memory.reasons.get(self.reason)
+    }
+
+    pub(super) fn release(&mut self, memory: &mut Memory) {
+        memory.reasons.remove(core::mem::take(&mut self.reason));
+    }
+
+    pub(super) fn digest_into(&self, memory: &Memory, hash: &mut StateHash) {
+        let Self { reason: _, since, due, received, reported, forgotten, expired } = self;
+        let reason = self.reason(memory);
         hash.flag(reason.is_some());
         if let Some(CloseReason { by, space, code, frame_type, retry_after, text }) = reason {
             hash.u64(*by as u64);

@@ -182,14 +182,14 @@ impl SessionCore {
         self.phase.public()
     }
 
-    pub(crate) fn close_reason(&self) -> Option<CloseReason> {
-        self.closing.reason
+    pub(crate) fn close_reason(&self, memory: &Memory) -> Option<CloseReason> {
+        self.closing.reason(memory).copied()
     }
 
     pub(crate) fn heard(&self) -> Heard {
         match self.keys.uid {
             Some(_) => Heard::Peer,
-            None if self.discards.total() > 0 => Heard::Unverified,
+            None if self.discards.is_any() => Heard::Unverified,
             None => Heard::Nothing,
         }
     }
@@ -211,8 +211,8 @@ impl SessionCore {
         self.channel_stats(memory, id).filter(|_| over).map(CloseReport::from)
     }
 
-    pub(crate) fn discards(&self) -> &Discards {
-        &self.discards
+    pub(crate) fn discards(&self) -> Discards {
+        self.discards.all()
     }
 
     pub(crate) fn uid(&self) -> Option<Uid> {

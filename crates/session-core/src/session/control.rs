@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::channels::CONTROL;
 use super::close::Fault;
+use super::deadlines::AttemptLimit;
 use super::events::{ChannelEvent, SessionEvent};
 use super::{Phase, SessionCore, Trigger};
 use crate::crypto::Provider;
@@ -73,7 +74,7 @@ impl SessionCore {
         }
         if !core::mem::replace(&mut self.control.pending, true) {
             self.clocks.attempt_at = context.now;
-            self.clocks.attempt_limit = context.settings.config.timeouts.pending;
+            self.clocks.attempt_limit = AttemptLimit::Pending;
         }
         Ok(())
     }
@@ -164,7 +165,7 @@ impl SessionCore {
             ControlMessage::Pending if answer && !self.control.settled => {
                 if !core::mem::replace(&mut self.control.pending, true) {
                     self.clocks.attempt_at = context.now;
-                    self.clocks.attempt_limit = context.settings.config.timeouts.pending;
+                    self.clocks.attempt_limit = AttemptLimit::Pending;
                 }
                 return Ok(());
             }

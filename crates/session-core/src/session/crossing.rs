@@ -75,7 +75,7 @@ impl SessionCore {
     /// Our CONNECT, as long as nothing is acknowledged.
     fn queued_connect<'b>(&self, memory: &Memory, bytes: &'b mut [u8]) -> Option<&'b [u8]> {
         // What was acknowledged is held by the peer under the attempt's keys, and would be missing in the session.
-        if self.packets.largest_acked.is_some() {
+        if self.packets.largest_acked.get().is_some() {
             return None;
         }
         if self.channels.iter(memory).any(Channel::has_begun_for_good) {

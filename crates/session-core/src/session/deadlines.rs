@@ -7,8 +7,9 @@ use core::time::Duration;
 
 use super::close::deadline_reason;
 use super::{Heard, Phase, SessionCore};
-use crate::action::{Deadline, TimerKind};
+use crate::action::{Deadline, Timeouts, TimerKind};
 use crate::crypto::Provider;
+use crate::memory::Memory;
 use crate::reason::CloseCode;
 use crate::shared::{Context, Settings};
 use crate::time::Instant;
@@ -22,20 +23,38 @@ const QUIET_PTOS: u32 = 3;
 /// Quiet after CLOSE lasts no longer.
 const LONGEST_QUIET: Duration = Duration::from_secs(10);
 
+/// Which of the configured times an attempt has.
+#[derive(Clone, Copy)]
+pub(super) enum AttemptLimit {
+    Connect,
+    Tentative,
+    Pending,
+}
+
+impl AttemptLimit {
+    fn of(self, timeouts: &Timeouts) -> Duration {
+        match self {
+            Self::Connect => timeouts.connect,
+            Self::Tentative => timeouts.tentative,
+            Self::Pending => timeouts.pending,
+        }
+    }
+}
+
 impl SessionCore {
     /// The next instant at which [`handle_timeout`](Self::handle_timeout) has work.
-    pub(crate) fn next_deadline(&self, settings: &Settings) -> Option<Deadline> {
+    pub(crate) fn next_deadline(&self, settings: &Settings, memory: &Memory) -> Option<Deadline> {
         TimerKind::ALL
             .iter()
             .copied()
-            .filter_map(|timer| self.deadline(settings, timer).map(|at| Deadline { at, timer }))
+            .filter_map(|timer| self.deadline(settings, memory, timer).map(|at| Deadline { at, timer }))
             .min_by_key(|deadline| deadline.at)
     }
 
     /// Serves every deadline that has passed.
     pub(crate) fn handle_timeout<P: Provider>(&mut self, context: &mut Context<'_, P>) {
         for timer in TimerKind::ALL.iter().copied() {
-            if let Some(at) = self.deadline(context.settings, timer)
+            if let Some(at) = self.deadline(context.settings, &context.shared.memory, timer)
                 && at <= context.now
             {
                 self.serve(context, timer, at);
@@ -43,15 +62,15 @@ impl SessionCore {
         }
     }
 
-    fn deadline(&self, settings: &Settings, timer: TimerKind) -> Option<Instant> {
+    fn deadline(&self, settings: &Settings, memory: &Memory, timer: TimerKind) -> Option<Instant> {
         let timeouts = &settings.config.timeouts;
         let exchanges = self.phase.exchanges_data();
         match timer {
             TimerKind::Connect => matches!(self.phase, Phase::Connecting | Phase::SynSent | Phase::Handshaking)
-                .then(|| self.clocks.attempt_at.saturating_add(self.clocks.attempt_limit)),
-            TimerKind::HelloRetry => self.attempt.as_ref().filter(|_| self.phase == Phase::SynSent)?.retry_at(),
+                .then(|| self.clocks.attempt_at.saturating_add(self.clocks.attempt_limit.of(timeouts))),
+            TimerKind::HelloRetry => self.attempt(memory).filter(|_| self.phase == Phase::SynSent)?.retry_at(),
             TimerKind::Tentative => (self.phase == Phase::Tentative)
-                .then(|| self.clocks.attempt_at.saturating_add(self.clocks.attempt_limit)),
+                .then(|| self.clocks.attempt_at.saturating_add(self.clocks.attempt_limit.of(timeouts))),
             TimerKind::Release => {
                 (self.phase == Phase::Flushing).then(|| self.closing.since.saturating_add(timeouts.release))
             }
@@ -93,7 +112,7 @@ impl SessionCore {
                 self.expire(context, Some(deadline_reason(CloseCode::NO_ANSWER, text)));
             }
             TimerKind::HelloRetry => {
-                if let Some(attempt) = self.attempt.as_mut() {
+                if let Some(attempt) = context.shared.memory.attempts.get_mut(self.attempt) {
                     attempt.queue();
                 }
             }

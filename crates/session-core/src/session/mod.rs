@@ -11,6 +11,7 @@ mod commands;
 mod control;
 mod crossing;
 mod deadlines;
+mod discards;
 mod events;
 mod lifetime;
 mod receive;
@@ -31,6 +32,8 @@ use core::time::Duration;
 use channels::Channels;
 use close::Closing;
 use control::Control;
+use deadlines::AttemptLimit;
+use discards::OwnDiscards;
 use events::{ChannelEvent, Events};
 use lifetime::{Keepalive, Lifetime};
 use stats::Counters;
@@ -42,10 +45,11 @@ use crate::crypto::{Provider, PublicKey};
 use crate::handshake::{Agreed, AgreedReply, AnsweredHello, Attempt, VerifiedFinish};
 use crate::ids::{ChannelId, Role, SessionId, Uid};
 use crate::memory::Memory;
+use crate::optional::OptionalNumber;
 use crate::path::{AckTracker, Path, SentLog};
 use crate::pool::Pool;
-use crate::reason::Discards;
 use crate::shared::{Context, Settings, Shared};
+use crate::slab::SlabKey;
 use crate::state_hash::StateHash;
 use crate::time::Instant;
 use crate::wire::{ControlMessage, ReceiverId, TransportParameters, UserData};
@@ -61,7 +65,8 @@ pub(crate) struct SessionCore {
     peer: Remote,
     local_id: ReceiverId,
     remote_id: Option<ReceiverId>,
-    attempt: Option<Attempt>,
+    /// Where the attempt is kept, while it lasts.
+    attempt: SlabKey,
     keys: Keys,
     packets: Packets,
     path: Path,
@@ -71,7 +76,7 @@ pub(crate) struct SessionCore {
     closing: Closing,
     events: Events,
     counters: Counters,
-    discards: Discards,
+    discards: OwnDiscards,
 }
 
 /// Who the other end is, as far as the handshake has told.
@@ -98,8 +103,8 @@ struct Packets {
     /// This number is not going to be used.
     skip: u64,
     /// The latest numbers that were not used; acknowledging one is a lie.
-    skipped: [Option<u64>; 4],
-    largest_acked: Option<u64>,
+    skipped: [OptionalNumber; 4],
+    largest_acked: OptionalNumber,
     replay: ReplayWindow,
     acks: AckTracker,
     log: SentLog,
@@ -113,7 +118,7 @@ struct Packets {
 struct Clocks {
     /// The attempt began; the first PENDING begins it anew.
     attempt_at: Instant,
-    attempt_limit: Duration,
+    attempt_limit: AttemptLimit,
     /// An authentic packet came last.
     received_at: Instant,
     /// The last keepalive was asked for.
@@ -136,7 +141,7 @@ impl SessionCore {
     ) -> Self {
         let peer = attempt.noise().and_then(|(noise, _)| noise.responder()).copied();
         let mut session = Self::new(context, id, Role::Initiator, peer, local_id, link);
-        session.attempt = Some(attempt);
+        session.keep_attempt(&mut context.shared.memory, attempt);
         session
     }
 
@@ -150,7 +155,7 @@ impl SessionCore {
         let AnsweredHello { attempt, remote_id, agreed } = hello;
         let peer = agreed.as_ref().map(|(peer, _)| *peer);
         let mut session = Self::new(context, id, Role::Responder, peer, local_id, link);
-        session.attempt = Some(attempt);
+        session.keep_attempt(&mut context.shared.memory, attempt);
         session.remote_id = Some(remote_id);
         if let Some((_, Agreed { secrets, parameters, fits })) = agreed {
             session.control.unfit = !fits;
@@ -170,7 +175,6 @@ impl SessionCore {
         let Context { shared, settings, now } = context;
         let carrier = settings.config.carriers.get(usize::from(link.carrier.0));
         let first = carrier.map_or(crate::limits::MIN_UDP_DATAGRAM, |carrier| carrier.max_datagram);
-        let timeouts = &settings.config.timeouts;
         Self {
             id,
             role,
@@ -178,13 +182,13 @@ impl SessionCore {
             peer: Remote { key: peer, first_contact: peer.is_none(), ..Remote::default() },
             local_id,
             remote_id: None,
-            attempt: None,
+            attempt: SlabKey::NOWHERE,
             keys: Keys { secrets: None, uid: None, owner: shared.next_key_owner(), hint: u32::MAX },
             packets: Packets {
                 next_number: 0,
                 skip: 1 + shared.generator.below(64),
-                skipped: [None; 4],
-                largest_acked: None,
+                skipped: [OptionalNumber::NONE; 4],
+                largest_acked: OptionalNumber::NONE,
                 replay: ReplayWindow::default(),
                 acks: AckTracker::new(),
                 log: SentLog::new(u16::try_from(settings.limits.record_blocks).unwrap_or(u16::MAX)),
@@ -196,7 +200,7 @@ impl SessionCore {
             control: Control::default(),
             clocks: Clocks {
                 attempt_at: *now,
-                attempt_limit: if role == Role::Initiator { timeouts.connect } else { timeouts.tentative },
+                attempt_limit: if role == Role::Initiator { AttemptLimit::Connect } else { AttemptLimit::Tentative },
                 received_at: *now,
                 keepalive_at: *now,
                 keepalive: Keepalive::default(),
@@ -207,7 +211,7 @@ impl SessionCore {
             closing: Closing::default(),
             events: Events::default(),
             counters: Counters::default(),
-            discards: Discards::default(),
+            discards: OwnDiscards::default(),
         }
     }
 
@@ -222,12 +226,13 @@ impl SessionCore {
             return;
         }
         let AgreedReply { secrets, parameters, remote_id, finish } = reply;
-        match (finish, self.attempt.as_mut()) {
+        let Memory { pool, attempts, .. } = &mut context.shared.memory;
+        match (finish, attempts.get_mut(self.attempt)) {
             (Some((peer, packet)), Some(attempt)) => {
                 self.peer.key = Some(peer);
-                attempt.begin_finishing(&mut context.shared.memory.pool, packet.as_bytes());
+                attempt.begin_finishing(pool, packet.as_bytes());
             }
-            _ => self.end_attempt(&mut context.shared.memory.pool),
+            _ => self.end_attempt(&mut context.shared.memory),
         }
         self.remote_id = Some(remote_id);
         self.clocks.received_at = context.now;
@@ -237,7 +242,7 @@ impl SessionCore {
     /// The Finish of a first contact has verified: keys are agreed, and the first data packet confirms them.
     pub(crate) fn on_finish<P: Provider>(&mut self, context: &mut Context<'_, P>, finish: VerifiedFinish) {
         let VerifiedFinish { peer, agreed: Agreed { secrets, parameters, fits } } = finish;
-        if let Some(attempt) = self.attempt.as_mut() {
+        if let Some(attempt) = context.shared.memory.attempts.get_mut(self.attempt) {
             attempt.forget_noise();
         }
         self.peer.key = Some(peer);
@@ -247,10 +252,18 @@ impl SessionCore {
     }
 
     /// Nothing of the attempt is needed any more.
-    fn end_attempt(&mut self, pool: &mut Pool) {
-        if let Some(mut attempt) = self.attempt.take() {
-            attempt.release(pool);
+    fn end_attempt(&mut self, memory: &mut Memory) {
+        let key = core::mem::take(&mut self.attempt);
+        if let Some(attempt) = memory.attempts.get_mut(key) {
+            attempt.release(&mut memory.pool);
+            memory.attempts.discard(key);
         }
+    }
+
+    fn keep_attempt(&mut self, memory: &mut Memory, attempt: Attempt) {
+        let kept = memory.attempts.insert(attempt);
+        debug_assert!(kept.is_ok(), "there is room for the attempt of every session");
+        self.attempt = kept.unwrap_or_default();
     }
 
     /// Takes over what a verified handshake message brought.
@@ -271,7 +284,7 @@ impl SessionCore {
             parameters.channel_credit,
             parameters.control_credit,
         );
-        self.path.peer_max_ack_delay = parameters.max_ack_delay;
+        self.path.set_peer_max_ack_delay(parameters.max_ack_delay);
         let largest = u16::try_from(parameters.largest_datagram).unwrap_or(u16::MAX);
         let ours = self.path.max_datagram;
         self.path.set_max_datagram(ours.min(largest));
@@ -325,18 +338,18 @@ impl SessionCore {
         self.path.bytes_in(turn)
     }
 
-    pub(crate) fn mac1_of_hello(&self) -> Option<[u8; 16]> {
-        self.attempt.as_ref().and_then(Attempt::mac1_of_hello)
+    pub(crate) fn mac1_of_hello(&self, memory: &Memory) -> Option<[u8; 16]> {
+        self.attempt(memory).and_then(Attempt::mac1_of_hello)
     }
 
-    pub(crate) fn attempt(&self) -> Option<&Attempt> {
-        self.attempt.as_ref()
+    pub(crate) fn attempt<'m>(&self, memory: &'m Memory) -> Option<&'m Attempt> {
+        memory.attempts.get(self.attempt)
     }
 
     /// The Hello came again: so does the Reply.
-    pub(crate) fn queue_reply(&mut self) {
+    pub(crate) fn queue_reply(&self, memory: &mut Memory) {
         if self.phase == Phase::Tentative
-            && let Some(attempt) = self.attempt.as_mut()
+            && let Some(attempt) = memory.attempts.get_mut(self.attempt)
         {
             attempt.queue();
         }
@@ -386,7 +399,8 @@ impl SessionCore {
         self.channels.release(&mut shared.memory);
         self.packets.log.release(&mut shared.memory.pool);
         self.control.user_data.release(&mut shared.memory.pool);
-        self.end_attempt(&mut shared.memory.pool);
+        self.closing.release(&mut shared.memory);
+        self.end_attempt(&mut shared.memory);
         self.forget_keys(shared);
     }
 
@@ -406,7 +420,7 @@ impl SessionCore {
             peer,
             local_id,
             remote_id,
-            attempt,
+            attempt: _,
             keys,
             packets,
             path,
@@ -424,6 +438,7 @@ impl SessionCore {
         peer.digest_into(hash);
         hash.bytes(local_id.as_bytes());
         hash.bytes(remote_id.as_ref().map_or(&[], ReceiverId::as_bytes));
+        let attempt = self.attempt(memory);
         hash.flag(attempt.is_some());
         if let Some(attempt) = attempt {
             attempt.digest_into(pool, hash);
@@ -434,7 +449,7 @@ impl SessionCore {
         channels.digest_into(memory, hash);
         control.digest_into(pool, hash);
         clocks.digest_into(hash);
-        closing.digest_into(hash);
+        closing.digest_into(memory, hash);
         events.digest_into(hash);
         counters.digest_into(hash);
     }
@@ -467,7 +482,7 @@ impl Packets {
     fn use_number(&mut self, number: u64, distance: impl FnOnce() -> u64) {
         if number > self.skip {
             self.skipped.rotate_right(1);
-            self.skipped[0] = Some(self.skip);
+            self.skipped[0] = self.skip.into();
             self.skip = number + LEAST_SKIP_DISTANCE + distance();
         }
         self.next_number = number + 1;
@@ -475,7 +490,8 @@ impl Packets {
 
     /// A number nobody used: above all sent, or left out on purpose.
     fn never_sent(&self, low: u64, high: u64) -> bool {
-        high >= self.next_number || self.skipped.iter().flatten().any(|skipped| (low..=high).contains(skipped))
+        high >= self.next_number
+            || self.skipped.iter().filter_map(|skipped| skipped.get()).any(|skipped| (low..=high).contains(&skipped))
     }
 
     fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
@@ -483,9 +499,9 @@ impl Packets {
         hash.u64(*next_number);
         hash.u64(*skip);
         for number in skipped {
-            hash.option(*number);
+            hash.option(number.get());
         }
-        hash.option(*largest_acked);
+        hash.option(largest_acked.get());
         replay.digest_into(hash);
         acks.digest_into(hash);
         log.digest_into(pool, hash);
@@ -509,8 +525,11 @@ impl Clocks {
         for at in [attempt_at, received_at, keepalive_at, grace_until, user_data_at] {
             hash.u64(at.as_micros());
         }
-        hash.u64(crate::time::micros(*attempt_limit));
+        hash.u64(*attempt_limit as u64);
         keepalive.digest_into(hash);
         lifetime.digest_into(hash);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 
 use super::channels::{CONTROL, StoreError};
 use super::close::Fault;
+use super::deadlines::AttemptLimit;
 use super::events::ChannelEvent;
 use super::transmit::{FLAG_CHANNELS, FLAG_ECT, FLAG_MAX_DATA, FLAG_PING};
 use super::{Phase, SessionCore, Trigger};
@@ -45,7 +46,7 @@ impl SessionCore {
         self.counters.packets_received = self.counters.packets_received.saturating_add(1);
         self.counters.bytes_received = self.counters.bytes_received.saturating_add(opened.length);
         // The initiator has proved that it holds the keys; the responder, that Finish has come.
-        self.end_attempt(&mut context.shared.memory.pool);
+        self.end_attempt(&mut context.shared.memory);
         if self.follow(Trigger::KeyConfirmed) {
             self.on_key_confirmed(context);
             if self.control.unfit {
@@ -97,7 +98,7 @@ impl SessionCore {
     /// The tentative slot is a session now.
     fn on_key_confirmed<P: Provider>(&mut self, context: &mut Context<'_, P>) {
         self.clocks.attempt_at = context.now;
-        self.clocks.attempt_limit = context.settings.config.timeouts.connect;
+        self.clocks.attempt_limit = AttemptLimit::Connect;
     }
 
     fn apply<P: Provider>(&mut self, context: &mut Context<'_, P>, opened: &Opened<'_>) -> Result<(), Fault> {
@@ -291,8 +292,9 @@ impl SessionCore {
             count = count.saturating_add(1);
         }
         let before: [u64; CHANNELS] = core::array::from_fn(|index| self.acked_to(&context.shared.memory, index));
-        let acked_before = self.packets.largest_acked;
-        self.packets.largest_acked = acked_before.max(Some(ack.largest()));
+        let acked_before = self.packets.largest_acked.get();
+        let largest_acked = acked_before.max(Some(ack.largest()));
+        self.packets.largest_acked = largest_acked.into();
         let mut newest: Option<PacketRecord> = None;
         let mut marked: u64 = 0;
         for (low, high) in ranges.into_iter().take(count).rev() {
@@ -323,7 +325,7 @@ impl SessionCore {
                 self.path.measure(newest.sent_at, ack.delay(), context.now);
             }
             // Acknowledgements that overtook each other tell of fewer than are known.
-            if self.packets.largest_acked > acked_before && self.path.ecn.on_ack(marked, ack.ecn()) {
+            if largest_acked > acked_before && self.path.ecn.on_ack(marked, ack.ecn()) {
                 self.path.on_congestion(newest.sent_at, context.now, false);
             }
         }
@@ -366,7 +368,7 @@ impl SessionCore {
         context: &mut Context<'_, P>,
         mut persistent: Option<&mut PersistentCongestion<'_>>,
     ) {
-        let Some(largest_acked) = self.packets.largest_acked else { return };
+        let Some(largest_acked) = self.packets.largest_acked.get() else { return };
         let thresholds = LossThresholds::new(largest_acked, context.now, &self.path.rtt);
         let mut cursor = Cursor::default();
         let mut newest_lost = None;

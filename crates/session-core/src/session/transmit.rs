@@ -76,7 +76,9 @@ impl SessionCore {
             Phase::Closed => Outcome::Nothing,
             Phase::Closing | Phase::Draining => self.transmit_close(context.shared, out),
             // Finish goes ahead of the packets that cannot be read without it.
-            Phase::Handshaking | Phase::Flushing if self.attempt_due() => self.transmit_attempt(context, out),
+            Phase::Handshaking | Phase::Flushing if self.attempt_due(&context.shared.memory) => {
+                self.transmit_attempt(context, out)
+            }
             Phase::Handshaking | Phase::Established | Phase::Flushing => self.transmit_packet(context, out),
         };
         if let Outcome::Sent(length, _) = outcome {
@@ -89,12 +91,12 @@ impl SessionCore {
     /// Whether asking for a datagram is worth it: anything may be due, but window or pacer may still say no.
     pub(crate) fn may_transmit(&self, memory: &Memory) -> bool {
         match self.phase {
-            Phase::Connecting | Phase::SynSent | Phase::Tentative => self.attempt_due(),
+            Phase::Connecting | Phase::SynSent | Phase::Tentative => self.attempt_due(memory),
             Phase::Closing | Phase::Draining => self.closing.due,
             Phase::Closed => false,
             Phase::Handshaking | Phase::Established | Phase::Flushing => {
                 let packets = &self.packets;
-                self.attempt_due()
+                self.attempt_due(memory)
                     || packets.ack_forced
                     || packets.acks.is_immediate()
                     || (self.path.paced_until.is_none()
@@ -106,13 +108,14 @@ impl SessionCore {
         }
     }
 
-    fn attempt_due(&self) -> bool {
-        self.attempt.as_ref().is_some_and(Attempt::is_due)
+    fn attempt_due(&self, memory: &Memory) -> bool {
+        self.attempt(memory).is_some_and(Attempt::is_due)
     }
 
     fn transmit_attempt<P: Provider>(&mut self, context: &mut Context<'_, P>, out: &mut [u8]) -> Outcome {
-        let Some(attempt) = self.attempt.as_mut() else { return Outcome::Nothing };
-        let outcome = match attempt.transmit(&context.shared.memory.pool, out, context.now) {
+        let Memory { pool, attempts, .. } = &mut context.shared.memory;
+        let Some(attempt) = attempts.get_mut(self.attempt) else { return Outcome::Nothing };
+        let outcome = match attempt.transmit(pool, out, context.now) {
             AttemptOutcome::Nothing => Outcome::Nothing,
             AttemptOutcome::NeedsRoom(bytes) => Outcome::NeedsRoom(bytes),
             AttemptOutcome::Sent(length) => Outcome::Sent(length, None),
@@ -131,7 +134,7 @@ impl SessionCore {
         let Some(room) = out.get_mut(..room) else { return Outcome::NeedsRoom(room) };
         let Some((number, header_length)) = self.write_header(room) else { return Outcome::Nothing };
         let mut writer = Writer::new(&mut room[header_length..]);
-        let reason = self.closing.reason.as_ref();
+        let reason = self.closing.reason(&shared.memory);
         let frame = CloseFrame {
             space: match reason.map(|reason| reason.space) {
                 Some(CloseSpace::Application) => wire::CloseSpace::Application,
@@ -268,7 +271,7 @@ impl SessionCore {
         let receiver_id = self.remote_id?;
         let number = self.packets.next_number + u64::from(self.packets.next_number == self.packets.skip);
         let number_length =
-            packet_number::encode_length(number, self.packets.largest_acked).unwrap_or(NumberLength::Four);
+            packet_number::encode_length(number, self.packets.largest_acked.get()).unwrap_or(NumberLength::Four);
         let mut writer = Writer::new(out);
         let header = DataHeader { key_phase: false, receiver_id, packet_number: number, number_length };
         header.write(&mut writer).ok()?;
@@ -411,7 +414,7 @@ impl SessionCore {
         self.path.probed_at = Some(context.now);
         self.path.ecn.on_probe_timeout(self.path.probe_count);
         self.path.probes_due = 2;
-        if let Some(attempt) = self.attempt.as_mut() {
+        if let Some(attempt) = context.shared.memory.attempts.get_mut(self.attempt) {
             attempt.queue();
         }
         let mut cursor = Cursor::default();

@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::vec::Vec;
 
 use super::*;
@@ -32,4 +33,40 @@ fn an_empty_slab_holds_nothing() {
     assert_eq!(slab.insert(1), Err(1));
     assert_eq!(slab.get(SlabKey::NOWHERE), None);
     assert_eq!(slab.remove(SlabKey::NOWHERE), None);
+}
+
+#[test]
+fn pages_that_are_ready_come_first() {
+    for (capacity, ready, pages) in [(0, 9, 0), (1, 0, 0), (130, 1, 1), (130, 64, 1), (130, 65, 2), (130, 999, 3)] {
+        let mut slab = Slab::with_ready(capacity, ready);
+        assert_eq!(slab.pages.len(), pages, "{capacity} {ready}");
+        let keys: Vec<_> = (0..capacity).map(|_| slab.insert(()).unwrap()).collect();
+        assert!(
+            keys.iter()
+                .enumerate()
+                .all(|(place, key)| slab.get(*key).is_some() && keys[..place].iter().all(|other| other != key))
+        );
+        assert_eq!(slab.insert(()), Err(()));
+    }
+}
+
+#[test]
+fn a_discarded_record_is_dropped_once_and_its_place_is_used_again() {
+    struct Counted<'a>(&'a Cell<u32>);
+    impl Drop for Counted<'_> {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+    let dropped = Cell::new(0);
+    let mut slab = Slab::new(2);
+    let [first, second] = [(); 2].map(|()| slab.insert(Counted(&dropped)).ok().unwrap());
+    slab.discard(first);
+    slab.discard(first);
+    slab.discard(SlabKey::NOWHERE);
+    assert_eq!((dropped.get(), slab.vacant()), (1, 1));
+    assert!(slab.get(first).is_none() && slab.get(second).is_some());
+    assert_eq!(slab.insert(Counted(&dropped)).ok(), Some(first));
+    drop(slab);
+    assert_eq!(dropped.get(), 3);
 }

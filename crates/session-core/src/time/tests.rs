@@ -16,3 +16,12 @@ fn the_largest_count_is_the_last_instant_and_none_costs_nothing() {
     assert_eq!((Instant::default().as_micros(), Instant::from_micros(7).as_micros()), (0, 7));
     assert_eq!(size_of::<Option<Instant>>(), size_of::<u64>());
 }
+
+#[test]
+fn a_span_holds_every_time_the_protocol_agrees_on() {
+    let longest_wait = Duration::from_millis(crate::wire::parameters::MAX_KEEPALIVE) * 1100 / 1000;
+    for duration in [Duration::ZERO, Duration::from_millis(25), longest_wait] {
+        assert_eq!(Duration::from(Span::from(duration)), duration);
+    }
+    assert_eq!(Duration::from(Span::from(Duration::MAX)), Duration::from_micros(u64::from(u32::MAX)));
+}

@@ -1,4 +1,6 @@
 use super::*;
+use crate::channel::Channel;
+use crate::slab::Slab;
 
 #[test]
 fn ids_are_named_before_they_are_used_and_pages_grow_to_the_cap() {
@@ -30,4 +32,11 @@ fn queues_keep_order_and_take_a_slot_once() {
     assert_eq!(order, [3, 1, 5]);
     assert_eq!(slots.first(Queue::Events), Some(1));
     assert_eq!(slots.first(Queue::Closed), None);
+}
+
+/// What an idle session with one channel costs beside the pool and the key cache (ADR 0009): 2 KiB at most.
+#[test]
+fn a_slot_stays_within_its_budget() {
+    let (slot, channel) = (size_of::<Slot>(), Slab::<Channel>::RECORD);
+    assert!(slot + 2 * channel <= 2048, "{slot} bytes in its slot, {channel} in each of two channels");
 }

@@ -173,7 +173,8 @@ impl Pair {
     /// The true deadline of one end's session.
     pub(super) fn deadline(&self, side: usize) -> (TimerKind, Instant) {
         let end = &self.ends[side];
-        let deadline = end.slots.get(self.ids[side].unwrap()).unwrap().next_deadline(&end.settings).unwrap();
+        let deadline =
+            end.slots.get(self.ids[side].unwrap()).unwrap().next_deadline(&end.settings, &end.shared.memory).unwrap();
         (deadline.timer, deadline.at)
     }
 

@@ -1,0 +1,48 @@
+use std::vec::Vec;
+
+use super::*;
+use crate::channel::{Channel, Mailbox};
+use crate::path::EcnPath;
+use crate::reason::CloseReason;
+use crate::recovery::{Congestion, Pacer, RttEstimator};
+use crate::slab::Slab;
+
+/// The bytes of what every session holds, the largest first. Who makes a part larger does it here and in ADR 0009.
+const PARTS: [(&str, usize, usize); 21] = [
+    ("packets", size_of::<Packets>(), 496),
+    ("- replay window", size_of::<ReplayWindow>(), 136),
+    ("- received packets", size_of::<AckTracker>(), 168),
+    // Eight of them are a counter of tests.
+    ("- sent packets", size_of::<SentLog>(), 128),
+    ("path", size_of::<Path>(), 296),
+    ("- link", size_of::<Link>(), 68),
+    ("- round-trip time", size_of::<RttEstimator>(), 20),
+    ("- congestion", size_of::<Congestion>(), 40),
+    ("- pacer", size_of::<Pacer>(), 40),
+    ("- ECN", size_of::<EcnPath>(), 72),
+    ("keys", size_of::<Keys>(), 224),
+    ("attempt", size_of::<SlabKey>(), 4),
+    ("channels", size_of::<Channels>(), 128),
+    ("clocks", size_of::<Clocks>(), 80),
+    ("counters", size_of::<Counters>(), 72),
+    ("peer", size_of::<Remote>(), 48),
+    ("closing", size_of::<Closing>(), 24),
+    ("discards", size_of::<OwnDiscards>(), 28),
+    ("events", size_of::<Events>(), 17),
+    ("control", size_of::<Control>(), 16),
+    ("names", size_of::<(SessionId, ReceiverId, Option<ReceiverId>, Role, Phase)>(), 32),
+];
+
+/// The same of what it holds for a while, or for each channel.
+const RECORDS: [(&str, usize, usize); 4] = [
+    ("channel", Slab::<Channel>::RECORD, 264),
+    ("mailbox", Slab::<Mailbox>::RECORD, 136),
+    ("attempt", Slab::<Attempt>::RECORD, 184),
+    ("reason", Slab::<CloseReason>::RECORD, 168),
+];
+
+#[test]
+fn the_parts_of_a_session_are_as_large_as_adr_0009_says() {
+    let grown: Vec<_> = PARTS.into_iter().chain(RECORDS).filter(|(_, bytes, most)| bytes > most).collect();
+    assert!(grown.is_empty(), "(part, bytes, allowed): {grown:?}");
+}
