@@ -7,7 +7,7 @@ use session_core::{ChannelId, Chunk, CloseCode, CloseReason, CloseSpace, ClosedB
 
 use crate::error::{RecvError, SendError};
 use crate::session::SessionHandle;
-use crate::shared::{Shared, State, Topic};
+use crate::shared::{Offsets, Shared, State, Topic};
 use crate::wait::{Step, WaitFor};
 
 /// Bytes `recv` asks the core for at a time.
@@ -105,16 +105,33 @@ impl Channel {
     /// # Cancel safety
     /// It changes nothing.
     pub async fn flushed(&self) -> Result<(), SendError> {
+        self.progress(|offsets| offsets.acknowledged).await
+    }
+
+    /// Waits until the peer's application has taken every message sent on the channel before this call, by whichever handle. The peer must give
+    /// receipts on the channel ([`ChannelConfig::with_receipts`](crate::ChannelConfig::with_receipts)); else this waits until the session ends.
+    ///
+    /// # Errors
+    /// If the session ended first: then it is not known what was taken.
+    ///
+    /// # Cancel safety
+    /// It changes nothing.
+    pub async fn delivered(&self) -> Result<(), SendError> {
+        self.progress(|offsets| offsets.delivered).await
+    }
+
+    /// Waits until the peer has come as far as was sent when this was called.
+    async fn progress(&self, reached: impl Fn(&Offsets) -> u64) -> Result<(), SendError> {
         let (id, channel) = (self.session.id, self.id);
         let mut target = None;
         WaitFor::new(&self.session.shared, |state, _| {
-            state.learn_acknowledged(id, channel);
+            state.learn_progress(id, channel);
             let Some(record) = state.sessions.get(&id) else { return Step::Done(Err(SendError::Closed(None))) };
-            let (sent, acknowledged) = record.offsets(channel);
+            let offsets = record.offsets(channel);
             match record.ended {
-                _ if acknowledged >= *target.get_or_insert(sent) => Step::Done(Ok(())),
+                _ if reached(&offsets) >= *target.get_or_insert(offsets.sent) => Step::Done(Ok(())),
                 Some(ended) => Step::Done(Err(SendError::Closed(Some(ended.reason)))),
-                None => Step::Wait(Topic::Acknowledged(id, channel)),
+                None => Step::Wait(Topic::Progress(id, channel)),
             }
         })
         .await

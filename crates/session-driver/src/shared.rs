@@ -60,7 +60,7 @@ pub(crate) struct Record {
     /// No handle is left: the slot is given up when the session has ended.
     pub(crate) orphaned: bool,
     pub(crate) ended: Option<Ended>,
-    /// The end of the last message sent on each channel, and up to where the peer is known to have them.
+    /// How far each channel has come that was used.
     offsets: Vec<Offsets>,
     /// Where our attempt went, if it was ours.
     dialled: Option<SocketAddr>,
@@ -69,10 +69,22 @@ pub(crate) struct Record {
     waiters: Vec<Waiter>,
 }
 
-struct Offsets {
+/// How far a channel has come, as offsets.
+#[derive(Clone, Copy)]
+pub(crate) struct Offsets {
     channel: ChannelId,
-    sent: u64,
-    acknowledged: u64,
+    /// The end of the last message sent.
+    pub(crate) sent: u64,
+    /// Up to where the peer is known to have them.
+    pub(crate) acknowledged: u64,
+    /// Up to where its application is known to have taken them.
+    pub(crate) delivered: u64,
+}
+
+impl Offsets {
+    const fn none(channel: ChannelId) -> Self {
+        Self { channel, sent: 0, acknowledged: 0, delivered: 0 }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -94,7 +106,7 @@ pub(crate) enum Topic {
     Session(SessionId),
     Readable(SessionId, ChannelId),
     Writable(SessionId, ChannelId),
-    Acknowledged(SessionId, ChannelId),
+    Progress(SessionId, ChannelId),
     Exchange(Key, Matter),
 }
 
@@ -208,9 +220,9 @@ impl State {
                 self.flush_exchanges(id, channel, now);
                 self.notify(Topic::Writable(id, channel));
             }
-            Event::Acknowledged(id, channel) => {
-                self.learn_acknowledged(id, channel);
-                self.notify(Topic::Acknowledged(id, channel));
+            Event::Acknowledged(id, channel) | Event::Delivered(id, channel) => {
+                self.learn_progress(id, channel);
+                self.notify(Topic::Progress(id, channel));
             }
             Event::Expiring(id) => {
                 if let Some(record) = self.sessions.get_mut(&id) {
@@ -235,11 +247,11 @@ impl State {
     }
 
     /// Keeps what the peer is known to have, beyond the end of the session.
-    pub(crate) fn learn_acknowledged(&mut self, id: SessionId, channel: ChannelId) {
+    pub(crate) fn learn_progress(&mut self, id: SessionId, channel: ChannelId) {
         let Some(session) = self.core.session(id) else { return };
-        let end = session.acked_offset(channel);
+        let (acknowledged, delivered) = (session.acked_offset(channel), session.delivered_offset(channel));
         if let Some(record) = self.sessions.get_mut(&id) {
-            record.note_acknowledged(channel, end);
+            record.note_progress(channel, acknowledged, delivered);
         }
     }
 
@@ -430,21 +442,22 @@ impl Record {
         offsets.sent = offsets.sent.max(end);
     }
 
-    /// Notes that the peer has everything below `end`.
-    fn note_acknowledged(&mut self, channel: ChannelId, end: u64) {
+    /// Notes what the peer has, and what its application has taken.
+    fn note_progress(&mut self, channel: ChannelId, acknowledged: u64, delivered: u64) {
         let offsets = self.offsets_mut(channel);
-        offsets.acknowledged = offsets.acknowledged.max(end);
+        offsets.acknowledged = offsets.acknowledged.max(acknowledged);
+        offsets.delivered = offsets.delivered.max(delivered);
     }
 
-    /// The end of the last message sent on `channel`, and up to where the peer is known to have its messages.
-    pub(crate) fn offsets(&self, channel: ChannelId) -> (u64, u64) {
+    /// How far `channel` has come.
+    pub(crate) fn offsets(&self, channel: ChannelId) -> Offsets {
         let known = self.offsets.iter().find(|offsets| offsets.channel == channel);
-        known.map_or((0, 0), |offsets| (offsets.sent, offsets.acknowledged))
+        known.copied().unwrap_or(Offsets::none(channel))
     }
 
     fn offsets_mut(&mut self, channel: ChannelId) -> &mut Offsets {
         let index = self.offsets.iter().position(|offsets| offsets.channel == channel).unwrap_or_else(|| {
-            self.offsets.push(Offsets { channel, sent: 0, acknowledged: 0 });
+            self.offsets.push(Offsets::none(channel));
             self.offsets.len() - 1
         });
         &mut self.offsets[index]
@@ -455,7 +468,7 @@ impl Topic {
     fn session(self) -> Option<SessionId> {
         match self {
             Self::Incoming | Self::Room | Self::Ended => None,
-            Self::Session(id) | Self::Readable(id, _) | Self::Writable(id, _) | Self::Acknowledged(id, _) => Some(id),
+            Self::Session(id) | Self::Readable(id, _) | Self::Writable(id, _) | Self::Progress(id, _) => Some(id),
             Self::Exchange(key, _) => Some(key.session),
         }
     }

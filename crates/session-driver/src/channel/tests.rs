@@ -135,3 +135,32 @@ fn the_newest_value_arrives() {
     ));
     assert!(fetched.1 < 1000, "the old ones were left out");
 }
+
+#[test]
+fn delivered_waits_for_the_application_and_flushed_does_not() {
+    let mut world = World::new();
+    let mut node = || {
+        world.node_with(64, 64, |builder| {
+            builder.limits(small_limits()).channel(ChannelConfig::from(ChannelId(16)).with_receipts())
+        })
+    };
+    let (a, b) = (node(), node());
+    let (near, far) = world.run(join(a.endpoint.connect(b.key, b.address), async {
+        b.endpoint.accept().await.expect("the endpoint lives").accept().await
+    }));
+    let (near, far) = (near.expect("connects"), far.expect("accepts"));
+    let (sender, receiver) = (near.channel(ChannelId(16)), far.channel(ChannelId(16)));
+    world.run(async {
+        sender.send(b"message").await.expect("sends");
+        sender.flushed().await.expect("the stack has it");
+        let mut delivered = std::pin::pin!(sender.delivered());
+        let pending = poll_fn(|context| std::task::Poll::Ready(delivered.as_mut().poll(context).is_pending())).await;
+        assert!(pending, "nobody has read it");
+        let mut message = Vec::new();
+        assert_eq!(receiver.recv(&mut message, 100).await, Ok(Some(7)));
+        delivered.await.expect("is taken");
+        sender.send(b"unread").await.expect("sends");
+        near.abort(1, "gone");
+        assert!(matches!(sender.delivered().await, Err(SendError::Closed(Some(_)))));
+    });
+}
