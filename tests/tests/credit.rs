@@ -125,7 +125,7 @@ fn a_slow_reader_stops_the_sender_and_loses_nothing() {
     assert!(flows.resume(&mut world, seconds(10)));
 }
 
-/// THREATS D22: the announcement of new credit is lost.
+/// Threat D22: the announcement of new credit is lost.
 //= docs/protocol.md P-9-8
 #[test]
 fn d22_a_lost_window_update_is_sent_again() {

@@ -153,7 +153,7 @@ fn a_tentative_slot_ends_after_five_seconds() {
     assert_eq!(world.endpoint(BOB).session_count(), 0);
 }
 
-/// THREATS H1: a recorded Hello, played again, costs a slot for five seconds and nothing else.
+/// Threat H1: a recorded Hello, played again, costs a slot for five seconds and nothing else.
 //= docs/protocol.md P-4.2-7 P-4.2-8 P-4.2-6
 #[test]
 fn h1_replayed_hellos_leave_the_session_alone() {

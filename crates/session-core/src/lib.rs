@@ -47,13 +47,15 @@
 //! # Using it
 //!
 //! 1. Make a [`Config`] from your [`StaticKey`] and choose [`Limits`]; [`Endpoint::new`] allocates everything it will ever need, but for pages of
-//!    session slots. The [`Seed`] comes from the operating system and is never used twice.
-//! 2. [`Endpoint::connect`] begins a session with a peer whose [`PublicKey`] you know. The other side sees [`Event::Incoming`] and answers
-//!    with [`SessionMut::accept`] or [`SessionMut::refuse`]. Both then see [`Event::Established`].
-//! 3. [`SessionMut::send`] queues a message on a channel; larger ones are streamed with `begin`, `write`, `finish`. On [`Event::Readable`], take
-//!    whole messages with [`SessionMut::recv`] or pieces with [`SessionMut::read`]. A full channel says [`SendError::Blocked`]; [`Event::Writable`] says when to go on.
-//! 4. [`SessionMut::close`] ends it after flushing, [`SessionMut::abort`] at once. [`Event::Closed`] is always the last event; then ask
-//!    [`SessionRef::close_reason`] and [`Endpoint::forget`] it.
+//!    session slots and the records beside them. The [`Seed`] comes from the operating system and is never used twice.
+//! 2. [`Endpoint::connect`] begins a session with a peer whose [`PublicKey`] you know, or with a stranger ([`Peer::Unknown`]) that pairs
+//!    ([`Endpoint::set_pairing`]). The other side sees [`Event::Incoming`] and answers with [`SessionMut::accept`] or [`SessionMut::refuse`]. Both then
+//!    see [`Event::Established`].
+//! 3. [`SessionMut::send`] queues a message on a channel, which keeps the promise of its [`ChannelMode`]; on reliable-ordered ones larger messages are
+//!    streamed with `begin`, `write`, `finish`. On [`Event::Readable`], take whole messages with [`SessionMut::recv`] or, there again, pieces with
+//!    [`SessionMut::read`]. A full channel says [`SendError::Blocked`]; [`Event::Writable`] says when to go on. [`request`] makes requests and responses of messages.
+//! 4. [`SessionMut::close`] ends it after flushing, [`SessionMut::abort`] at once. [`Event::Closed`] is always the last event but for
+//!    [`Event::Removed`]; then ask [`SessionRef::close_reason`] and [`SessionRef::close_report`], and [`Endpoint::forget`] it.
 //! 5. [`Endpoint::sessions_of`], [`Endpoint::sessions_at`] and [`Endpoint::session_by_uid`] find sessions; [`SecondSession`] says what a second one of the
 //!    same peer means.
 //!
@@ -71,7 +73,7 @@
 //!
 //! | level | modules | what they are |
 //! |---|---|---|
-//! | 0 | `time` `ids` `limits` `seed` `action` `reason` | vocabulary |
+//! | 0 | `time` `optional` `ids` `limits` `seed` `action` `reason` `channel_config` `state_hash` | vocabulary |
 //! | 1 | `wire`, `crypto::suite` | bytes and primitives, no state |
 //! | 2 | `crypto`, `recovery`, `pool`, `slab`, `memory`, `config`, `shared` | keys, calculators, memory |
 //! | 3 | `handshake`, `channel`, `path`, `request` | machines of one concern |

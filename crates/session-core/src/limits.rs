@@ -1,7 +1,7 @@
 //! Every bound of the core, in one table.
 
-/// Bounds of an endpoint. All memory is allocated by [`Endpoint::new`](crate::Endpoint::new) from these numbers; slots of sessions grow in
-/// pages of 64 up to their cap and are used again.
+/// Bounds of an endpoint. All memory is allocated by [`Endpoint::new`](crate::Endpoint::new) from these numbers; slots of sessions, and the
+/// records beside them, grow in pages of 64 up to their cap and are used again.
 ///
 /// | queue | bound | at the bound |
 /// |---|---|---|

@@ -267,7 +267,7 @@ error! {
         Keepalive => "keepalive intervals are 1 ms to 1 h in whole milliseconds, and ours is not above the longest",
         /// A capability above bit 61.
         Capabilities => "capabilities are bits 0 to 61",
-        /// More than 15 channels, one twice, an id outside 16–255, a priority above 7, or a weight of 0.
+        /// More than 15 channels, one twice, an id outside 16–255, a priority above 7, a weight of 0, or receipts on a mode without offsets.
         Channels => "an endpoint has up to 15 different channels with ids from 16 to 255, priorities to 7 and weights from 1",
         /// The application protocol is longer than 64 bytes.
         Application => "the application protocol is longer than 64 bytes",

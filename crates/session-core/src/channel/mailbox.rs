@@ -9,7 +9,7 @@ use crate::state_hash::StateHash;
 
 /// Bitmap of received bytes in a block of an incomplete message.
 const RECEIVED: usize = 0;
-/// Messages that may be incomplete at a time (DESIGN: reassembly is bounded).
+/// Messages that may be incomplete at a time (P-9.1-5).
 const PARTIAL: usize = 2;
 
 /// One MESSAGE frame.

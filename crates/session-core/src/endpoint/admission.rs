@@ -13,7 +13,7 @@ use crate::shared::Context;
 use crate::wire::{Finish, HeaderError, Hello, Reply};
 
 impl<P: Provider> Endpoint<P> {
-    /// Order of checks: length, type and version, mac1, size, repetition, caps, and only then the keys (THREATS H, D).
+    /// Order of checks: length, type and version, mac1, size, repetition, caps, and only then the keys (threats H and D).
     pub(super) fn handle_hello(
         &mut self,
         datagram: &[u8],

@@ -48,7 +48,7 @@ const TURN: Duration = Duration::from_millis(1);
 /// Datagrams and time go in by [`handle_datagram`](Self::handle_datagram) and [`handle_timeout`](Self::handle_timeout), commands by
 /// [`connect`](Self::connect) and [`session_mut`](Self::session_mut); everything comes out of [`poll_action`](Self::poll_action). Every
 /// method may be called at any time, in any order, with any `now`; none blocks and none panics. All memory is allocated by [`new`](Self::new), but for
-/// pages of 64 session slots up to [`Limits::sessions`].
+/// pages of 64 session slots, and of the records beside them, up to [`Limits::sessions`].
 pub struct Endpoint<P: Provider = RustCrypto> {
     settings: Settings,
     shared: Shared<P>,

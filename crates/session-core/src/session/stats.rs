@@ -68,7 +68,7 @@ pub struct ChannelStats {
     pub read: u64,
 }
 
-/// What became of a channel's data when its session ended, in positions (DESIGN §4.18). The three add up to what was queued.
+/// What became of a channel's data when its session ended, in positions. The three add up to what was queued.
 ///
 /// An acknowledgement says that the peer's stack held the data under the session's keys, not that its application has read it: that is for the
 /// application to say.

@@ -1,4 +1,4 @@
-//! What a copied process does (THREATS H17, E7).
+//! What a copied process does (threats H17, E7).
 
 use super::pair::Pair;
 use super::*;
