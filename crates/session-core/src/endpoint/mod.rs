@@ -6,15 +6,15 @@ mod check;
 mod crossing;
 mod deadlines;
 mod directory;
+mod filing;
 mod lend;
 mod route;
 mod single;
 mod slots;
+mod vacancy;
 
 pub use lend::{SessionMut, SessionRef};
 pub use single::Session;
-
-use core::time::Duration;
 
 use crate::action::{Action, Arrival, Deadline, Ecn, Link, Received, Transmit};
 use crate::channel_config::ChannelConfig;
@@ -27,7 +27,7 @@ use crate::limits::{Limits, TIMEOUTS_PER_CALL};
 use crate::memory::Memory;
 use crate::reason::{ConfigError, ConnectError, DiscardReason, Discards};
 use crate::seed::Seed;
-use crate::session::{Outcome, Phase, SessionCore, data_blocks};
+use crate::session::{Outcome, SessionCore, data_blocks};
 use crate::shared::{Context, Settings, Shared};
 use crate::state_hash::StateHash;
 use crate::time::Instant;
@@ -35,13 +35,9 @@ use crate::wire::{Class, HandshakeType, UserData, classify, data_header, varint}
 
 use deadlines::Deadlines;
 use directory::Directory;
-use route::{ID_LENGTH, Routes, name_of, name_of_hello, name_of_peer};
+use route::{ID_LENGTH, Routes, name_of};
 use slots::{Queue, Slots};
-
-/// Bytes one session may send before the next gets its turn, at most.
-const QUANTUM: u64 = 64 * 1024;
-/// The same as time at its pacing rate: a slow session holds nobody up for longer than it would take a turn itself.
-const TURN: Duration = Duration::from_millis(1);
+use vacancy::Vacancy;
 
 /// All sessions of one node.
 ///
@@ -67,18 +63,6 @@ pub struct Endpoint<P: Provider = RustCrypto> {
     /// The largest `now` seen (P-11-3).
     now: Instant,
     discards: Discards,
-}
-
-/// A slot for a new session, and the session that goes for it.
-struct Vacancy {
-    id: SessionId,
-    evicts: Option<u32>,
-}
-
-impl Vacancy {
-    fn in_place_of(SessionId { slot, generation }: SessionId) -> Self {
-        Self { id: SessionId { slot, generation: generation.wrapping_add(1) }, evicts: Some(slot) }
-    }
 }
 
 impl<P: Provider> Endpoint<P> {
@@ -404,178 +388,6 @@ impl<P: Provider> Endpoint<P> {
         self.with(slot, |core, context| core.receive(context, &opened));
         self.join_crossing(slot);
         Ok(())
-    }
-
-    /// Runs `operation` on a session and files afterwards what it changed.
-    fn with<T>(&mut self, slot: u32, operation: impl FnOnce(&mut SessionCore, &mut Context<'_, P>) -> T) -> Option<T> {
-        self.with_if(slot, operation, |_| true)
-    }
-
-    /// The same for a command: where it is refused it has changed nothing, and nothing is filed anew.
-    fn command<T, E>(
-        &mut self,
-        slot: u32,
-        operation: impl FnOnce(&mut SessionCore, &mut Context<'_, P>) -> Result<T, E>,
-    ) -> Option<Result<T, E>> {
-        self.with_if(slot, operation, Result::is_ok)
-    }
-
-    fn with_if<T>(
-        &mut self,
-        slot: u32,
-        operation: impl FnOnce(&mut SessionCore, &mut Context<'_, P>) -> T,
-        has_changed: impl FnOnce(&T) -> bool,
-    ) -> Option<T> {
-        let core = self.slots.at_mut(slot)?;
-        let before = core.phase();
-        let mac1 = core.mac1_of_hello(&self.shared.memory);
-        let tentative = mac1.map(|mac1| (name_of_hello(&mac1), core.peer().map(name_of_peer)));
-        let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
-        let result = operation(core, &mut context);
-        if !has_changed(&result) {
-            return Some(result);
-        }
-        let after = core.phase();
-        if before == Phase::Tentative && after != Phase::Tentative {
-            self.pending -= 1;
-            if let Some((hello, peer)) = tentative {
-                self.hellos.remove(hello);
-                peer.inspect(|peer| self.pending_peers.remove(*peer));
-            }
-        }
-        self.refile(slot);
-        Some(result)
-    }
-
-    /// Brings queues and deadline of a slot in line with its session.
-    fn refile(&mut self, slot: u32) {
-        let Some(core) = self.slots.at(slot) else { return };
-        if core.is_gone() {
-            self.remove(slot);
-            return;
-        }
-        if self.directory.is_new(slot, core) && self.refuse_second(slot) {
-            return;
-        }
-        let Some(core) = self.slots.at(slot) else { return };
-        self.directory.follow(slot, core);
-        let memory = &self.shared.memory;
-        let (has_events, may_transmit, evictable) =
-            (core.has_events(), core.may_transmit(memory), core.is_evictable(&self.settings, memory));
-        let starved = core.starved(memory).is_some();
-        if has_events {
-            self.slots.push(Queue::Events, slot);
-        }
-        if may_transmit {
-            self.slots.push(Queue::Ready, slot);
-        }
-        if evictable {
-            self.slots.push(Queue::Closed, slot);
-        }
-        if starved {
-            self.slots.push(Queue::Starved, slot);
-        }
-        self.file(slot);
-    }
-
-    /// Tells sessions that wait for memory that there is some, longest waiting first.
-    fn feed_starved(&mut self) {
-        while let Some(slot) = self.slots.first(Queue::Starved) {
-            let memory = &mut self.shared.memory;
-            let available = memory.pool.open_available();
-            let starved = self.slots.at_mut(slot).and_then(|core| core.starved(memory).map(|wanted| (core, wanted)));
-            if let Some((core, wanted)) = starved {
-                if wanted > available {
-                    return;
-                }
-                core.feed(memory);
-            }
-            self.slots.unlink(Queue::Starved, slot);
-            self.refile(slot);
-        }
-    }
-
-    fn file(&mut self, slot: u32) {
-        let (settings, memory) = (&self.settings, &self.shared.memory);
-        let deadline = self.slots.at(slot).and_then(|core| core.next_deadline(settings, memory));
-        match deadline {
-            Some(deadline) => self.deadlines.file(&mut self.slots, slot, deadline.at),
-            None => self.deadlines.remove(&mut self.slots, slot),
-        }
-    }
-
-    fn take_event(&mut self, slot: u32) -> Option<crate::action::Event> {
-        let core = self.slots.at_mut(slot)?;
-        let event = core.take_event(&self.shared.memory);
-        if !core.has_events() {
-            self.slots.unlink(Queue::Events, slot);
-        }
-        self.refile(slot);
-        event
-    }
-
-    /// Deficit round-robin: a session keeps its turn until its quantum is spent, so runs of datagrams stay together.
-    fn charge(&mut self, slot: u32, bytes: usize) {
-        // What has left has deadlines of its own.
-        self.file(slot);
-        // It may have been the Hello, or the CLOSE that an event waits for.
-        if let Some(core) = self.slots.at(slot) {
-            let has_events = core.has_events();
-            self.directory.follow(slot, core);
-            if has_events {
-                self.slots.push(Queue::Events, slot);
-            }
-        }
-        let quantum = self.slots.at(slot).map_or(0, |core| core.bytes_in(TURN).min(QUANTUM));
-        let Some(deficit) = self.slots.deficit_mut(slot) else { return };
-        *deficit = deficit.saturating_add(bytes as u32);
-        if u64::from(*deficit) >= quantum {
-            *deficit = 0;
-            self.slots.unlink(Queue::Ready, slot);
-            self.slots.push(Queue::Ready, slot);
-        }
-    }
-
-    /// Whether [`vacancy`](Self::vacancy) would find a slot.
-    fn has_vacancy(&self) -> bool {
-        self.slots.used() < self.settings.limits.sessions || self.slots.first(Queue::Closed).is_some()
-    }
-
-    /// Where the next session goes; nothing has changed yet.
-    fn vacancy(&mut self) -> Option<Vacancy> {
-        if let Some(id) = self.slots.next_id() {
-            return Some(Vacancy { id, evicts: None });
-        }
-        let oldest = self.slots.first(Queue::Closed)?;
-        Some(Vacancy::in_place_of(self.slots.at(oldest)?.id()))
-    }
-
-    fn install(&mut self, vacancy: &Vacancy, core: SessionCore) {
-        if let Some(slot) = vacancy.evicts {
-            // Counts and tables let go of an attempt as it ends.
-            self.with(slot, |core, context| core.give_way(context));
-            self.remove(slot);
-        }
-        let id = vacancy.id;
-        self.routes.insert(name_of(&core.local_id()), id.slot);
-        if let Some(mac1) = core.mac1_of_hello(&self.shared.memory) {
-            self.pending += 1;
-            self.hellos.insert(name_of_hello(&mac1), id.slot);
-            // On first contact Finish tells whose it is.
-            if let Some(peer) = core.peer() {
-                self.pending_peers.insert(name_of_peer(peer), id.slot);
-            }
-        }
-        self.slots.insert(id, core);
-        self.refile(id.slot);
-    }
-
-    fn remove(&mut self, slot: u32) {
-        self.deadlines.remove(&mut self.slots, slot);
-        let Some(mut core) = self.slots.remove(slot) else { return };
-        self.directory.leave(slot);
-        self.routes.remove(name_of(&core.local_id()));
-        core.release(&mut self.shared);
     }
 }
 

@@ -1,6 +1,7 @@
 //! One session that stands alone.
 
-use super::{Endpoint, SessionMut, SessionRef, Vacancy};
+use super::vacancy::Vacancy;
+use super::{Endpoint, SessionMut, SessionRef};
 use crate::action::{Action, Arrival, Deadline, Link, Received};
 use crate::config::{Config, ConnectOptions, Peer};
 use crate::crypto::{Provider, PublicKey, RustCrypto};

@@ -6,7 +6,7 @@ use crate::config::PskName;
 use crate::crypto::keys::{PacketKeys, SessionSecrets};
 use crate::crypto::marks;
 use crate::crypto::noise::{Local, XX_MESSAGE_3_OVERHEAD, XxInitiator, xx_message_1_overhead};
-use crate::session::State;
+use crate::session::{Phase, State};
 use crate::wire::{
     ApplicationProtocol, FinishHeader, HelloHeader, NumberLength, Pattern, ReceiverId, Reply, TransportParameters,
     Writer, finish_marks,

@@ -1,0 +1,152 @@
+//! After every operation on a session: its queues, its deadline and its place among the others follow what it has become.
+
+use core::time::Duration;
+
+use super::Endpoint;
+use super::route::{name_of_hello, name_of_peer};
+use super::slots::Queue;
+use crate::action::Event;
+use crate::crypto::Provider;
+use crate::session::{Phase, SessionCore};
+use crate::shared::Context;
+
+/// Bytes one session may send before the next gets its turn, at most.
+const QUANTUM: u64 = 64 * 1024;
+/// The same as time at its pacing rate: a slow session holds nobody up for longer than it would take a turn itself.
+const TURN: Duration = Duration::from_millis(1);
+
+impl<P: Provider> Endpoint<P> {
+    /// Runs `operation` on a session and files afterwards what it changed.
+    pub(super) fn with<T>(
+        &mut self,
+        slot: u32,
+        operation: impl FnOnce(&mut SessionCore, &mut Context<'_, P>) -> T,
+    ) -> Option<T> {
+        self.with_if(slot, operation, |_| true)
+    }
+
+    /// The same for a command: where it is refused it has changed nothing, and nothing is filed anew.
+    pub(super) fn command<T, E>(
+        &mut self,
+        slot: u32,
+        operation: impl FnOnce(&mut SessionCore, &mut Context<'_, P>) -> Result<T, E>,
+    ) -> Option<Result<T, E>> {
+        self.with_if(slot, operation, Result::is_ok)
+    }
+
+    fn with_if<T>(
+        &mut self,
+        slot: u32,
+        operation: impl FnOnce(&mut SessionCore, &mut Context<'_, P>) -> T,
+        has_changed: impl FnOnce(&T) -> bool,
+    ) -> Option<T> {
+        let core = self.slots.at_mut(slot)?;
+        let before = core.phase();
+        let mac1 = core.mac1_of_hello(&self.shared.memory);
+        let tentative = mac1.map(|mac1| (name_of_hello(&mac1), core.peer().map(name_of_peer)));
+        let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
+        let result = operation(core, &mut context);
+        if !has_changed(&result) {
+            return Some(result);
+        }
+        let after = core.phase();
+        if before == Phase::Tentative && after != Phase::Tentative {
+            self.pending -= 1;
+            if let Some((hello, peer)) = tentative {
+                self.hellos.remove(hello);
+                peer.inspect(|peer| self.pending_peers.remove(*peer));
+            }
+        }
+        self.refile(slot);
+        Some(result)
+    }
+
+    /// Brings queues and deadline of a slot in line with its session.
+    pub(super) fn refile(&mut self, slot: u32) {
+        let Some(core) = self.slots.at(slot) else { return };
+        if core.is_gone() {
+            self.remove(slot);
+            return;
+        }
+        if self.directory.is_new(slot, core) && self.refuse_second(slot) {
+            return;
+        }
+        let Some(core) = self.slots.at(slot) else { return };
+        self.directory.follow(slot, core);
+        let memory = &self.shared.memory;
+        let (has_events, may_transmit, evictable) =
+            (core.has_events(), core.may_transmit(memory), core.is_evictable(&self.settings, memory));
+        let starved = core.starved(memory).is_some();
+        if has_events {
+            self.slots.push(Queue::Events, slot);
+        }
+        if may_transmit {
+            self.slots.push(Queue::Ready, slot);
+        }
+        if evictable {
+            self.slots.push(Queue::Closed, slot);
+        }
+        if starved {
+            self.slots.push(Queue::Starved, slot);
+        }
+        self.file(slot);
+    }
+
+    /// Tells sessions that wait for memory that there is some, longest waiting first.
+    pub(super) fn feed_starved(&mut self) {
+        while let Some(slot) = self.slots.first(Queue::Starved) {
+            let memory = &mut self.shared.memory;
+            let available = memory.pool.open_available();
+            let starved = self.slots.at_mut(slot).and_then(|core| core.starved(memory).map(|wanted| (core, wanted)));
+            if let Some((core, wanted)) = starved {
+                if wanted > available {
+                    return;
+                }
+                core.feed(memory);
+            }
+            self.slots.unlink(Queue::Starved, slot);
+            self.refile(slot);
+        }
+    }
+
+    pub(super) fn file(&mut self, slot: u32) {
+        let (settings, memory) = (&self.settings, &self.shared.memory);
+        let deadline = self.slots.at(slot).and_then(|core| core.next_deadline(settings, memory));
+        match deadline {
+            Some(deadline) => self.deadlines.file(&mut self.slots, slot, deadline.at),
+            None => self.deadlines.remove(&mut self.slots, slot),
+        }
+    }
+
+    pub(super) fn take_event(&mut self, slot: u32) -> Option<Event> {
+        let core = self.slots.at_mut(slot)?;
+        let event = core.take_event(&self.shared.memory);
+        if !core.has_events() {
+            self.slots.unlink(Queue::Events, slot);
+        }
+        self.refile(slot);
+        event
+    }
+
+    /// Deficit round-robin: a session keeps its turn until its quantum is spent, so runs of datagrams stay together.
+    pub(super) fn charge(&mut self, slot: u32, bytes: usize) {
+        // What has left has deadlines of its own.
+        self.file(slot);
+        // It may have been the Hello, or the CLOSE that an event waits for.
+        if let Some(core) = self.slots.at(slot) {
+            let has_events = core.has_events();
+            self.directory.follow(slot, core);
+            if has_events {
+                self.slots.push(Queue::Events, slot);
+            }
+        }
+        let quantum = self.slots.at(slot).map_or(0, |core| core.bytes_in(TURN).min(QUANTUM));
+        let Some(deficit) = self.slots.deficit_mut(slot) else { return };
+        *deficit = deficit.saturating_add(bytes as u32);
+        if u64::from(*deficit) >= quantum {
+            *deficit = 0;
+            self.slots.unlink(Queue::Ready, slot);
+            self.slots.push(Queue::Ready, slot);
+        }
+    }
+}
