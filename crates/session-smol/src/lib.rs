@@ -24,16 +24,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use async_io::Async;
-use session_driver::seam::{self, AsyncUdpSocket, Clock, Datagrams, RecvMeta, Timer, Udp};
+use session_driver::seam::{AsyncUdpSocket, Clock, Datagrams, RecvMeta, Timer, Udp};
 
-pub use session_driver::{
-    AcceptError, BindError, ByteReader, ByteStream, ByteWriter, Channel, ChannelConfig, ChannelId, ChannelMode,
-    ChannelTaken, Chunk, CloseCode, CloseReason, CloseSpace, ClosedBy, ConnectError, ConnectRequest, Discards,
-    Endpoint, EndpointBuilder, EndpointStats, Incoming, Limits, MessageId, MessageSink, Messages, PeerId, PskName,
-    PublicKey, RecvError, Request, RequestError, RequestOptions, Requester, RequesterStats, RespondError, Responder,
-    ResponderStats, RustCrypto, SecondSession, Secret, SendError, Session, State, StaticKey, Stats, Status, Text,
-    Timeouts, Uid,
-};
+#[doc(inline)]
+pub use session_driver::*;
 
 /// Binds a configured endpoint to a socket and starts it on smol's global executor.
 pub trait Bind {

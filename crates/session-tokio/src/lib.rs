@@ -25,20 +25,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use session_driver::seam::{self, AsyncUdpSocket, Clock, Datagrams, RecvMeta, Timer, Udp};
+use session_driver::seam::{AsyncUdpSocket, Clock, Datagrams, RecvMeta, Timer, Udp};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::time::Sleep;
 
 pub use io_traits::TokioIo;
-pub use session_driver::{
-    AcceptError, BindError, ByteReader, ByteStream, ByteWriter, Channel, ChannelConfig, ChannelId, ChannelMode,
-    ChannelTaken, Chunk, CloseCode, CloseReason, CloseSpace, ClosedBy, ConnectError, ConnectRequest, Discards,
-    Endpoint, EndpointBuilder, EndpointStats, Incoming, Limits, MessageId, MessageSink, Messages, PeerId, PskName,
-    PublicKey, RecvError, Request, RequestError, RequestOptions, Requester, RequesterStats, RespondError, Responder,
-    ResponderStats, RustCrypto, SecondSession, Secret, SendError, Session, State, StaticKey, Stats, Status, Text,
-    Timeouts, Uid,
-};
+#[doc(inline)]
+pub use session_driver::*;
 
 /// Binds a configured endpoint to a socket and starts it on the current tokio runtime.
 pub trait Bind {
