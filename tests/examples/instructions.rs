@@ -106,8 +106,7 @@ impl Pair {
         let key = self.server.public_key();
         for _ in 0..count {
             let peer = Peer::Known { key, psk: None };
-            let id =
-                self.client.connect(peer, link(), ConnectOptions { user_data: &[] }, START).expect("there is room");
+            let id = self.client.connect(peer, link(), ConnectOptions::default(), START).expect("there is room");
             self.connected.push(id);
             self.settle(START);
         }

@@ -71,7 +71,7 @@ fn send(
 ) -> Result<(), Box<dyn std::error::Error>> {
     let message = vec![7; MESSAGE_BYTES];
     let mut written = 0;
-    let id = endpoint.connect(peer, link, ConnectOptions { user_data: b"" }, now())?;
+    let id = endpoint.connect(peer, link, ConnectOptions::default(), now())?;
     if let Some(mut session) = endpoint.session_mut(id, now()) {
         session.begin(CHANNEL)?;
     }

@@ -84,6 +84,7 @@ pub struct Transmit {
 
 /// An instant at which [`Endpoint::handle_timeout`](crate::Endpoint::handle_timeout) has work, and which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Deadline {
     /// When.
     pub at: Instant,

@@ -39,8 +39,9 @@ impl PskName {
     }
 }
 
-/// Who an endpoint is, what it speaks, and over what.
+/// Who an endpoint is, what it speaks, and over what. Begin with [`new`](Self::new) and change what differs.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Config {
     /// Our long-term key.
     pub static_key: StaticKey,
@@ -161,9 +162,18 @@ pub enum Peer<'a> {
     },
 }
 
-/// What an attempt may carry.
+/// What an attempt may carry. Begin with the default and add what there is.
 #[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
 pub struct ConnectOptions<'a> {
     /// Up to 512 bytes for the peer's application, read there before it accepts. Encrypted and authenticated.
     pub user_data: &'a [u8],
+}
+
+impl<'a> ConnectOptions<'a> {
+    /// The same with other user data.
+    #[must_use]
+    pub const fn with_user_data(self, user_data: &'a [u8]) -> Self {
+        Self { user_data }
+    }
 }

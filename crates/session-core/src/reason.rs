@@ -208,6 +208,7 @@ impl fmt::Debug for Text {
 
 /// Why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CloseReason {
     /// Who ended it.
     pub by: ClosedBy,
@@ -224,6 +225,12 @@ pub struct CloseReason {
 }
 
 impl CloseReason {
+    /// A reason without frame type and waiting time, for who has to give one of its own; `text` is cut at [`MAX_TEXT`] bytes.
+    #[must_use]
+    pub fn new(by: ClosedBy, space: CloseSpace, code: CloseCode, text: &str) -> Self {
+        Self { by, space, code, frame_type: 0, retry_after: None, text: Text::cut(text) }
+    }
+
     /// The code, if the protocol defines it; an application's code of the same number is another.
     #[must_use]
     pub fn protocol_code(&self) -> Option<CloseCode> {
@@ -231,7 +238,7 @@ impl CloseReason {
     }
 
     pub(crate) fn protocol(by: ClosedBy, code: CloseCode, text: &str) -> Self {
-        Self { by, space: CloseSpace::Protocol, code, frame_type: 0, retry_after: None, text: Text::cut(text) }
+        Self::new(by, CloseSpace::Protocol, code, text)
     }
 }
 

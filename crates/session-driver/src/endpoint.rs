@@ -279,7 +279,7 @@ fn begin(
     if state.stopping {
         return Err(None);
     }
-    let options = ConnectOptions { user_data };
+    let options = ConnectOptions::default().with_user_data(user_data);
     let link = Link { carrier: Carrier::default(), local: local.into(), remote: remote.into() };
     let id = state.core.connect(peer, link, options, now)?;
     state.dial(id, remote);

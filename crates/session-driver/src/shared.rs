@@ -7,7 +7,6 @@ use std::task::Waker;
 
 use session_core::{
     ChannelId, CloseCode, CloseReason, CloseSpace, ClosedBy, Event, Instant, PublicKey, RustCrypto, SessionId, Stats,
-    Text,
 };
 
 use crate::clock::Clock;
@@ -483,12 +482,5 @@ fn notify(list: &mut [Waiter], woken: &mut Vec<Waker>, whom: impl Fn(&Waiter) ->
 
 /// The reason where the endpoint went away under a session.
 fn stopped() -> CloseReason {
-    CloseReason {
-        by: ClosedBy::Local,
-        space: CloseSpace::Protocol,
-        code: CloseCode::INTERNAL,
-        frame_type: 0,
-        retry_after: None,
-        text: Text::cut("the endpoint has stopped"),
-    }
+    CloseReason::new(ClosedBy::Local, CloseSpace::Protocol, CloseCode::INTERNAL, "the endpoint has stopped")
 }

@@ -9,7 +9,7 @@ use crate::crypto::{Provider, PublicKey, RustCrypto};
 use crate::ids::{ChannelId, MessageId, PeerId, Role, SessionId, Uid};
 use crate::memory::Memory;
 use crate::reason::{
-    AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, Discards, ExtendError, RecvError, SendError, Text,
+    AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, Discards, ExtendError, RecvError, SendError,
 };
 use crate::session::{ChannelStats, CloseReport, Expiry, Heard, SessionCore, State, Stats};
 use crate::shared::Settings;
@@ -322,12 +322,5 @@ impl<'a> SessionRef<'a> {
 }
 
 fn local_reason(code: u64, text: &str) -> CloseReason {
-    CloseReason {
-        by: ClosedBy::Local,
-        space: CloseSpace::Application,
-        code: CloseCode(code),
-        frame_type: 0,
-        retry_after: None,
-        text: Text::cut(text),
-    }
+    CloseReason::new(ClosedBy::Local, CloseSpace::Application, CloseCode(code), text)
 }

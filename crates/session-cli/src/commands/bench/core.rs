@@ -89,7 +89,7 @@ fn connect(client: &mut Endpoint, server: &mut Endpoint, count: u32) {
     let link = Link { carrier: Carrier(0), local: address(1), remote: address(2) };
     let mut out = vec![0; DATAGRAM];
     for _ in 0..count {
-        let started = client.connect(Peer::Known { key: peer, psk: None }, link, ConnectOptions { user_data: &[] }, at);
+        let started = client.connect(Peer::Known { key: peer, psk: None }, link, ConnectOptions::default(), at);
         if started.is_err() {
             return;
         }
