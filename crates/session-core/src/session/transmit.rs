@@ -436,14 +436,14 @@ impl SessionCore {
     }
 }
 
-/// Bytes of the frame's head before up to 16,383 bytes of `fragment`.
+/// Bytes of the frame's head before as many bytes as `fragment` has, or fewer.
 fn head_length(channel: &Channel, fragment: &Fragment) -> usize {
-    let id = wire::varint::length(channel.id.0);
+    let id = wire::varint::length(channel.id.0) + wire::varint::length(fragment.length as u64);
     if channel.mode.stands_alone() {
         let (number, offset) = channel.place_in_message(fragment);
-        2 + id + wire::varint::length(number) + wire::varint::length(offset) + 2
+        2 + id + wire::varint::length(number) + wire::varint::length(offset)
     } else {
-        1 + id + wire::varint::length(fragment.offset) + 2
+        1 + id + wire::varint::length(fragment.offset)
     }
 }
 

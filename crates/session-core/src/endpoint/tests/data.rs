@@ -2,6 +2,7 @@
 
 use super::pair::Pair;
 use super::*;
+use crate::action::CarrierConfig;
 use crate::wire::{DataFrame, Frame, Writer};
 
 fn plaintext(frames: &[Frame<'_>]) -> Vec<u8> {
@@ -160,4 +161,24 @@ fn a_turn_is_a_millisecond_at_the_pacing_rate_but_a_datagram_at_least() {
     // 1.25 windows of 12,000 bytes in 5 ms: 3,000 bytes, and the datagram that crosses them.
     assert_eq!(changes_of_turn(Duration::from_millis(5)), 3);
     assert_eq!(changes_of_turn(Duration::from_micros(10)), 1, "fast ones keep theirs");
+}
+
+/// The length of a frame's data takes four bytes from 16,384 on.
+#[test]
+fn datagrams_of_any_size_carry_data() {
+    for size in [256, 1200, 16_383, 16_384, 16_500, 65_535] {
+        let ends = [1, 2].map(|number| {
+            let mut config = Config::new(StaticKey::new(&RustCrypto, Secret::new([number; 32])), "test");
+            config.carriers = vec![CarrierConfig { max_datagram: size, padding: false }];
+            Endpoint::new(config, Limits::default(), RustCrypto, Seed::new([number; 32])).unwrap()
+        });
+        let mut pair = Pair::new(ends);
+        pair.agree(b"");
+        pair.settle();
+        pair.session(1).accept(b"").unwrap();
+        pair.settle();
+        pair.session(0).send(&vec![7; 200_000], CHANNEL).unwrap();
+        pair.settle();
+        assert_eq!(pair.look(1).message_length(CHANNEL), Some(200_000), "{size}");
+    }
 }
