@@ -13,7 +13,7 @@ use crate::state_hash::StateHash;
 pub(crate) const CONTROL: usize = 0;
 /// The priority that may exceed the window a little.
 const URGENT: u8 = 0;
-/// Session credit that bulk data never uses up where there are urgent channels.
+/// Session credit that bulk data never uses up where there are urgent channels; what is left is renewed before it is less (P-9-11).
 const URGENT_CREDIT: u64 = 4096;
 
 /// The channels of one session. The first is the control channel, which has credit of its own.
@@ -105,7 +105,7 @@ impl Channels {
         // Messages of that size on all channels at once fit the session's credit: none waits for another's rest.
         let share = session / (self.credited(memory).count() as u64).max(1);
         self.peer_window = channel.min(share);
-        let has_urgent = self.iter(memory).skip(1).any(|channel| channel.priority == URGENT);
+        let has_urgent = self.credited(memory).any(|channel| channel.priority == URGENT);
         self.urgent_share = if has_urgent { share.min(URGENT_CREDIT) } else { 0 };
         self.for_each(memory, |index, entry| entry.send_maximum = if index == CONTROL { control } else { channel });
     }
@@ -259,11 +259,14 @@ impl Channels {
         let window = if index == CONTROL { CONTROL_WINDOW } else { limits.channel_window };
         if let Some(channel) = self.get_mut(memory, index) {
             let (read, received) = (channel.inbox.read_offset(), channel.inbox.highest());
-            channel.announce |= renew(&mut channel.receive_maximum, window, read, received);
+            channel.announce |= renew(&mut channel.receive_maximum, window, read, received, 0);
         }
         let read = self.iter(memory).skip(1).map(|channel| channel.inbox.read_offset()).sum();
         let received = self.received(memory);
-        self.announce |= renew(&mut self.receive_maximum, limits.session_window, read, received);
+        let window = limits.session_window;
+        // The peer may keep as much back for what is urgent, and a message could wait for that as for the last of it.
+        let reserve = URGENT_CREDIT.min(window / 2);
+        self.announce |= renew(&mut self.receive_maximum, window, read, received, reserve);
     }
 
     /// Gives memory back that backs credit nobody draws on: credit of an idle session is not secured.
@@ -477,11 +480,11 @@ impl Backing {
     }
 }
 
-/// Raises `maximum` to a window above `read` if it is worth an announcement.
-fn renew(maximum: &mut u64, window: u64, read: u64, received: u64) -> bool {
+/// Raises `maximum` to a window above `read` if it is worth an announcement: always where no more than `reserve` of it is left.
+fn renew(maximum: &mut u64, window: u64, read: u64, received: u64, reserve: u64) -> bool {
     let target = read.saturating_add(window);
     let gain = target.saturating_sub(*maximum);
-    let worth_it = gain >= window.div_ceil(2) || (gain > 0 && received >= *maximum);
+    let worth_it = gain >= window.div_ceil(2) || (gain > 0 && received.saturating_add(reserve) >= *maximum);
     if worth_it {
         *maximum = target;
     }

@@ -152,3 +152,46 @@ fn bulk_data_leaves_credit_for_urgent_messages() {
     let mut out = [0; 10];
     assert_eq!(pair.session(1).recv(&mut out, URGENT), Ok(Some(4)));
 }
+
+fn reliable(id: ChannelId) -> ChannelConfig {
+    ChannelConfig::new(id, ChannelMode::ReliableOrdered)
+}
+
+/// What is kept back for urgent messages must not be what a reader of whole messages waits for.
+//= docs/protocol.md P-9-11
+#[test]
+fn whole_messages_on_all_channels_become_complete_beside_an_urgent_one() {
+    let limits = Limits { session_window: 1 << 16, channel_window: 1 << 16, ..Limits::default() };
+    let channels = [reliable(URGENT).with_priority(0), reliable(HEAVY), reliable(LIGHT)];
+    for read_before in [0, 10_000, 32_000, 32_766, 32_767] {
+        let mut pair = Pair::established_with(&limits, &channels);
+        let mut out = vec![0; 40_000];
+        // As far as reading goes without renewing the peer's credit.
+        for part in [read_before / 2, read_before - read_before / 2] {
+            if part > 0 {
+                pair.session(0).send(&vec![1; part - 1], HEAVY).unwrap();
+                pair.settle();
+                assert_eq!(pair.session(1).recv(&mut out, HEAVY), Ok(Some(part - 1)));
+            }
+        }
+        for channel in [HEAVY, LIGHT] {
+            pair.session(0).send(&[2; 21_000], channel).unwrap();
+        }
+        pair.settle();
+        for channel in [HEAVY, LIGHT] {
+            assert_eq!(pair.look(1).message_length(channel), Some(21_000), "{channel:?} after {read_before}");
+        }
+    }
+}
+
+/// A channel that draws on no credit needs none kept back.
+//= docs/protocol.md P-9-11
+#[test]
+fn an_urgent_channel_without_credit_keeps_none_back() {
+    let limits = Limits { session_window: 4096, channel_window: 4096, ..Limits::default() };
+    let channels = [reliable(HEAVY), ChannelConfig::new(URGENT, ChannelMode::Unreliable).with_priority(0)];
+    let mut pair = Pair::established_with(&limits, &channels);
+    pair.session(0).send(&[1; 4095], HEAVY).unwrap();
+    pair.settle();
+    assert_eq!(pair.look(1).message_length(HEAVY), Some(4095));
+}
