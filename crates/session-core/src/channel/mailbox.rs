@@ -1,7 +1,7 @@
 //! The receiving half of unreliable and latest-value channels: messages from fragments that may never come.
 //!
 //! A fragment names its message by number and its place in it by offset. At most two messages are incomplete at a time; the
-//! lower-numbered one goes when a third begins. Complete messages stand in one chain of blocks until they are read.
+//! lower-numbered one goes when a third begins, or for want of room. Complete messages stand in one chain of blocks until they are read.
 
 use super::block_map::{self, first_clear, first_set, positions_per_block};
 use crate::pool::{BlockId, Pool};
@@ -102,16 +102,25 @@ impl Mailbox {
             self.dropped = self.dropped.saturating_add(1);
             return Posted::Kept;
         };
-        // Where the memory is missing, nothing that is there goes for it, but what the message would replace anyway.
+        // Where the memory is missing, only an older message with parts missing goes for it: it may never become complete, and would be in
+        // the way of all that come.
         let missing = missing(pool, partial.head, part.offset, end);
-        let freed = if known.is_none() { self.replaced_by(pool, index) } else { 0 };
-        let held = self.blocks.saturating_sub(freed);
-        if held.saturating_add(missing) > self.budget || missing > pool.open_available().saturating_add(freed) {
+        let lacks_room = |freed: u32| {
+            let held = self.blocks.saturating_sub(freed);
+            held.saturating_add(missing) > self.budget || missing > pool.open_available().saturating_add(freed)
+        };
+        let replaced = if known.is_none() { self.replaced_by(pool, index) } else { 0 };
+        let older = self.older_than(part.number, index).filter(|_| lacks_room(replaced));
+        let given_up = older.map_or(0, |older| self.replaced_by(pool, older));
+        if lacks_room(replaced.saturating_add(given_up)) {
             self.dropped = self.dropped.saturating_add(u64::from(!self.latest_only));
             return Posted::NoRoom;
         }
         if known.is_none() {
             self.clear_place(pool, index);
+        }
+        if let Some(older) = older {
+            self.clear_place(pool, older);
         }
         self.blocks = self.blocks.saturating_add(missing);
         store(pool, &mut partial, part);
@@ -198,6 +207,11 @@ impl Mailbox {
         }
         let age = |index: &usize| self.partial[*index].map_or(0, |partial| partial.number);
         (0..PARTIAL).min_by_key(age).filter(|index| age(index) < number)
+    }
+
+    /// The place, other than `index`, of an incomplete message before `number`.
+    fn older_than(&self, number: u64, index: usize) -> Option<usize> {
+        (0..PARTIAL).find(|other| *other != index && self.partial[*other].is_some_and(|it| it.number < number))
     }
 
     /// Blocks that go when a new message takes the place at `index`.

@@ -127,3 +127,44 @@ proptest! {
         prop_assert_eq!(pool.free(), 64);
     }
 }
+
+/// Posts a message of `blocks` blocks but for those that are `lost`; says what came of its last part.
+fn post_blocks(mailbox: &mut Mailbox, pool: &mut Pool, number: u64, blocks: u64, lost: &[u64]) -> Posted {
+    let width = per_block(pool);
+    let data = vec![number as u8; width];
+    let mut posted = Posted::Kept;
+    for block in (0..blocks).filter(|block| !lost.contains(block)) {
+        posted = mailbox.post(pool, &part(number, block * width as u64, block + 1 == blocks, &data));
+    }
+    posted
+}
+
+/// Parts that never come would else keep every later message out, for ever.
+//= docs/protocol.md P-9.1-5
+#[test]
+fn an_incomplete_message_gives_way_to_newer_ones_where_room_is_missing() {
+    for latest_only in [false, true] {
+        let (mut pool, mut mailbox) = (pool(), Mailbox::new(latest_only, 4));
+        assert_eq!(post_blocks(&mut mailbox, &mut pool, 1, 3, &[1]), Posted::Kept);
+        for number in 2..6 {
+            assert_eq!(
+                post_blocks(&mut mailbox, &mut pool, number, 3, &[]),
+                Posted::Complete,
+                "{latest_only} {number}"
+            );
+            assert_eq!(take(&mut mailbox, &mut pool).map(|message| message[0]), Some(number as u8));
+        }
+        assert_eq!(mailbox.dropped(), 1);
+        assert_eq!((mailbox.blocks_held(), pool.free()), (0, 64));
+    }
+}
+
+#[test]
+fn an_incomplete_message_does_not_give_way_to_an_older_one() {
+    let (mut pool, mut mailbox) = (pool(), Mailbox::new(false, 4));
+    assert_eq!(post_blocks(&mut mailbox, &mut pool, 7, 3, &[1]), Posted::Kept);
+    assert_eq!(post_blocks(&mut mailbox, &mut pool, 6, 3, &[]), Posted::NoRoom);
+    assert_eq!(post_blocks(&mut mailbox, &mut pool, 7, 2, &[0]), Posted::Contradiction, "its end is known still");
+    let width = per_block(&pool);
+    assert_eq!(mailbox.post(&mut pool, &part(7, width as u64, false, &vec![7; width])), Posted::Complete);
+}
