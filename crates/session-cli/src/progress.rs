@@ -148,7 +148,9 @@ fn status(label: &str, meter: &Meter, snapshot: Snapshot) -> String {
     let total = meter.total();
     let done = (u128::from(snapshot.bytes) * 100).checked_div(u128::from(total)).unwrap_or(100).min(100);
     let mut line = format!("{label}: {} of {} ({done} %)", Bytes(snapshot.bytes), Bytes(total));
-    if let Some(rate) = meter.rate() {
+    if let Some(time) = meter.standstill() {
+        let _ = write!(line, ", no progress for {} s", time.as_secs());
+    } else if let Some(rate) = meter.rate() {
         let _ = write!(line, ", {}/s", Bytes(rate));
     }
     path_quality(&mut line, snapshot);

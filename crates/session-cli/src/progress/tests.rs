@@ -78,6 +78,31 @@ fn stalled_transfer_promises_no_end() {
 }
 
 #[test]
+fn status_tells_that_nothing_crosses_any_more() {
+    let mut meter = Meter::new(64 * MIB, at(0));
+    meter.update(32 * MIB, at(1_000));
+    meter.update(32 * MIB, at(3_999));
+    assert_eq!(meter.standstill(), None);
+    assert!(meter.remaining().is_some());
+    meter.update(32 * MIB, at(6_000));
+    let still = "f: 32.0 MiB of 64.0 MiB (50 %), no progress for 5 s, RTT 10.2 ms, loss 0.51 %";
+    assert_eq!(status("f", &meter, snapshot(32 * MIB)), still);
+    assert_eq!(meter.remaining(), None);
+    meter.update(33 * MIB, at(7_000));
+    assert_eq!(meter.standstill(), None);
+}
+
+#[test]
+fn burst_at_the_start_does_not_pass_for_the_rate() {
+    let mut meter = Meter::new(64 * MIB, at(0));
+    meter.update(4_000, at(250));
+    meter.update(4_000, at(500));
+    meter.update(4_000, at(750));
+    meter.update(4_000, at(1_000));
+    assert!((3_000..4_500).contains(&meter.rate().unwrap()), "{:?}", meter.rate());
+}
+
+#[test]
 fn rate_follows_a_path_that_changes() {
     let mut meter = Meter::new(u64::MAX, at(0));
     let mut bytes = 0;
