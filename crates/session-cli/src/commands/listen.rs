@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use session_tokio::{CloseReason, Endpoint, Incoming, Session};
+use session_tokio::{CloseCode, CloseReason, CloseSpace, ClosedBy, Endpoint, Incoming, Session};
 use smol::channel::{self, Sender};
 
 use super::admit::{Guest, admit, empty_list};
@@ -21,7 +21,7 @@ use crate::place::Existing;
 use crate::progress::Bytes;
 use crate::purpose::Purpose;
 use crate::runtime::Runtime;
-use crate::text::{count_of, printable_path};
+use crate::text::{Printable, count_of, printable_path};
 use crate::transfer::{self, News, NotReceived, close_code};
 
 /// What a listener does for its peers.
@@ -175,7 +175,13 @@ impl Server {
             Purpose::Ping => self.echo(&session).await,
             Purpose::Pair => {
                 // Its user takes a while to compare. Whatever comes of it, this side has decided.
-                let _ = session.closed().await;
+                let reason = session.closed().await;
+                if (reason.by, reason.space) == (ClosedBy::Peer, CloseSpace::Application)
+                    && reason.code == CloseCode(close_code::FAILED)
+                {
+                    let why = format!("not paired: {}; it may send all the same", Printable(reason.text.as_str()));
+                    return self.failed(Exit::Refused, &why);
+                }
                 self.say("paired", self.event("paired"));
             }
             _ => self.receive(&session, inbox).await,

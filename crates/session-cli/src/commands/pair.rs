@@ -113,7 +113,11 @@ fn not_met(error: &ConnectError, attempt: Attempt<'_>) -> Failure {
         }
         ConnectError::Ended(reason) if (reason.by, reason.code) == (ClosedBy::Peer, CloseCode::UNAUTHORIZED) => {
             let problem = format!("{place} did not let this node in");
-            Failure::new(Exit::Unauthorized, problem, "have its user type 'yes' if the fingerprints are equal")
+            Failure::new(
+                Exit::Unauthorized,
+                problem,
+                "pair again, and have its user type 'yes' if the fingerprints are equal",
+            )
         }
         error => transfer::not_connected(error, attempt),
     }

@@ -96,7 +96,10 @@ impl KnownPeers {
             Failure::new(
                 Exit::KeyFile,
                 problem,
-                format_args!("add a line '{} session-x25519 KEY' there", Printable(name)),
+                format_args!(
+                    "meet it by 'session pair ADDR --name {0}', or add a line '{0} session-x25519 KEY' there",
+                    Printable(name)
+                ),
             )
         })
     }

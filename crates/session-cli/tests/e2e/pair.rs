@@ -113,6 +113,19 @@ fn both_sides_see_both_fingerprints_and_say_yes() {
 }
 
 #[test]
+fn listener_reads_that_the_other_user_said_no() {
+    let world = World::new();
+    fs::write(world.path("authorized"), "").unwrap();
+    let mut listener = listen(&world, "yes\n");
+    let refused = pair(&world, &listener.address, "no\n", &[]);
+    assert_eq!(refused.code, Some(11), "{}", refused.errors);
+    for _ in 0..3 {
+        listener.line();
+    }
+    assert_eq!(listener.news(), "not paired: its user said no; it may send all the same");
+}
+
+#[test]
 fn who_says_no_or_nothing_lets_nobody_in() {
     for answer in ["no\n", "", "y\n", "\n"] {
         let world = World::new();
@@ -120,7 +133,7 @@ fn who_says_no_or_nothing_lets_nobody_in() {
         let mut listener = listen(&world, answer);
         let refused = pair(&world, &listener.address, "yes\n", &[]);
         let sentence = format!(
-            "{} did not let this node in; have its user type 'yes' if the fingerprints are equal",
+            "{} did not let this node in; pair again, and have its user type 'yes' if the fingerprints are equal",
             listener.address
         );
         refused.assert_failed(5, &sentence);
@@ -165,8 +178,10 @@ fn a_listener_that_does_not_pair_is_silent() {
 fn a_new_key_is_accepted_on_first_use_only_where_asked_for() {
     let world = World::new();
     let listener = listen(&world, "");
-    let sentence =
-        format!("no peer is called 'node7' in {}; add a line 'node7 session-x25519 KEY' there", known_peers(&world));
+    let sentence = format!(
+        "no peer is called 'node7' in {}; meet it by 'session pair ADDR --name node7', or add a line 'node7 session-x25519 KEY' there",
+        known_peers(&world)
+    );
     send(&world, &listener.address, &[]).assert_failed(11, &sentence);
     let sent = send(&world, &listener.address, &["--accept-new"]);
     assert_eq!(sent.code, Some(0), "{}", sent.errors);

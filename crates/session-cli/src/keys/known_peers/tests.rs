@@ -57,7 +57,8 @@ fn unknown_name_says_where_to_add_it() {
     let failure = parse("").unwrap().named("home").unwrap_err();
     assert_eq!(
         failure.to_string(),
-        "no peer is called 'home' in known_peers; add a line 'home session-x25519 KEY' there"
+        "no peer is called 'home' in known_peers; meet it by 'session pair ADDR --name home', \
+         or add a line 'home session-x25519 KEY' there"
     );
     assert_eq!(failure.exit(), Exit::KeyFile);
 }

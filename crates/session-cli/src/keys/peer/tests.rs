@@ -74,7 +74,8 @@ fn name_is_resolved_and_key_needs_no_list() {
     let failure = Peer::Name("work".to_owned()).resolve(list).unwrap_err();
     assert_eq!(
         failure.to_string(),
-        "no peer is called 'work' in known_peers; add a line 'work session-x25519 KEY' there"
+        "no peer is called 'work' in known_peers; meet it by 'session pair ADDR --name work', \
+         or add a line 'work session-x25519 KEY' there"
     );
 }
 
