@@ -1,10 +1,6 @@
 //! The stand-alone session: when its one place is free, and any call in any order.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::string::String;
-use std::{eprintln, format};
-
-use super::any_order::{Random, null_config};
+use super::any_order::{Random, STATES, null_config, run_campaigns};
 use super::*;
 use crate::endpoint::Session;
 use crate::fuzz::null::Null;
@@ -195,10 +191,6 @@ fn once_a_peer_has_asked_connect_waits_for_the_answer() {
 
 // --- any order ---
 
-const WANTED: u32 = 1_000;
-const STATES: [State; 6] =
-    [State::Closed, State::Connecting, State::SynSent, State::Handshaking, State::Established, State::Closing];
-
 /// Every public method of a stand-alone session. What it lends out is called by `any_order`.
 const METHODS: &[&str] = &[
     "handle_datagram",
@@ -378,25 +370,5 @@ fn campaign(seed: u64, calls: &mut Calls) {
 //= docs/protocol.md P-11-2 P-11-3
 #[test]
 fn any_call_of_a_stand_alone_session_in_any_order_is_total_and_all_or_nothing() {
-    let chosen = std::env::var("ANY_ORDER_SEED").ok().and_then(|seed| seed.parse().ok());
-    let mut calls: Calls = [[0; METHODS.len()]; STATES.len()];
-    let rare = |calls: &Calls| {
-        let all = (0..STATES.len()).flat_map(|state| (0..METHODS.len()).map(move |method| (state, method)));
-        let rare: Vec<String> = all
-            .filter(|(state, method)| calls[*state][*method] < WANTED)
-            .map(|(state, method)| format!("{:?}/{}", STATES[state], METHODS[method]))
-            .collect();
-        rare
-    };
-    for seed in chosen.map_or(0..100, |seed: u64| seed..seed + 1) {
-        let outcome = catch_unwind(AssertUnwindSafe(|| campaign(seed, &mut calls)));
-        if let Err(panic) = outcome {
-            eprintln!("seed {seed}: ANY_ORDER_SEED={seed} cargo test -p session-core --lib single");
-            resume_unwind(panic);
-        }
-        if rare(&calls).is_empty() {
-            break;
-        }
-    }
-    assert!(chosen.is_some() || rare(&calls).is_empty(), "fewer than {WANTED} calls of {:?}", rare(&calls));
+    run_campaigns("single", METHODS, 100, campaign);
 }
