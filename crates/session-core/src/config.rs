@@ -132,6 +132,12 @@ impl Config {
         Ok(())
     }
 
+    /// The place of a pre-shared key, counted from 1; 0 is none.
+    pub(crate) fn psk_place(&self, name: Option<&PskName>) -> u16 {
+        let place = name.and_then(|name| self.psks.iter().position(|(other, _)| other == name));
+        place.map_or(0, |place| u16::try_from(place).unwrap_or(u16::MAX).saturating_add(1))
+    }
+
     pub(crate) fn psk(&self, name: &[u8]) -> Option<&Secret> {
         self.psks.iter().find(|(other, _)| other.as_bytes() == name).map(|(_, secret)| secret)
     }

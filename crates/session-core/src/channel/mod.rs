@@ -227,9 +227,14 @@ impl Channel {
         self.outbox.release(pool);
     }
 
-    /// Messages that stand alone have begun to leave: they cannot leave again as if they had not.
+    /// Messages that are sent only once have begun to leave: they cannot leave again as if they had not.
     pub(crate) fn has_begun_for_good(&self) -> bool {
-        self.mode != ChannelMode::ReliableOrdered && self.outbox.highest_sent() > 0
+        self.mode == ChannelMode::Unreliable && self.outbox.highest_sent() > 0
+    }
+
+    /// The application has begun to send.
+    pub(crate) fn has_sending(&self) -> bool {
+        self.outbox.write_offset() > 0 || self.outbox.is_streaming()
     }
 
     /// Everything that was to be sent; nothing is left.

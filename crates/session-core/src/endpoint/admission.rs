@@ -5,7 +5,7 @@ use super::{Endpoint, name_of};
 use crate::action::{CarrierConfig, Link};
 use crate::crypto::{Provider, marks};
 use crate::handshake::{
-    HELLO_LENGTH, MAX_HANDSHAKE_PACKET, VerifiedReply, verify_finish, verify_hello, verify_reply, write_reply,
+    HELLO_LENGTH, MAX_HANDSHAKE_PACKET, VerifiedReply, psk_name, verify_finish, verify_hello, verify_reply, write_reply,
 };
 use crate::reason::{CloseReason, ClosedBy, DiscardReason};
 use crate::session::{Phase, SessionCore};
@@ -46,7 +46,8 @@ impl<P: Provider> Endpoint<P> {
         if verified.peer().is_some_and(|peer| self.pending_peers.find(name_of_peer(peer)).is_some()) {
             return Err(DiscardReason::PeerPending);
         }
-        if verified.peer().is_some_and(|peer| self.insists(peer)) {
+        let psk_place = self.settings.config.psk_place(psk_name(&hello).as_ref());
+        if verified.peer().is_some_and(|peer| self.insists(peer, psk_place)) {
             return Err(DiscardReason::PeerPending);
         }
 
@@ -119,10 +120,9 @@ impl<P: Provider> Endpoint<P> {
             return Err(DiscardReason::Mark);
         }
         let verified = verify_reply(&self.shared, &self.settings, attempt, reply, carrier.max_datagram)?;
-        if let (VerifiedReply::Agreed(_), Some(peer)) =
-            (&verified, self.slots.at(slot).and_then(SessionCore::peer).copied())
-        {
-            self.drop_crossing(&peer);
+        let ours = self.slots.at(slot).and_then(|core| Some((*core.peer()?, core.psk_place())));
+        if let (VerifiedReply::Agreed(_), Some((peer, psk_place))) = (&verified, ours) {
+            self.drop_crossing(&peer, psk_place);
         }
         self.with(slot, |core, context| match verified {
             VerifiedReply::Agreed(reply) => core.on_reply(context, reply),

@@ -3,13 +3,15 @@
 use super::route::name_of_peer;
 use super::{Endpoint, name_of};
 use crate::crypto::{Provider, PublicKey};
-use crate::session::Phase;
+use crate::session::{Phase, SessionCore};
 
 impl<P: Provider> Endpoint<P> {
-    /// The slot of our attempt at a peer.
-    fn own_attempt(&self, peer: &PublicKey) -> Option<u32> {
+    /// The slot of our attempt at a peer, under the same pre-shared key: who asked for one must not be given a session without.
+    fn own_attempt(&self, peer: &PublicKey, psk_place: u16) -> Option<u32> {
         let mut slots = self.sessions_of(peer.peer_id()).map(|id| id.slot);
-        slots.find(|slot| self.slots.at(*slot).is_some_and(|core| core.is_own_attempt() && core.peer() == Some(peer)))
+        let is_it =
+            |core: &SessionCore| core.is_own_attempt() && core.peer() == Some(peer) && core.psk_place() == psk_place;
+        slots.find(|slot| self.slots.at(*slot).is_some_and(is_it))
     }
 
     /// Our name is the greater: our attempt comes before the peer's.
@@ -18,15 +20,16 @@ impl<P: Provider> Endpoint<P> {
     }
 
     /// Whether a Hello of the peer is to be left without an answer, because ours is to be answered.
-    pub(super) fn insists(&self, peer: &PublicKey) -> bool {
-        let attempt = self.own_attempt(peer).and_then(|slot| self.slots.at(slot));
+    pub(super) fn insists(&self, peer: &PublicKey, psk_place: u16) -> bool {
+        let attempt = self.own_attempt(peer, psk_place).and_then(|slot| self.slots.at(slot));
         self.is_greater_than(peer) && attempt.is_some_and(|core| core.insists(self.now))
     }
 
     /// The peer has answered our attempt, so what came of its own is nothing. Only the greater may say so.
-    pub(super) fn drop_crossing(&mut self, peer: &PublicKey) {
+    pub(super) fn drop_crossing(&mut self, peer: &PublicKey, psk_place: u16) {
         if self.is_greater_than(peer)
             && let Some(slot) = self.pending_peers.find(name_of_peer(peer))
+            && self.slots.at(slot).is_some_and(|core| core.psk_place() == psk_place)
         {
             self.with(slot, |core, context| core.expire(context, None));
         }
@@ -36,7 +39,7 @@ impl<P: Provider> Endpoint<P> {
     pub(super) fn join_crossing(&mut self, slot: u32) {
         let Some(core) = self.slots.at(slot).filter(|core| core.is_unanswered()) else { return };
         let (asks, Some(peer)) = (core.is_asking(), core.peer().copied()) else { return };
-        let Some(own) = self.own_attempt(&peer) else { return };
+        let Some(own) = self.own_attempt(&peer, core.psk_place()) else { return };
         // The peer has answered the greater's attempt, and drops its own when it hears CONNECT.
         let answered = self.slots.at(own).is_some_and(|core| core.phase() == Phase::Handshaking);
         if answered && self.is_greater_than(&peer) {

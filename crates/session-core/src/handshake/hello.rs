@@ -45,6 +45,8 @@ impl VerifiedHello {
 pub(crate) struct AnsweredHello {
     pub(crate) attempt: Attempt,
     pub(crate) remote_id: ReceiverId,
+    /// The pre-shared key under which it was written.
+    pub(crate) psk: Option<PskName>,
     /// The peer and what is agreed with it; on first contact Finish brings both.
     pub(crate) agreed: Option<(PublicKey, Agreed)>,
 }
@@ -172,15 +174,20 @@ pub(crate) fn write_reply<P: Provider>(
         VerifiedHello::Unknown { noise } => {
             let (_, noise) =
                 noise.write_message_2(&local, ephemeral, payload, message).map_err(|_| DiscardReason::Handshake)?;
-            let psk = hello.psk_id.and_then(|name| PskName::new(name.as_bytes()).ok());
-            (Some(Awaiting { noise, psk }), None)
+            (Some(Awaiting { noise, psk: psk_name(hello) }), None)
         }
     };
     let packet = packet.get_mut(..layout.length).ok_or(DiscardReason::Parameters)?;
     let mac1_key = if first_contact { marks::mac1_key(None) } else { settings.mac1_key };
     mark(packet, layout.authenticated_by_mac1.end, &mac1_key).ok_or(DiscardReason::Parameters)?;
     let reply = Blob::store(&mut shared.memory.pool, packet).ok_or(DiscardReason::NoMemory)?;
-    Ok(AnsweredHello { attempt: Attempt::responder(hello.mac1, awaiting, reply), remote_id: hello.source, agreed })
+    let attempt = Attempt::responder(hello.mac1, awaiting, reply);
+    Ok(AnsweredHello { attempt, remote_id: hello.source, psk: psk_name(hello), agreed })
+}
+
+/// The name of the pre-shared key that a Hello names.
+pub(crate) fn psk_name(hello: &Hello<'_>) -> Option<PskName> {
+    hello.psk_id.and_then(|name| PskName::new(name.as_bytes()).ok())
 }
 
 /// The pre-shared key a Hello names. An unknown name looks like a wrong tag.

@@ -7,7 +7,7 @@ mod reply;
 
 pub(crate) use attempt::{Attempt, AttemptOutcome, Awaiting, InitiatorNoise};
 pub(crate) use finish::{VerifiedFinish, verify_finish};
-pub(crate) use hello::{AnsweredHello, HELLO_LENGTH, verify_hello, write_hello, write_reply};
+pub(crate) use hello::{AnsweredHello, HELLO_LENGTH, psk_name, verify_hello, write_hello, write_reply};
 pub(crate) use reply::{AgreedReply, VerifiedReply, verify_reply};
 
 use crate::crypto::keys::SessionSecrets;

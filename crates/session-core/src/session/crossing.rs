@@ -50,9 +50,13 @@ impl SessionCore {
     }
 
     /// The peer's session goes on in place of our attempt at the same peer: it is accepted, with what CONNECT was to carry, takes over
-    /// what was to be sent and the name, and leaves its own name behind. `false` and no change if the attempt has come too far, or for want of memory.
+    /// what was to be sent and the name, and leaves its own name behind. `false` and no change if the
+    /// attempt has come too far, if the application has given this session data of its own, or for want of memory.
     pub(crate) fn replace<P: Provider>(&mut self, context: &mut Context<'_, P>, attempt: &mut Self) -> bool {
         let mut bytes = [0; ControlMessage::MAX_LENGTH];
+        if self.channels.iter(&context.shared.memory).skip(1).any(Channel::has_sending) {
+            return false;
+        }
         let Some(connect) = attempt.queued_connect(&context.shared.memory, &mut bytes) else { return false };
         let Ok(ControlMessage::Connect { user_data }) = ControlMessage::parse(connect) else { return false };
         if self.answer_accept(context, user_data.as_bytes()).is_err() {

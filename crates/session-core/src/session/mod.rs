@@ -42,7 +42,7 @@ use crate::action::{Event, Link};
 use crate::crypto::keys::SessionSecrets;
 use crate::crypto::replay::ReplayWindow;
 use crate::crypto::{Provider, PublicKey};
-use crate::handshake::{Agreed, AgreedReply, AnsweredHello, Attempt, VerifiedFinish};
+use crate::handshake::{Agreed, AgreedReply, AnsweredHello, Attempt, InitiatorNoise, VerifiedFinish};
 use crate::ids::{ChannelId, Role, SessionId, Uid};
 use crate::memory::Memory;
 use crate::optional::OptionalNumber;
@@ -85,6 +85,8 @@ struct Remote {
     /// On first contact unknown until the peer has shown it.
     key: Option<PublicKey>,
     first_contact: bool,
+    /// The place of the pre-shared key in use; 0 is none.
+    psk: u16,
     node_type: u8,
     capabilities: u64,
 }
@@ -139,8 +141,11 @@ impl SessionCore {
         link: Link,
         attempt: Attempt,
     ) -> Self {
-        let peer = attempt.noise().and_then(|(noise, _)| noise.responder()).copied();
+        let (noise, psk) = attempt.noise().unzip();
+        let peer = noise.and_then(InitiatorNoise::responder).copied();
+        let psk_place = context.settings.config.psk_place(psk.flatten());
         let mut session = Self::new(context, id, Role::Initiator, peer, local_id, link);
+        session.peer.psk = psk_place;
         session.keep_attempt(&mut context.shared.memory, attempt);
         session
     }
@@ -152,11 +157,12 @@ impl SessionCore {
         link: Link,
         hello: AnsweredHello,
     ) -> Self {
-        let AnsweredHello { attempt, remote_id, agreed } = hello;
+        let AnsweredHello { attempt, remote_id, psk, agreed } = hello;
         let peer = agreed.as_ref().map(|(peer, _)| *peer);
         let mut session = Self::new(context, id, Role::Responder, peer, local_id, link);
         session.keep_attempt(&mut context.shared.memory, attempt);
         session.remote_id = Some(remote_id);
+        session.peer.psk = context.settings.config.psk_place(psk.as_ref());
         if let Some((_, Agreed { secrets, parameters, fits })) = agreed {
             session.control.unfit = !fits;
             session.adopt(context.settings, context.shared, secrets, &parameters);
@@ -313,6 +319,11 @@ impl SessionCore {
         self.peer.key.as_ref()
     }
 
+    /// The place of the pre-shared key that was used, or is to be, among those of the configuration; 0 is none.
+    pub(crate) fn psk_place(&self) -> u16 {
+        self.peer.psk
+    }
+
     pub(crate) fn is_first_contact(&self) -> bool {
         self.peer.first_contact
     }
@@ -457,8 +468,9 @@ impl SessionCore {
 
 impl Remote {
     fn digest_into(&self, hash: &mut StateHash) {
-        let Self { key, first_contact, node_type, capabilities } = self;
+        let Self { key, first_contact, psk, node_type, capabilities } = self;
         hash.bytes(key.as_ref().map_or(&[], |key| key.as_bytes()));
+        hash.u64(u64::from(*psk));
         hash.flag(*first_contact);
         hash.u64(u64::from(*node_type));
         hash.u64(*capabilities);

@@ -3,6 +3,8 @@
 use std::format;
 
 use super::*;
+use crate::channel_config::ChannelMode;
+use crate::config::PskName;
 use crate::ids::Role;
 use crate::session::State;
 
@@ -37,6 +39,14 @@ impl Crossing {
             sent: [0; 2],
             events: [Vec::new(), Vec::new()],
         }
+    }
+
+    /// The same with the channel of messages in another mode.
+    fn with_mode(lost: [u32; 2], mode: ChannelMode) -> Self {
+        let mut crossing = Self::new(lost);
+        let channels = [ChannelConfig::new(CHANNEL, mode)];
+        crossing.ends = crossing.addresses.map(|number| endpoint_with(number, small_limits(), &channels));
+        crossing
     }
 
     fn connect(&mut self, side: usize) {
@@ -77,7 +87,7 @@ impl Crossing {
         loop {
             self.pump();
             let deadlines = self.ends.iter().filter_map(|end| end.next_deadline()).map(|deadline| deadline.at);
-            let next = deadlines.chain(self.on_the_way.iter().map(|packet| packet.0)).min().unwrap_or(end);
+            let next = deadlines.chain(self.on_the_way.iter().map(|packet| packet.0)).min().unwrap_or(Instant::MAX);
             if next > end {
                 self.now = end;
                 return;
@@ -99,6 +109,19 @@ impl Crossing {
 
     /// One session, under the handles both applications hold, with everything they gave it.
     fn check(&mut self, case: &str) {
+        self.check_sessions(case);
+        for side in [0, 1] {
+            let mut data = [0; 2000];
+            let mut session = self.ends[side].session_mut(self.ids[side].unwrap(), self.now).unwrap();
+            for byte in 0..3 {
+                assert_eq!(session.recv(&mut data, CHANNEL), Ok(Some(500)), "{case}: end {side}");
+                assert_eq!(data[..500], [byte + 10 * (1 - side) as u8; 500], "{case}: end {side}");
+            }
+            assert_eq!(session.recv(&mut data, CHANNEL), Ok(None), "{case}");
+        }
+    }
+
+    fn check_sessions(&self, case: &str) {
         let sessions = [0, 1].map(|side| self.ends[side].session(self.ids[side].unwrap()));
         for (side, session) in sessions.iter().enumerate() {
             let session = session.as_ref().unwrap_or_else(|| panic!("{case}: end {side} has lost its handle"));
@@ -117,15 +140,6 @@ impl Crossing {
         let [smaller, greater] = sessions.map(Option::unwrap);
         assert_eq!(smaller.uid(), greater.uid(), "{case}");
         assert_ne!(smaller.role(), greater.role(), "{case}");
-        for side in [0, 1] {
-            let mut data = [0; 2000];
-            let mut session = self.ends[side].session_mut(self.ids[side].unwrap(), self.now).unwrap();
-            for byte in 0..3 {
-                assert_eq!(session.recv(&mut data, CHANNEL), Ok(Some(500)), "{case}: end {side}");
-                assert_eq!(data[..500], [byte + 10 * (1 - side) as u8; 500], "{case}: end {side}");
-            }
-            assert_eq!(session.recv(&mut data, CHANNEL), Ok(None), "{case}");
-        }
     }
 
     fn role(&self, side: usize) -> Role {
@@ -145,6 +159,31 @@ fn attempts_that_cross_become_one_session_whatever_is_lost() {
         crossing.check(&format!("lost {lost:?}"));
         if lost[1] & 7 == 0 && lost[0] & 7 == 0 {
             assert_eq!(crossing.role(1), Role::Initiator, "the greater stays initiator: {lost:?}");
+        }
+    }
+}
+
+//= docs/protocol.md P-4.4-2
+#[test]
+fn attempts_that_cross_become_one_session_in_a_mode_without_order() {
+    for lost in 0..256_u32 {
+        let lost = [lost & 15, lost >> 4];
+        let mut crossing = Crossing::with_mode(lost, ChannelMode::ReliableUnordered);
+        crossing.connect(0);
+        crossing.connect(1);
+        crossing.run(Duration::from_secs(9));
+        crossing.check_sessions(&format!("lost {lost:?}"));
+        for side in [0, 1] {
+            let mut data = [0; 2000];
+            let mut session = crossing.ends[side].session_mut(crossing.ids[side].unwrap(), crossing.now).unwrap();
+            let mut first_bytes = Vec::new();
+            while let Some(length) = session.recv(&mut data, CHANNEL).unwrap() {
+                assert_eq!(length, 500);
+                first_bytes.push(data[0]);
+            }
+            first_bytes.sort_unstable();
+            let from = 10 * (1 - side) as u8;
+            assert_eq!(first_bytes, [from, from + 1, from + 2], "lost {lost:?}");
         }
     }
 }
@@ -195,5 +234,86 @@ fn a_replayed_hello_neither_ends_nor_delays_an_attempt() {
         crossing.run(Duration::from_secs(8));
         assert_eq!(crossing.ends[side].session(id).unwrap().state(), State::Established);
         assert_eq!(crossing.ends[side].session_count(), 1, "the slot it made is gone");
+    }
+}
+
+impl Crossing {
+    /// End 0 connects alone, and its first packets after the handshake wait; returns them.
+    fn smaller_asks(&mut self, psk: Option<&PskName>) -> Vec<(Instant, usize, Vec<u8>)> {
+        self.begin(0, psk);
+        for _ in 0..2 {
+            self.pump();
+            self.hand_over();
+        }
+        self.pump();
+        core::mem::take(&mut self.on_the_way)
+    }
+
+    fn begin(&mut self, side: usize, psk: Option<&PskName>) {
+        let peer = Peer::Known { key: self.ends[1 - side].public_key(), psk };
+        let way = link(self.addresses[side], self.addresses[1 - side]);
+        self.ids[side] = Some(self.ends[side].connect(peer, way, ConnectOptions::default(), self.now).unwrap());
+    }
+
+    fn hand_over(&mut self) {
+        for (_, to, mut packet) in core::mem::take(&mut self.on_the_way) {
+            let way = link(self.addresses[to], self.addresses[1 - to]);
+            let _ = self.ends[to].handle_datagram(&mut packet, Arrival { link: way, ecn: None }, self.now);
+        }
+    }
+}
+
+/// Who asked for a pre-shared key must not be given a session without: the peer's key alone may be in other hands.
+//= docs/protocol.md P-4.4-4
+#[test]
+fn attempts_under_different_pre_shared_keys_do_not_cross() {
+    let name = PskName::new(b"both").unwrap();
+    for [theirs, ours] in [[None, Some(&name)], [Some(&name), None], [Some(&name), Some(&name)], [None, None]] {
+        let mut crossing = Crossing::new([0; 2]);
+        crossing.ends = crossing.addresses.map(|number| {
+            let mut config = Config::new(StaticKey::new(&RustCrypto, Secret::new([number; 32])), "test");
+            config.psks.push((name, Secret::new([9; 32])));
+            Endpoint::new(config, small_limits(), RustCrypto, Seed::new([number; 32])).unwrap()
+        });
+        let connect = crossing.smaller_asks(theirs);
+        crossing.begin(1, ours);
+        crossing.pump();
+        crossing.on_the_way = connect;
+        crossing.hand_over();
+        let own = crossing.ends[1].session(crossing.ids[1].unwrap()).unwrap();
+        let joined = own.state() == State::Established;
+        assert_eq!(joined, theirs == ours, "{theirs:?} {ours:?}");
+        assert_eq!(crossing.ends[1].session_count(), if joined { 1 } else { 2 });
+        crossing.pump();
+        let asked = crossing.events[1].iter().any(|event| matches!(event, Event::Incoming(_)));
+        assert_eq!(asked, !joined, "the application decides");
+    }
+}
+
+/// What the application gave the peer's session before it accepted it is neither replaced nor left in memory.
+#[test]
+fn a_session_that_was_given_data_is_not_taken_over() {
+    let mut crossing = Crossing::new([0; 2]);
+    crossing.on_the_way = crossing.smaller_asks(None);
+    crossing.hand_over();
+    let asking = crossing.ends[1].sessions().next().unwrap();
+    crossing.ends[1].session_mut(asking, crossing.now).unwrap().send(&[1; 400], CHANNEL).unwrap();
+    crossing.begin(1, None);
+    let id = crossing.ids[0].unwrap();
+    crossing.ends[0].session_mut(id, crossing.now).unwrap().send(b"more", CHANNEL).unwrap();
+    let mut out = vec![0; 2000];
+    let Action::Transmit(transmit) = crossing.ends[0].poll_action(&mut out, crossing.now) else { panic!() };
+    crossing.on_the_way.push((crossing.now, 1, out[..transmit.len].to_vec()));
+    crossing.hand_over();
+    assert_eq!(crossing.ends[1].session_count(), 2);
+    for end in &mut crossing.ends {
+        for id in end.sessions().collect::<Vec<_>>() {
+            end.session_mut(id, crossing.now).unwrap().abort(0, "");
+        }
+    }
+    crossing.run(Duration::from_secs(60));
+    for end in &crossing.ends {
+        let pool = &end.shared.memory.pool;
+        assert_eq!((end.session_count(), pool.free(), pool.promised()), (0, pool.capacity(), 0));
     }
 }
