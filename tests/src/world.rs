@@ -31,6 +31,8 @@ pub struct Setup {
     pub max_datagram: u16,
     /// Whether it accepts whoever asks.
     pub accepts: bool,
+    /// The node whose static key it has too; it has one of its own otherwise.
+    pub key_of: Option<usize>,
     /// The secret of its pre-shared key, if it has one; [`PSK`] is its name.
     pub psk: Option<[u8; 32]>,
 }
@@ -68,6 +70,7 @@ impl Default for Setup {
             channels: (16..19).map(|id| ChannelId(id).into()).collect(),
             max_datagram: 1200,
             accepts: true,
+            key_of: None,
             psk: None,
         }
     }
@@ -153,14 +156,15 @@ impl<P: Provider> World<P> {
     /// If `setup` cannot work.
     pub fn add(&mut self, setup: &Setup, provider: P) -> usize {
         let number = self.nodes.len();
-        let material = |purpose: u64| -> [u8; 32] {
+        let material = |number: usize, purpose: u64| -> [u8; 32] {
             let mut hash = Sha256::new();
             for word in [self.seed, number as u64, purpose] {
                 hash.update(word.to_be_bytes());
             }
             hash.finalize().into()
         };
-        let mut config = Config::new(StaticKey::new(&provider, Secret::new(material(0))), "session-tests");
+        let key = StaticKey::new(&provider, Secret::new(material(setup.key_of.unwrap_or(number), 0)));
+        let mut config = Config::new(key, "session-tests");
         config.channels = setup.channels.clone();
         config.carriers = vec![CarrierConfig::udp(setup.max_datagram)];
         config.timeouts = setup.timeouts.clone();
@@ -168,8 +172,8 @@ impl<P: Provider> World<P> {
             config.psks.push((PskName::new(PSK).expect("a name"), Secret::new(secret)));
         }
         config.second_session = SecondSession::KeepBoth;
-        let endpoint =
-            Endpoint::new(config, setup.limits.clone(), provider, Seed::new(material(1))).expect("a setup that works");
+        let endpoint = Endpoint::new(config, setup.limits.clone(), provider, Seed::new(material(number, 1)))
+            .expect("a setup that works");
         self.nodes.push(Node {
             buffer: vec![0; endpoint.max_datagram()],
             endpoint,

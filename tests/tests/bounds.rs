@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use session_core::{Limits, MAX_TEXT, MAX_USER_DATA, MIN_UDP_DATAGRAM};
+use session_core::{Limits, MAX_TENTATIVE_PER_PEER, MAX_TEXT, MAX_USER_DATA, MIN_UDP_DATAGRAM};
 
 /// Every bound, what it bounds, and what happens there. Destructured, so that a new limit breaks the build here.
 fn table() -> String {
@@ -19,7 +19,7 @@ fn table() -> String {
         mailbox_blocks,
         record_blocks,
     } = Limits::default();
-    let rows: [(&str, u64, &str, &str); 13] = [
+    let rows: [(&str, u64, &str, &str); 14] = [
         (
             "sessions",
             sessions.into(),
@@ -64,6 +64,12 @@ fn table() -> String {
             record_blocks.into(),
             "blocks of records of packets on their way",
             "no more data until an acknowledgement",
+        ),
+        (
+            "MAX_TENTATIVE_PER_PEER",
+            MAX_TENTATIVE_PER_PEER as u64,
+            "responder slots of one peer that have not proved themselves",
+            "a Hello is discarded: `PeerPending`",
         ),
         (
             "MAX_USER_DATA",

@@ -131,7 +131,7 @@ pub use crypto::{
 };
 pub use endpoint::{Endpoint, Session, SessionMut, SessionRef};
 pub use ids::{ChannelId, MessageId, PeerId, Role, SessionId, Uid};
-pub use limits::{Limits, MAX_TEXT, MAX_USER_DATA, MIN_UDP_DATAGRAM};
+pub use limits::{Limits, MAX_TENTATIVE_PER_PEER, MAX_TEXT, MAX_USER_DATA, MIN_UDP_DATAGRAM};
 pub use reason::{
     AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, ConfigError, ConnectError, DiscardReason, Discards,
     ExtendError, RecvError, SendError, Text,

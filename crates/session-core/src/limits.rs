@@ -7,6 +7,7 @@
 /// |---|---|---|
 /// | sessions, whatever their state | `sessions` | `connect` says `TooManySessions`, a Hello is discarded `SessionsFull` |
 /// | unconfirmed responder slots | `pending` | a Hello is discarded `PendingFull` |
+/// | unconfirmed responder slots of one peer | [`MAX_TENTATIVE_PER_PEER`] | a Hello is discarded `PeerPending` |
 /// | payload, sent records, handshake messages | `pool_blocks` × `block_size` | send says `Blocked`; received data is not acknowledged (`NoMemory`) |
 /// | expanded keys | `hot_keys` | the coldest is expanded again when needed |
 /// | received, unread positions of a session | `session_window` | the peer's credit ends |
@@ -58,6 +59,9 @@ impl Default for Limits {
 
 /// Channels one session has open at most: the control channel and fifteen of the application's.
 pub(crate) const CHANNELS: usize = 16;
+/// Unconfirmed responder slots of one peer: so many senders of one key begin at once, and so many Hellos of it, recorded and
+/// replayed, hold up none.
+pub const MAX_TENTATIVE_PER_PEER: usize = 4;
 /// Positions of credit on the control channel (protocol §4.3).
 pub(crate) const CONTROL_WINDOW: u64 = 1024;
 /// Datagram bytes every UDP path carries (RFC 9000 §14).

@@ -27,7 +27,7 @@ pub enum DiscardReason {
     Handshake,
     /// A handshake payload with refused parameters.
     Parameters,
-    /// A Hello or Finish while its peer has another attempt pending.
+    /// A Hello or Finish while its peer has as many attempts pending as it may, or a pending Hello over another link.
     PeerPending,
     /// A Hello while all responder slots are taken.
     PendingFull,

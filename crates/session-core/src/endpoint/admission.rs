@@ -3,10 +3,11 @@
 use super::route::{name_of_hello, name_of_peer};
 use super::{Endpoint, name_of};
 use crate::action::{CarrierConfig, Link};
-use crate::crypto::{Provider, marks};
+use crate::crypto::{Provider, PublicKey, marks};
 use crate::handshake::{
     HELLO_LENGTH, MAX_HANDSHAKE_PACKET, VerifiedReply, psk_name, verify_finish, verify_hello, verify_reply, write_reply,
 };
+use crate::limits::MAX_TENTATIVE_PER_PEER;
 use crate::reason::{CloseReason, ClosedBy, DiscardReason};
 use crate::session::{Phase, SessionCore};
 use crate::shared::Context;
@@ -32,8 +33,8 @@ impl<P: Provider> Endpoint<P> {
         if carrier.padding && datagram.len() < HELLO_LENGTH {
             return Err(DiscardReason::Undersized);
         }
-        if self.repeat_reply(&hello, link) {
-            return Ok(());
+        if let Some(slot) = self.slot_of_hello(&hello.mac1) {
+            return self.repeat_reply(slot, link);
         }
         if self.pending >= self.settings.limits.pending {
             return Err(DiscardReason::PendingFull);
@@ -43,7 +44,7 @@ impl<P: Provider> Endpoint<P> {
         }
         let context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
         let verified = verify_hello(&context, &hello)?;
-        if verified.peer().is_some_and(|peer| self.pending_peers.find(name_of_peer(peer)).is_some()) {
+        if verified.peer().is_some_and(|peer| self.has_all_tentative_slots(peer)) {
             return Err(DiscardReason::PeerPending);
         }
         let psk_place = self.settings.config.psk_place(psk_name(&hello).as_ref());
@@ -69,17 +70,28 @@ impl<P: Provider> Endpoint<P> {
         }
     }
 
-    /// A Hello that was answered before gets the same Reply again (P-4.2-5).
-    fn repeat_reply(&mut self, hello: &Hello<'_>, link: &Link) -> bool {
-        let Some(slot) = self.hellos.find(name_of_hello(&hello.mac1)) else { return false };
-        let same = self
-            .slots
-            .at(slot)
-            .is_some_and(|core| core.mac1_of_hello(&self.shared.memory) == Some(hello.mac1) && core.link() == *link);
-        if same {
-            self.with(slot, |core, context| core.queue_reply(&mut context.shared.memory));
+    /// The tentative slot that answers this very Hello. Its mac1 is over all of its bytes.
+    pub(super) fn slot_of_hello(&self, mac1: &[u8; 16]) -> Option<u32> {
+        let answers = |core: &SessionCore| core.mac1_of_hello(&self.shared.memory) == Some(*mac1);
+        self.hellos.find_all(name_of_hello(mac1)).find(|slot| self.slots.at(*slot).is_some_and(answers))
+    }
+
+    /// A Hello that was answered before gets the same Reply again (P-4.2-5), and nothing over another link: it may be a replay (P-4.2-8).
+    fn repeat_reply(&mut self, slot: u32, link: &Link) -> Result<(), DiscardReason> {
+        if self.slots.at(slot).is_none_or(|core| core.link() != *link) {
+            return Err(DiscardReason::PeerPending);
         }
-        same
+        self.with(slot, |core, context| core.queue_reply(&mut context.shared.memory));
+        Ok(())
+    }
+
+    /// Tentative slots of `peer`.
+    pub(super) fn tentative_slots(&self, peer: &PublicKey) -> impl Iterator<Item = u32> {
+        self.pending_peers.find_all(name_of_peer(peer))
+    }
+
+    fn has_all_tentative_slots(&self, peer: &PublicKey) -> bool {
+        self.tentative_slots(peer).count() >= MAX_TENTATIVE_PER_PEER
     }
 
     fn is_pairing(&self) -> bool {
@@ -153,10 +165,10 @@ impl<P: Provider> Endpoint<P> {
             return Err(DiscardReason::Mark);
         }
         let verified = verify_finish(&self.shared, &self.settings, attempt, &finish)?;
-        let peer = name_of_peer(&verified.peer);
-        if self.pending_peers.find(peer).is_some() {
+        if self.has_all_tentative_slots(&verified.peer) {
             return Err(DiscardReason::PeerPending);
         }
+        let peer = name_of_peer(&verified.peer);
         self.with(slot, |core, context| core.on_finish(context, verified));
         self.pending_peers.insert(peer, slot);
         Ok(())

@@ -3,6 +3,7 @@
 use super::Endpoint;
 use crate::crypto::Provider;
 use crate::ids::SessionId;
+use crate::limits::MAX_TENTATIVE_PER_PEER;
 use crate::memory::Memory;
 use crate::session::Phase;
 
@@ -22,11 +23,29 @@ impl<P: Provider> Endpoint<P> {
         let tentative = self.slots.iter().filter(|(_, core)| core.phase() == Phase::Tentative).count();
         assert_eq!(tentative, self.pending as usize, "tentative slots are counted wrong");
         assert!(self.pending <= self.settings.limits.pending, "more tentative slots than allowed");
+        assert_eq!(self.routes.used(), self.slots.used() as usize, "one name for each session");
+        self.assert_tentative_slots_are_found();
         if self.session_count() == 0 {
             assert_eq!((pool.free(), pool.promised()), (pool.capacity(), 0), "blocks are held by nobody");
             let Memory { pool: _, channels, mailboxes, attempts, reasons } = &self.shared.memory;
             let used = [channels.used(), mailboxes.used(), attempts.used(), reasons.used()];
             assert_eq!(used, [0; 4], "records are held by nobody");
         }
+    }
+
+    fn assert_tentative_slots_are_found(&self) {
+        let mut of_peers = 0;
+        for (slot, core) in self.slots.iter().filter(|(_, core)| core.phase() == Phase::Tentative) {
+            let mac1 = core.mac1_of_hello(&self.shared.memory);
+            assert!(mac1.is_some_and(|mac1| self.slot_of_hello(&mac1) == Some(slot)), "one slot for each Hello");
+            if let Some(peer) = core.peer() {
+                of_peers += 1;
+                let slots = self.tentative_slots(peer);
+                assert_eq!(slots.filter(|of_peer| *of_peer == slot).count(), 1, "a slot is not found by its peer");
+                assert!(self.tentative_slots(peer).count() <= MAX_TENTATIVE_PER_PEER, "one peer has too many");
+            }
+        }
+        let found = [self.hellos.used(), self.pending_peers.used()];
+        assert_eq!(found, [self.pending as usize, of_peers], "slots that are gone are found");
     }
 }

@@ -1,8 +1,8 @@
 //! Attempts that cross: both peers connect at once (protocol §4.4).
 
-use super::route::name_of_peer;
 use super::{Endpoint, name_of};
 use crate::crypto::{Provider, PublicKey};
+use crate::limits::MAX_TENTATIVE_PER_PEER;
 use crate::session::{Phase, SessionCore};
 
 impl<P: Provider> Endpoint<P> {
@@ -27,10 +27,14 @@ impl<P: Provider> Endpoint<P> {
 
     /// The peer has answered our attempt, so what came of its own is nothing. Only the greater may say so.
     pub(super) fn drop_crossing(&mut self, peer: &PublicKey, psk_place: u16) {
-        if self.is_greater_than(peer)
-            && let Some(slot) = self.pending_peers.find(name_of_peer(peer))
-            && self.slots.at(slot).is_some_and(|core| core.psk_place() == psk_place)
-        {
+        if !self.is_greater_than(peer) {
+            return;
+        }
+        // Which of its attempts the peer gives up is not known here; each that ends leaves the table.
+        let crosses = |core: &SessionCore| core.peer() == Some(peer) && core.psk_place() == psk_place;
+        for _ in 0..MAX_TENTATIVE_PER_PEER {
+            let slot = self.tentative_slots(peer).find(|slot| self.slots.at(*slot).is_some_and(crosses));
+            let Some(slot) = slot else { return };
             self.with(slot, |core, context| core.expire(context, None));
         }
     }
@@ -61,7 +65,8 @@ impl<P: Provider> Endpoint<P> {
             return;
         };
         self.directory.leave(own);
-        self.routes.remove(name_of(&session.local_id()));
+        self.routes.remove(name_of(&attempt.local_id()), own);
+        self.routes.remove(name_of(&session.local_id()), slot);
         self.routes.insert(name_of(&session.local_id()), own);
         self.slots.put(own, session);
         self.slots.put(slot, attempt);

@@ -53,8 +53,8 @@ impl<P: Provider> Endpoint<P> {
         if before == Phase::Tentative && after != Phase::Tentative {
             self.pending -= 1;
             if let Some((hello, peer)) = tentative {
-                self.hellos.remove(hello);
-                peer.inspect(|peer| self.pending_peers.remove(*peer));
+                self.hellos.remove(hello, slot);
+                peer.inspect(|peer| self.pending_peers.remove(*peer, slot));
             }
         }
         self.refile(slot);

@@ -20,7 +20,7 @@ struct Entry {
     slot: u32,
 }
 
-/// A table from 64-bit names to slots: open addressing, linear probing, at most half full.
+/// A table from 64-bit names to slots: open addressing, linear probing, at most half full. One name may stand for several slots.
 pub(super) struct Routes {
     entries: Vec<Entry>,
     used: usize,
@@ -35,6 +35,12 @@ impl Routes {
         let size = (capacity as usize).saturating_mul(2).next_power_of_two().max(16);
         let factor = name_of_hello(key.expose().first_chunk().unwrap_or(&[0; 16])) | 1;
         Self { entries: vec![Entry { name: 0, slot: EMPTY }; size], used: 0, key, factor }
+    }
+
+    /// How many names it holds.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn used(&self) -> usize {
+        self.used
     }
 
     /// A receiver id that names nothing yet.
@@ -53,20 +59,17 @@ impl Routes {
     }
 
     pub(super) fn find(&self, name: u64) -> Option<u32> {
-        let mut position = self.home(name);
-        loop {
-            let entry = self.entries[position];
-            if entry.slot == EMPTY {
-                return None;
-            }
-            if entry.name == name {
-                return Some(entry.slot);
-            }
-            position = (position + 1) & (self.entries.len() - 1);
-        }
+        self.find_all(name).next()
     }
 
-    /// Adds a name. The table has room for twice as many as the endpoint has slots.
+    /// Every slot of a name, in no particular order.
+    pub(super) fn find_all(&self, name: u64) -> impl Iterator<Item = u32> {
+        let mask = self.entries.len() - 1;
+        let run = (self.home(name)..).map(move |position| self.entries[position & mask]);
+        run.take_while(|entry| entry.slot != EMPTY).filter(move |entry| entry.name == name).map(|entry| entry.slot)
+    }
+
+    /// Adds a name of a slot, which it does not have yet. The table has room for twice as many as the endpoint has slots.
     pub(super) fn insert(&mut self, name: u64, slot: u32) {
         if 2 * (self.used + 1) > self.entries.len() {
             debug_assert!(false, "the table is sized for all slots");
@@ -74,17 +77,14 @@ impl Routes {
         }
         let mut position = self.home(name);
         while self.entries[position].slot != EMPTY {
-            if self.entries[position].name == name {
-                return;
-            }
             position = (position + 1) & (self.entries.len() - 1);
         }
         self.entries[position] = Entry { name, slot };
         self.used += 1;
     }
 
-    /// Removes a name, and closes the gap it leaves in its run.
-    pub(super) fn remove(&mut self, name: u64) {
+    /// Removes a name of a slot, and closes the gap it leaves in its run.
+    pub(super) fn remove(&mut self, name: u64, slot: u32) {
         let mask = self.entries.len() - 1;
         let mut hole = self.home(name);
         loop {
@@ -92,7 +92,7 @@ impl Routes {
             if entry.slot == EMPTY {
                 return;
             }
-            if entry.name == name {
+            if (entry.name, entry.slot) == (name, slot) {
                 break;
             }
             hole = (hole + 1) & mask;

@@ -58,7 +58,7 @@ impl<P: Provider> Endpoint<P> {
         self.deadlines.remove(&mut self.slots, slot);
         let Some(mut core) = self.slots.remove(slot) else { return };
         self.directory.leave(slot);
-        self.routes.remove(name_of(&core.local_id()));
+        self.routes.remove(name_of(&core.local_id()), slot);
         core.release(&mut self.shared);
     }
 }

@@ -8,6 +8,7 @@ use crate::action::{Carrier, Link};
 use crate::config::{ConnectOptions, Peer};
 use crate::crypto::{Provider, PublicKey, RustCrypto, Secret, StaticKey, marks};
 use crate::endpoint::Endpoint;
+use crate::limits::{Limits, MAX_TENTATIVE_PER_PEER};
 use crate::time::Instant;
 
 /// Whom the packet meets; the first byte of an input chooses.
@@ -15,7 +16,7 @@ use crate::time::Instant;
 pub(super) enum Scene {
     /// Nobody.
     Empty,
-    /// A tentative slot of node 1.
+    /// As many tentative slots of node 1 as it may have.
     PeerPending,
     /// Tentative slots of nodes 3 and 4: all there may be.
     PendingFull,
@@ -99,12 +100,18 @@ pub(super) fn prepare<P: Provider + Clone>(provider: P, scene: Scene) -> (Endpoi
     let mut unseen = Report::default();
     let report = &mut unseen;
     let is_alice = matches!(scene, Scene::SynSent | Scene::Answered | Scene::FirstContact);
-    let mut target = endpoint(if is_alice { ALICE } else { BOB }, provider.clone(), limits());
+    let bounds = match scene {
+        Scene::PeerPending => Limits { sessions: 8, pending: 8, pool_blocks: 100, ..limits() },
+        _ => limits(),
+    };
+    let mut target = endpoint(if is_alice { ALICE } else { BOB }, provider.clone(), bounds);
     let mut came_over = link(BOB, ALICE);
     match scene {
         Scene::Empty => {}
-        Scene::PeerPending => visit(&mut target, &provider, 1, report),
-        Scene::PendingFull => [3, 4].into_iter().for_each(|node| visit(&mut target, &provider, node, report)),
+        Scene::PeerPending => {
+            (0..MAX_TENTATIVE_PER_PEER).for_each(|draw| visit(&mut target, &provider, 1, draw as u8, report));
+        }
+        Scene::PendingFull => [3, 4].into_iter().for_each(|node| visit(&mut target, &provider, node, 0, report)),
         Scene::SessionsFull => {
             for node in 10..14 {
                 attempt(&mut target, &peer(&provider, node), node);
@@ -178,11 +185,11 @@ pub(super) fn exhaust<P: Provider>(target: &mut Endpoint<P>, peer: &PublicKey) {
     }
 }
 
-/// A Hello of `node`, taken by `target`.
-fn visit<P: Provider + Clone>(target: &mut Endpoint<P>, provider: &P, node: u8, report: &mut Report) {
+/// A Hello of `node`, number `draw` of its own, taken by `target`.
+fn visit<P: Provider + Clone>(target: &mut Endpoint<P>, provider: &P, node: u8, draw: u8, report: &mut Report) {
     let mut visitor = endpoint(node, provider.clone(), limits());
     // Another draw than that of the Hello in the corpus.
-    visitor.add_entropy(crate::seed::Seed::new([0xEE; 32]));
+    visitor.add_entropy(crate::seed::Seed::new([0xE0 | draw; 32]));
     let hello = begin(&mut visitor, &target.public_key());
     let _ = feed(target, &hello, link(BOB, node), NOW, report);
     drain(target, NOW, report);

@@ -8,9 +8,12 @@ use crate::crypto::noise::{Initiator, XxAwaiting, XxInitiator};
 use crate::pool::{Blob, Pool};
 use crate::state_hash::StateHash;
 use crate::time::Instant;
+use crate::wire::MARK_LENGTH;
 
 /// Waiting times before a Hello is repeated; the last one goes on (protocol §4.2).
 const RETRY_AFTER: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
+/// Thousandths of a waiting time by which it is shortened or lengthened, at most.
+const JITTER: u16 = 200;
 
 /// One side's part of an attempt.
 pub(crate) struct Attempt {
@@ -78,8 +81,7 @@ impl Attempt {
         self.packet.copy(pool, out);
         self.due = false;
         if let Side::Initiator { sent, retry_at, .. } = &mut self.side {
-            let after = RETRY_AFTER[usize::from(*sent).min(RETRY_AFTER.len() - 1)];
-            *retry_at = Some(now.saturating_add(after));
+            *retry_at = Some(now.saturating_add(retry_after(*sent, &out[..length])));
             *sent = sent.saturating_add(1);
         }
         AttemptOutcome::Sent(length)
@@ -171,6 +173,16 @@ impl Attempt {
             }
         }
     }
+}
+
+/// How long to wait after a Hello of which `sent` went before it. Its mac1 is as good as random, and no attempt shares it with another:
+/// those that began together do not stay together.
+fn retry_after(sent: u8, hello: &[u8]) -> Duration {
+    let waiting = RETRY_AFTER[usize::from(sent).min(RETRY_AFTER.len() - 1)];
+    let mac1 = hello.len().saturating_sub(2 * MARK_LENGTH);
+    let drawn = hello.get(mac1 + 2 * usize::from(sent % 8)..).and_then(<[u8]>::first_chunk);
+    let permille = 1000 - JITTER + drawn.map_or(JITTER, |drawn| u16::from_be_bytes(*drawn) % (2 * JITTER + 1));
+    waiting * u32::from(permille) / 1000
 }
 
 impl InitiatorNoise {

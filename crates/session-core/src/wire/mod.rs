@@ -25,8 +25,8 @@ pub(crate) use frame::{
     MAX_RANGES, MessageFrame, MessagePrefix, Sender, encode_ack, rule,
 };
 pub(crate) use header::{
-    Class, Finish, FinishHeader, HandshakeType, HeaderError, Hello, HelloHeader, Pattern, PskId, Reply, ReplyHeader,
-    classify, finish_marks,
+    Class, Finish, FinishHeader, HandshakeType, HeaderError, Hello, HelloHeader, MARK_LENGTH, Pattern, PskId, Reply,
+    ReplyHeader, classify, finish_marks,
 };
 pub(crate) use packet_number::NumberLength;
 pub(crate) use parameters::{ApplicationProtocol, TransportParameters};

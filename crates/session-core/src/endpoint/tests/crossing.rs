@@ -317,3 +317,37 @@ fn a_session_that_was_given_data_is_not_taken_over() {
         assert_eq!((end.session_count(), pool.free(), pool.promised()), (0, pool.capacity(), 0));
     }
 }
+
+/// The greater does not know which of its attempts the smaller gives up: it must not have acknowledged anything in that one.
+//= docs/protocol.md P-4.4-3
+#[test]
+fn an_answer_to_the_greater_ends_every_tentative_slot_of_the_smaller() {
+    let mut crossing = Crossing::new([0; 2]);
+    let attempts = [0, 1].map(|_| {
+        crossing.begin(0, None);
+        crossing.ids[0].unwrap()
+    });
+    crossing.pump();
+    crossing.hand_over();
+    assert_eq!(crossing.ends[1].session_count(), 2, "two tentative slots");
+    crossing.begin(1, None);
+    crossing.pump();
+    crossing.hand_over();
+    crossing.pump();
+    // The Reply overtakes CONNECT of both attempts.
+    crossing.on_the_way.sort_by_key(|(_, _, packet)| packet[0] & 0x80 == 0);
+    assert_eq!(crossing.on_the_way.len(), 3);
+    crossing.hand_over();
+    crossing.ends[1].assert_invariants();
+    assert_eq!(crossing.ends[1].session_count(), 1);
+    let unknown = crossing.ends[1].discards().of(DiscardReason::UnknownSession);
+    assert_eq!(unknown, 2, "nothing of them is acknowledged");
+
+    crossing.run(Duration::from_secs(9));
+    let at_greater = crossing.ends[1].session(crossing.ids[1].unwrap()).unwrap();
+    assert_eq!((at_greater.state(), crossing.ends[1].session_count()), (State::Established, 1));
+    let uids = attempts.map(|id| crossing.ends[0].session(id).unwrap().uid());
+    let [joined, other] = if uids[0] == at_greater.uid() { attempts } else { [attempts[1], attempts[0]] };
+    assert_eq!(crossing.ends[0].session(joined).unwrap().state(), State::Established);
+    assert_eq!(crossing.ends[0].session(other).unwrap().state(), State::Handshaking);
+}

@@ -18,12 +18,16 @@ const UNKNOWN: Peer<'_> = Peer::Unknown { psk: None };
 
 /// An endpoint with a node type and capabilities of its own, and a pre-shared key.
 fn node(number: u8, secret: u8, padding: bool) -> Endpoint {
+    node_within(small_limits(), number, secret, padding)
+}
+
+fn node_within(limits: Limits, number: u8, secret: u8, padding: bool) -> Endpoint {
     let mut config = Config::new(StaticKey::new(&RustCrypto, Secret::new([number; 32])), "test");
     config.node_type = number;
     config.capabilities = u64::from(number) << 40;
     config.carriers[0].padding = padding;
     config.psks.push((PskName::new(PSK).unwrap(), Secret::new([secret; 32])));
-    Endpoint::new(config, small_limits(), RustCrypto, Seed::new([number; 32])).unwrap()
+    Endpoint::new(config, limits, RustCrypto, Seed::new([number; 32])).unwrap()
 }
 
 fn strangers() -> Pair {
@@ -238,22 +242,42 @@ fn a_slot_of_first_contact_stays_tentative_until_a_data_packet_verifies() {
     let packets = up_to_finish(&mut pair, UNKNOWN);
     let began = pair.now;
     assert_eq!(pair.receive(1, &packets[0]), Received::Consumed);
-    // Another attempt of the same peer waits until this one is over, and the other way round.
-    let known = Peer::Known { key: pair.ends[1].public_key(), psk: None };
-    pair.ends[0].connect(known, link(1, 2), ConnectOptions::default(), pair.now).unwrap();
-    let hello = pair.take(0).remove(0);
-    assert_discarded(&mut pair, 1, &hello, DiscardReason::PeerPending);
     pair.serve(1, began.saturating_add(Duration::from_secs(5)));
     assert_eq!(pair.ends[1].session_count(), 0);
     assert!(pair.events[1].is_empty(), "nobody hears of an attempt that was never proved");
-    assert_eq!(pair.receive(1, &hello), Received::Consumed);
+}
 
-    let mut pair = strangers();
-    let packets = up_to_finish(&mut pair, UNKNOWN);
-    pair.ends[0].connect(known, link(1, 2), ConnectOptions::default(), pair.now).unwrap();
-    let hello = pair.take(0).remove(0);
-    assert_eq!(pair.receive(1, &hello), Received::Consumed);
-    assert_discarded(&mut pair, 1, &packets[0], DiscardReason::PeerPending);
+/// First contact and contact with a known key are counted together.
+//= docs/protocol.md P-4.2-8 P-4.2-12
+#[test]
+fn from_finish_on_a_slot_is_one_of_the_four_of_its_peer() {
+    let limits = Limits { sessions: 8, pending: 8, pool_blocks: 512, ..small_limits() };
+    for finish_first in [true, false] {
+        let mut pair = Pair::new([1, 2].map(|number| node_within(limits.clone(), number, 7, true)));
+        pair.ends[1].set_pairing(FOREVER, pair.now);
+        let packets = up_to_finish(&mut pair, UNKNOWN);
+        let known = Peer::Known { key: pair.ends[1].public_key(), psk: None };
+        let hellos: Vec<_> = (0..4)
+            .map(|_| {
+                pair.ends[0].connect(known, link(1, 2), ConnectOptions::default(), pair.now).unwrap();
+                pair.take(0).remove(0)
+            })
+            .collect();
+        let (last, others) = if finish_first { (&hellos[3], &packets[..1]) } else { (&packets[0], &hellos[3..]) };
+        for packet in others.iter().chain(&hellos[..3]) {
+            assert_eq!(pair.receive(1, packet), Received::Consumed);
+            pair.ends[1].assert_invariants();
+        }
+        let _ = pair.take(1);
+        assert_discarded(&mut pair, 1, last, DiscardReason::PeerPending);
+        pair.ends[1].assert_invariants();
+        let over = pair.now.saturating_add(Duration::from_secs(5));
+        pair.serve(1, over);
+        pair.ends[1].assert_invariants();
+        assert_eq!(pair.ends[1].session_count(), 0);
+        let taken = pair.receive(1, &hellos[3]);
+        assert_eq!(taken, Received::Consumed, "it has none any more");
+    }
 }
 
 //= docs/protocol.md P-4.2-7

@@ -70,14 +70,45 @@ fn a_hello_of_a_known_peer_leaves_its_session_alone() {
     let uid = bob.session(id).unwrap().uid();
     assert_eq!(hand(&mut bob, &hello, link(2, 1), now), Received::Consumed);
     let other = hello_of(&mut alice, &bob, now);
-    assert_eq!(hand(&mut bob, &other, link(2, 1), now), Received::Discarded(DiscardReason::PeerPending));
+    assert_eq!(hand(&mut bob, &other, link(2, 1), now), Received::Consumed);
+    assert_eq!(bob.session_count(), 3, "two tentative slots");
     drain(&mut bob, now);
     let later = now.saturating_add(Duration::from_secs(5));
     bob.handle_timeout(later);
     drain(&mut bob, later);
     let session = bob.session(id).unwrap();
     assert_eq!((session.state(), session.uid()), (State::Established, uid));
-    assert_eq!(hand(&mut bob, &other, link(2, 1), later), Received::Consumed, "the tentative slot is gone");
+    assert_eq!(bob.session_count(), 1, "the tentative slots are gone");
+}
+
+//= docs/protocol.md P-4.2-7 P-4.2-8 P-4.2-5
+#[test]
+fn h1_h3_replayed_hellos_of_one_peer_take_four_slots_at_most_and_one_each() {
+    let limits = Limits { sessions: 8, pending: 8, pool_blocks: 512, ..small_limits() };
+    let (mut alice, mut bob) = (endpoint(1, limits.clone()), endpoint(2, limits));
+    let now = Instant::from_micros(1);
+    let hellos: Vec<_> = (0..5).map(|_| hello_of(&mut alice, &bob, now)).collect();
+    let pending = Received::Discarded(DiscardReason::PeerPending);
+    for round in 0..3 {
+        for (index, hello) in hellos.iter().enumerate() {
+            let first_link = if index < 4 { Received::Consumed } else { pending };
+            for from in [1, 11, 12, 13] {
+                let expected = if from == 1 { first_link } else { pending };
+                assert_eq!(hand(&mut bob, hello, link(2, from), now), expected, "Hello {index} over link {from}");
+            }
+            assert_eq!(drain(&mut bob, now).len(), usize::from(index < 4), "one Reply");
+            bob.assert_invariants();
+            assert_eq!(bob.session_count() as usize, if round == 0 { (index + 1).min(4) } else { 4 });
+        }
+    }
+    let other = hello_of(&mut endpoint(3, small_limits()), &bob, now);
+    assert_eq!(hand(&mut bob, &other, link(2, 3), now), Received::Consumed, "another peer is not held up");
+    let over = now.saturating_add(Duration::from_secs(5));
+    bob.handle_timeout(over);
+    bob.assert_invariants();
+    assert_eq!(bob.session_count(), 0);
+    assert_eq!(hand(&mut bob, &hellos[4], link(2, 1), over), Received::Consumed);
+    assert_eq!(hand(&mut bob, &hellos[0], link(2, 12), over), Received::Consumed);
 }
 
 /// An endpoint that holds the pre-shared key `name`.

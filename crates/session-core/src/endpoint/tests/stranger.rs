@@ -288,24 +288,27 @@ fn the_prologue_is_the_name_and_the_hello_up_to_its_length() {
 
 //= docs/protocol.md P-4.2-8
 #[test]
-fn a_peer_has_one_tentative_slot() {
-    let mut pair = Pair::new([endpoint(1, small_limits()), bob()]);
-    pair.connect(b"");
-    let first = pair.take(0);
-    pair.connect(b"");
-    let second = pair.take(0);
-    pair.deliver(1, &first);
+fn a_peer_has_four_tentative_slots() {
+    let limits = Limits { sessions: 8, pending: 8, pool_blocks: 512, ..small_limits() };
+    let mut pair = Pair::new([endpoint(1, limits.clone()), endpoint(2, limits)]);
+    let hellos: Vec<_> = (0..5)
+        .map(|_| {
+            pair.connect(b"");
+            pair.take(0).remove(0)
+        })
+        .collect();
+    pair.deliver(1, &hellos[..4]);
     let _ = pair.take(1);
-    assert_discarded(&mut pair.ends[1], &second[0], DiscardReason::PeerPending);
+    assert_discarded(&mut pair.ends[1], &hellos[4], DiscardReason::PeerPending);
     let padded = payload(&parameters("test"), padding_of_hello(1200));
     let of_another = Stranger::new(3, None).hello(&pair.ends[1].public_key(), &padded);
     assert_eq!(pair.receive(1, &of_another), Received::Consumed, "another peer is not held up");
-    assert_eq!(pair.ends[1].session_count(), 2);
+    assert_eq!(pair.ends[1].session_count(), 5);
 
     pair.pass(Duration::from_secs(5));
     pair.serve(1, pair.now);
     assert_eq!(pair.ends[1].session_count(), 0);
-    pair.deliver(1, &second);
+    pair.deliver(1, &hellos[4..]);
     assert_eq!(pair.ends[1].session_count(), 1);
 }
 
