@@ -3,7 +3,7 @@
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 # The checks of CI, cheapest first.
-steps := "fmt self-test layers deny spec thumb clippy test docs fuzz-build e2e demo instructions-quick"
+steps := "fmt self-test layers deny spec thumb clippy test docs fuzz-build e2e demo instructions"
 fuzz_target := "x86_64-unknown-linux-gnu"
 
 # What cargo-fuzz passes: coverage counters and AddressSanitizer. Nightly only.
@@ -95,9 +95,6 @@ bounds:
 # Instructions per idle poll and per echo with 1, 1,000 and many sessions; fails where many cost more than 1.5 times as much. Needs valgrind.
 instructions many="100000":
     python3 .ci/instructions.py {{ many }}
-
-# The same in a quarter of the time.
-instructions-quick: (instructions "10000")
 
 # Figures: goodput, latency, handshakes, memory, time per poll.
 bench:

@@ -8,10 +8,9 @@ use crate::session::{Phase, SessionCore};
 impl<P: Provider> Endpoint<P> {
     /// The slot of our attempt at a peer, under the same pre-shared key: who asked for one must not be given a session without.
     fn own_attempt(&self, peer: &PublicKey, psk_place: u16) -> Option<u32> {
-        let mut slots = self.sessions_of(peer.peer_id()).map(|id| id.slot);
         let is_it =
             |core: &SessionCore| core.is_own_attempt() && core.peer() == Some(peer) && core.psk_place() == psk_place;
-        slots.find(|slot| self.slots.at(*slot).is_some_and(is_it))
+        self.attempts_at(peer).find(|(_, core)| is_it(core)).map(|(slot, _)| slot)
     }
 
     /// Our name is the greater: our attempt comes before the peer's.

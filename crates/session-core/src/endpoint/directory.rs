@@ -23,12 +23,14 @@ enum By {
     Peer = 0,
     Address = 1,
     Name = 2,
+    /// Attempts of ours by whom they are to reach, as long as they last: a peer may have many sessions beside them.
+    Attempt = 3,
 }
 
 /// Look-ups, and what is left to announce.
 pub(super) struct Directory {
     key: Secret,
-    indexes: [Index; 3],
+    indexes: [Index; 4],
     news: Option<News>,
 }
 
@@ -65,6 +67,13 @@ impl Directory {
             && !self.index(By::Name).is_filed(slot)
         {
             self.file(By::Name, slot, &uid.0);
+        }
+        match core.peer().filter(|_| core.is_own_attempt()) {
+            None => self.indexes[By::Attempt as usize].remove(slot),
+            Some(peer) if !self.index(By::Attempt).is_filed(slot) => {
+                self.file(By::Attempt, slot, peer.peer_id().as_bytes());
+            }
+            Some(_) => {}
         }
         if let Some(news) = &mut self.news {
             news.note(slot, Some(core));
@@ -146,6 +155,12 @@ impl<P: Provider> Endpoint<P> {
     /// Every session that is Established, in no particular order.
     pub fn established(&self) -> impl Iterator<Item = SessionId> {
         self.slots.iter().filter(|(_, core)| core.state() == State::Established).map(|(_, core)| core.id())
+    }
+
+    /// Slots of our attempts at `peer` that still last.
+    pub(super) fn attempts_at(&self, peer: &PublicKey) -> impl Iterator<Item = (u32, &SessionCore)> {
+        let slots = self.directory.find(By::Attempt, peer.peer_id().as_bytes());
+        slots.filter_map(|slot| Some((slot, self.slots.at(slot)?)))
     }
 
     fn look_up<'a>(&'a self, by: By, bytes: &[u8]) -> impl Iterator<Item = &'a SessionCore> + use<'a, P> {

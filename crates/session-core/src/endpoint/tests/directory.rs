@@ -340,3 +340,24 @@ fn calls_that_cross_do_not_end_each_other() {
         }
     }
 }
+
+/// A Hello makes the endpoint look for an attempt of its own: however many sessions the peer has, it looks at none of them.
+#[test]
+fn only_attempts_that_last_are_filed_as_attempts() {
+    let mut pair = pair(SecondSession::KeepBoth, false);
+    let attempts = |pair: &Pair, end: usize| {
+        let peer = pair.ends[1 - end].public_key();
+        pair.ends[end].attempts_at(&peer).map(|(_, core)| core.id()).collect::<Vec<_>>()
+    };
+    establish(&mut pair);
+    establish(&mut pair);
+    assert_eq!(ENDS.map(|end| attempts(&pair, end)), [vec![], vec![]], "what is established is no attempt");
+    pair.connect(b"");
+    pair.serve(0, pair.now);
+    let id = pair.ids[0].unwrap();
+    assert_eq!(attempts(&pair, 0), [id]);
+    assert!(attempts(&pair, 1).is_empty(), "the peer's attempt is not ours");
+    pair.session(0).abort(0, "");
+    pair.serve(0, pair.now);
+    assert!(attempts(&pair, 0).is_empty(), "what was given up is no attempt");
+}
