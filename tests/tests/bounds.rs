@@ -57,7 +57,7 @@ fn table() -> String {
             "mailbox_blocks",
             mailbox_blocks.into(),
             "blocks of unread messages of an unreliable or latest-value channel",
-            "unreliable: dropped and counted; latest-value: not acknowledged",
+            "unreliable: dropped and counted; latest-value: the older goes, else not acknowledged",
         ),
         (
             "record_blocks",

@@ -13,7 +13,7 @@
 /// | received, unread positions of a session | `session_window` | the peer's credit ends |
 /// | received, unread positions of a channel | `channel_window` | the peer's credit ends |
 /// | sent, unacknowledged blocks of a channel | `send_blocks`, or all that is not one window | send says `Blocked` |
-/// | received, unread blocks of an unreliable or latest-value channel | `mailbox_blocks` | unreliable: the message is dropped and counted; latest-value: it is not acknowledged (`NoMemory`) |
+/// | received, unread blocks of an unreliable or latest-value channel | `mailbox_blocks` | unreliable: the message is dropped and counted; latest-value: a newer value replaces the unread one, else it is not acknowledged (`NoMemory`) |
 /// | blocks of sent-packet records of a session | `record_blocks` | no further data until an acknowledgement |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -6,6 +6,7 @@ use core::fmt;
 
 use super::Fragment;
 use super::block_map::{self, first_clear, first_set};
+use crate::optional::OptionalNumber;
 use crate::pool::{BlockId, Pool, Reservation};
 use crate::state_hash::StateHash;
 
@@ -94,7 +95,10 @@ pub(crate) struct Assembler {
     read: u64,
     contiguous: u64,
     highest: u64,
-    message_end: Option<u64>,
+    message_end: OptionalNumber,
+    /// Where the first complete message begins that was not read, and the block that holds that position. Kept for unordered channels only.
+    complete: OptionalNumber,
+    complete_block: Option<BlockId>,
     /// Position `read` begins a message.
     between_messages: bool,
     /// Hint: the block the last insertion ended in.
@@ -129,7 +133,9 @@ impl Assembler {
             read: 0,
             contiguous: 0,
             highest: 0,
-            message_end: None,
+            message_end: OptionalNumber::NONE,
+            complete: OptionalNumber::NONE,
+            complete_block: None,
             between_messages: true,
             cursor: None,
         }
@@ -163,7 +169,7 @@ impl Assembler {
     pub(crate) fn read(&mut self, pool: &mut Pool, reservation: &mut Reservation, out: &mut [u8]) -> Option<Chunk> {
         let per_block = per_block(pool);
         let begin = self.between_messages;
-        let stop = self.read.saturating_add(out.len() as u64).min(self.message_end.unwrap_or(self.contiguous));
+        let stop = self.read.saturating_add(out.len() as u64).min(self.message_end.get().unwrap_or(self.contiguous));
         let mut length = 0;
         while let Some(head) = self.head.filter(|_| self.read < stop) {
             let start = self.read - self.read % per_block;
@@ -174,11 +180,11 @@ impl Assembler {
             self.read = start + high as u64;
             self.free_read(pool, reservation);
         }
-        let end = self.message_end == Some(self.read);
+        let end = self.message_end.get() == Some(self.read);
         if end {
             self.read += 1;
             self.free_read(pool, reservation);
-            self.message_end = self.find_end(pool, self.head, self.read);
+            self.message_end = self.find_end(pool, self.head, self.read).into();
         } else if length == 0 {
             return None;
         }
@@ -188,7 +194,7 @@ impl Assembler {
 
     /// The bytes left of the current message, if it is there up to its terminator.
     pub(crate) fn message_length(&self) -> Option<u64> {
-        self.message_end.map(|end| end - self.read)
+        self.message_end.get().map(|end| end - self.read)
     }
 
     /// Something is there to be read.
@@ -221,17 +227,30 @@ impl Assembler {
             self.free_head(pool, reservation);
         }
         self.contiguous = self.read;
-        self.message_end = None;
+        (self.message_end, self.complete, self.complete_block) = Default::default();
     }
 
     /// Feeds the state and the blocks held; hints are no state.
     pub(crate) fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
-        let Self { head, tail: _, blocks, read, contiguous, highest, message_end, between_messages, cursor: _ } = self;
+        let Self {
+            head,
+            tail: _,
+            blocks,
+            read,
+            contiguous,
+            highest,
+            message_end,
+            complete,
+            complete_block: _,
+            between_messages,
+            cursor: _,
+        } = self;
         hash.u64(u64::from(*blocks));
         for value in [read, contiguous, highest] {
             hash.u64(*value);
         }
-        hash.option(*message_end);
+        hash.option(message_end.get());
+        hash.option(complete.get());
         hash.flag(*between_messages);
         let mut block = *head;
         while let Some(id) = block {
@@ -251,7 +270,11 @@ impl Assembler {
 
     /// Where walks for `claim` start: the last block not above the position before it. `None`: the head, if any, is above.
     fn origin(&self, pool: &Pool, claim: &Claim) -> Option<BlockId> {
-        let index = claim.from.saturating_sub(1) / per_block(pool);
+        self.near(pool, claim.from.saturating_sub(1) / per_block(pool))
+    }
+
+    /// The last block not above `index`.
+    fn near(&self, pool: &Pool, index: u64) -> Option<BlockId> {
         let mut nearest = None;
         for hint in [self.head, self.cursor, self.tail].into_iter().flatten() {
             let hinted = block_map::index(pool, hint);
@@ -421,8 +444,8 @@ impl Assembler {
             }
             block = pool.next(id);
         }
-        if self.message_end.is_none() {
-            self.message_end = self.find_end(pool, frontier, gap);
+        if self.message_end.get().is_none() {
+            self.message_end = self.find_end(pool, frontier, gap).into();
         }
     }
 

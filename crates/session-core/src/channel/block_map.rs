@@ -1,6 +1,6 @@
 //! How a channel's positions lie in a pool block, and the bitmaps about them.
 //!
-//! Block k of a channel covers positions `k * W .. (k + 1) * W`: a header word (k and one flag), W data bytes, then three
+//! Block k of a channel covers positions `k * W .. (k + 1) * W`: a header word (k, a flag and a mark), W data bytes, then three
 //! bitmaps of W bits whose meaning is the holder's. Bit i is bit `i % 8` of byte `i / 8`; ranges are clamped to the bitmap.
 
 use core::ops::Range;
@@ -9,6 +9,7 @@ use crate::pool::{BlockId, Pool};
 
 const HEADER: usize = 8;
 const FLAG: u64 = 1 << 63;
+const MARK: u64 = 1 << 62;
 const WORD_BITS: usize = 64;
 
 /// W: positions one block of `block_size` bytes covers. Blocks are at least 256 bytes.
@@ -50,13 +51,24 @@ pub(super) fn view_mut(pool: &mut Pool, block: BlockId) -> BlockMut<'_> {
 
 /// Writes the header word: which block of its channel this is, and the holder's flag.
 pub(super) fn label(pool: &mut Pool, block: BlockId, index: u64, flag: bool) {
-    let word = (index & !FLAG) | if flag { FLAG } else { 0 };
+    let word = (index & !(FLAG | MARK)) | if flag { FLAG } else { 0 };
     pool.bytes_mut(block)[..HEADER].copy_from_slice(&word.to_le_bytes());
+}
+
+/// Sets or clears the holder's mark.
+pub(super) fn mark(pool: &mut Pool, block: BlockId, marked: bool) {
+    let word = (word(pool.bytes(block), 0) & !MARK) | if marked { MARK } else { 0 };
+    pool.bytes_mut(block)[..HEADER].copy_from_slice(&word.to_le_bytes());
+}
+
+/// The holder's mark; a block has none when it is labelled.
+pub(super) fn is_marked(pool: &Pool, block: BlockId) -> bool {
+    word(pool.bytes(block), 0) & MARK != 0
 }
 
 /// Which block of its channel this is.
 pub(super) fn index(pool: &Pool, block: BlockId) -> u64 {
-    word(pool.bytes(block), 0) & !FLAG
+    word(pool.bytes(block), 0) & !(FLAG | MARK)
 }
 
 /// The holder's flag, as given to [`label`].
@@ -122,6 +134,15 @@ fn first(bits: &[u8], from: usize, limit: usize, invert: u64) -> Option<usize> {
     })
 }
 
+/// The last set bit in `from..limit`.
+pub(super) fn last_set(bits: &[u8], from: usize, limit: usize) -> Option<usize> {
+    let limit = limit.min(bits.len() * 8);
+    words(bits, from, limit).rev().find_map(|at| {
+        let hits = word(bits, at) & mask(at, from, limit);
+        (hits != 0).then(|| at * WORD_BITS + (WORD_BITS - 1 - hits.leading_zeros() as usize))
+    })
+}
+
 /// The words that bits `from..to` touch.
 fn words(bits: &[u8], from: usize, to: usize) -> Range<usize> {
     let to = to.min(bits.len() * 8);
@@ -140,6 +161,8 @@ fn low_bits(count: usize) -> u64 {
 
 /// Word `at` of a bitmap; a bitmap that ends within it reads as if padded with zeros.
 fn word(bits: &[u8], at: usize) -> u64 {
+    #[cfg(test)]
+    work::count();
     let rest = bits.get(at * 8..).unwrap_or_default();
     if let Some(whole) = rest.first_chunk() {
         return u64::from_le_bytes(*whole);
@@ -153,6 +176,24 @@ fn store(bits: &mut [u8], at: usize, word: u64) {
     let rest = bits.get_mut(at * 8..).unwrap_or_default();
     let length = rest.len().min(8);
     rest[..length].copy_from_slice(&word.to_le_bytes()[..length]);
+}
+
+/// How many words this thread has looked at, so that tests can tell linear work from quadratic.
+#[cfg(test)]
+pub(crate) mod work {
+    use core::cell::Cell;
+
+    std::thread_local! {
+        static WORDS: Cell<u64> = const { Cell::new(0) };
+    }
+
+    pub(super) fn count() {
+        WORDS.set(WORDS.get() + 1);
+    }
+
+    pub(crate) fn words() -> u64 {
+        WORDS.get()
+    }
 }
 
 #[cfg(test)]

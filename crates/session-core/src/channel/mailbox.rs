@@ -102,8 +102,8 @@ impl Mailbox {
             self.dropped = self.dropped.saturating_add(1);
             return Posted::Kept;
         };
-        // Where the memory is missing, only an older message with parts missing goes for it: it may never become complete, and would be in
-        // the way of all that come.
+        // Where the memory is missing, an older message with parts missing goes for it: it may never become complete, and would be in the
+        // way of all that come.
         let missing = missing(pool, partial.head, part.offset, end);
         let lacks_room = |freed: u32| {
             let held = self.blocks.saturating_sub(freed);
@@ -112,9 +112,17 @@ impl Mailbox {
         let replaced = if known.is_none() { self.replaced_by(pool, index) } else { 0 };
         let older = self.older_than(part.number, index).filter(|_| lacks_room(replaced));
         let given_up = older.map_or(0, |older| self.replaced_by(pool, older));
-        if lacks_room(replaced.saturating_add(given_up)) {
+        // So does, for a newer value, the one that nobody has read: whoever reads too late finds nothing until the newer one is whole.
+        let freed = replaced.saturating_add(given_up);
+        let outdated = self.latest_only && self.first.is_some() && lacks_room(freed);
+        let unread = if outdated { chain_length(pool, self.first) } else { 0 };
+        if lacks_room(freed.saturating_add(unread)) {
             self.dropped = self.dropped.saturating_add(u64::from(!self.latest_only));
             return Posted::NoRoom;
+        }
+        if outdated {
+            self.dropped = self.dropped.saturating_add(1);
+            self.clear_complete(pool);
         }
         if known.is_none() {
             self.clear_place(pool, index);

@@ -17,6 +17,7 @@ pub(crate) use outbox::{Outbox, OutboxError};
 
 use crate::channel_config::{ChannelConfig, ChannelMode};
 use crate::ids::ChannelId;
+use crate::optional::OptionalNumber;
 use crate::pool::Pool;
 use crate::slab::SlabKey;
 use crate::state_hash::StateHash;
@@ -54,7 +55,7 @@ pub(crate) struct Channel {
     /// The credit it began with.
     first_maximum: u64,
     /// What the peer's stack held when sending ended, and up to where it had been sent.
-    ended_at: Option<(u64, u64)>,
+    ended_at: [OptionalNumber; 2],
     /// The application was told `Blocked` and waits for `Writable`.
     pub(crate) blocked: bool,
     /// Blocks it asked for then.
@@ -122,7 +123,7 @@ impl Channel {
             send_maximum: 0,
             receive_maximum: window,
             first_maximum: window,
-            ended_at: None,
+            ended_at: [OptionalNumber::NONE; 2],
             blocked: false,
             wanted: 0,
             announce: false,
@@ -223,7 +224,7 @@ impl Channel {
 
     /// Nothing more is sent: what waits for it is freed.
     pub(crate) fn end_sending(&mut self, pool: &mut Pool) {
-        self.ended_at.get_or_insert((self.outbox.acked_to(), self.outbox.highest_sent()));
+        self.ended_at = [self.acked_to().into(), self.sent_to().into()];
         self.outbox.release(pool);
     }
 
@@ -264,12 +265,12 @@ impl Channel {
 
     /// The peer's stack holds every position below; stays true after sending has ended.
     pub(crate) fn acked_to(&self) -> u64 {
-        self.ended_at.map_or_else(|| self.outbox.acked_to(), |(acked, _)| acked)
+        self.ended_at[0].get().unwrap_or(self.outbox.acked_to())
     }
 
     /// Every position below was sent at least once; stays true after sending has ended.
     pub(crate) fn sent_to(&self) -> u64 {
-        self.ended_at.map_or_else(|| self.outbox.highest_sent(), |(_, sent)| sent)
+        self.ended_at[1].get().unwrap_or(self.outbox.highest_sent())
     }
 
     /// Whether that is everything that was sent.
@@ -316,8 +317,9 @@ impl Channel {
         inbox.digest_into(pool, hash);
         hash.u64(*send_maximum);
         hash.u64(*receive_maximum);
-        hash.option(ended_at.map(|(acked, _)| acked));
-        hash.option(ended_at.map(|(_, sent)| sent));
+        for number in ended_at {
+            hash.option(number.get());
+        }
         hash.flag(*blocked);
         hash.u64(u64::from(*wanted));
         hash.flag(*receipts);

@@ -170,6 +170,10 @@ impl Channels {
         let backing = if index == CONTROL { &mut self.control } else { &mut self.data };
         let before = channel.inbox.contiguous_to();
         match channel.inbox.insert(&mut memory.pool, &mut backing.reservation, fragment, data) {
+            Ok(_) if channel.mode == ChannelMode::ReliableUnordered => {
+                channel.inbox.note_complete(&mut memory.pool, fragment);
+                Ok(Stored { index, advanced: channel.inbox.complete_length(&memory.pool).is_some() })
+            }
             Ok(_) => Ok(Stored { index, advanced: channel.inbox.contiguous_to() > before }),
             Err(InsertError::NoMemory) => Err(StoreError::NoMemory),
             Err(InsertError::Violation(_)) => Err(StoreError::Contradiction),
@@ -221,11 +225,6 @@ impl Channels {
                 memory.mailboxes.get(channel.mailbox)?.message_length(&memory.pool)
             }
         }
-    }
-
-    /// Messages of the channel at `index` may be complete whatever is missing before them.
-    pub(crate) fn is_unordered(&self, memory: &Memory, index: usize) -> bool {
-        self.get(memory, index).is_some_and(|channel| channel.mode == ChannelMode::ReliableUnordered)
     }
 
     /// Something can be read on the channel at `index`.

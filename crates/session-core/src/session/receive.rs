@@ -223,8 +223,7 @@ impl SessionCore {
         match self.channels.store(memory, channel, &fragment, frame.data) {
             Ok(stored) => {
                 self.channels.renew_credit(memory, &context.settings.limits, stored.index);
-                let advanced = stored.advanced || self.channels.is_unordered(memory, stored.index);
-                self.on_stored(context.now, stored.index, advanced);
+                self.on_stored(context.now, stored.index, stored.advanced);
                 Ok(true)
             }
             Err(StoreError::NoMemory) => Ok(false),

@@ -1,28 +1,49 @@
 //! Reading messages as they become complete, whatever came before them.
 //!
-//! A message that was read ahead stays where it is until everything before it was read, so that repetitions are still recognised. The byte at
-//! its terminator's place, which carries nothing else, tells that it was read.
+//! A message is found to be complete when its last fragment comes, and noted where its terminator lies, as is its block; the first of them is
+//! always known. So neither asking nor taking walks over what is incomplete or read. A message that was read ahead stays where it is until
+//! everything before it was read, so that repetitions are still recognised. The notes use the byte at the terminator's place, which carries
+//! nothing else.
 
 use super::{Assembler, BEGIN, END, RECEIVED, per_block};
-use crate::channel::block_map::{self, first_clear, first_set};
+use crate::channel::Fragment;
+use crate::channel::block_map::{self, first_clear, first_set, last_set};
 use crate::pool::{BlockId, Pool, Reservation};
 
+/// At the terminator's place of a message that is complete and was not read.
+const COMPLETE: u8 = 1;
 /// At the terminator's place of a message that was read.
-const READ: u8 = 1;
-
-/// A complete message that was not read: its first position and its terminator's.
-#[derive(Clone, Copy)]
-struct Complete {
-    from: u64,
-    terminator: u64,
-    /// The block that holds `from`, or the terminator of an empty message.
-    block: BlockId,
-}
+const READ: u8 = 2;
 
 impl Assembler {
+    /// Notes the message that `fragment`, just stored, has made complete.
+    pub(crate) fn note_complete(&mut self, pool: &mut Pool, fragment: &Fragment) {
+        let Some(to) = fragment.end_offset() else { return };
+        let from = fragment.offset.max(self.read);
+        if from >= to {
+            return;
+        }
+        let per_block = per_block(pool);
+        let last = self.near(pool, (to - 1) / per_block);
+        let Some((terminator, holder)) = last.and_then(|last| self.end_of(pool, last, to - 1)) else { return };
+        let first = if fragment.begin { self.near(pool, from / per_block) } else { self.head };
+        let Some((begin, block)) = self.begin_of(pool, first, from) else { return };
+        let note = &mut block_map::view_mut(pool, holder).data[(terminator % per_block) as usize];
+        if *note != 0 {
+            return;
+        }
+        *note = COMPLETE;
+        block_map::mark(pool, holder, true);
+        if self.complete.get().is_none_or(|complete| begin < complete) {
+            self.complete = begin.into();
+            self.complete_block = Some(block);
+        }
+    }
+
     /// The length of the first complete message.
     pub(crate) fn complete_length(&self, pool: &Pool) -> Option<u64> {
-        self.first_complete(pool).map(|message| message.terminator - message.from)
+        let from = self.complete.get()?;
+        self.end_of(pool, self.complete_block?, from).map(|(terminator, _)| terminator - from)
     }
 
     /// Copies the first complete message into `out`; `None` if there is none, or if it is longer than `out`.
@@ -32,39 +53,63 @@ impl Assembler {
         reservation: &mut Reservation,
         out: &mut [u8],
     ) -> Option<usize> {
-        let Complete { from, terminator, block } = self.first_complete(pool)?;
+        let from = self.complete.get()?;
+        let (terminator, holder) = self.end_of(pool, self.complete_block?, from)?;
         let length = usize::try_from(terminator - from).ok()?;
         let out = out.get_mut(..length)?;
         let per_block = per_block(pool);
-        let mut block = Some(block);
+        let mut block = self.complete_block;
         let mut copied = 0;
-        while let Some(id) = block {
-            let start = block_map::index(pool, id) * per_block;
-            let at = (from + copied as u64 - start) as usize;
+        while let Some(id) = block.filter(|_| copied < length) {
+            let at = ((from + copied as u64) % per_block) as usize;
             let data = &block_map::view(pool, id).data[at..];
             let piece = data.len().min(length - copied);
             out[copied..copied + piece].copy_from_slice(&data[..piece]);
             copied += piece;
-            if terminator < start + per_block {
-                block_map::view_mut(pool, id).data[(terminator - start) as usize] = READ;
-                break;
-            }
             block = pool.next(id);
         }
+        block_map::view_mut(pool, holder).data[(terminator % per_block) as usize] = READ;
+        self.find_complete(pool, holder, terminator + 1);
         self.pass_read(pool, reservation);
         Some(length)
+    }
+
+    /// Finds the first complete message from position `from` on, which `block` holds or follows; there is none before.
+    fn find_complete(&mut self, pool: &mut Pool, block: BlockId, from: u64) {
+        let per_block = per_block(pool);
+        (self.complete, self.complete_block) = Default::default();
+        let mut next = Some(block);
+        while let Some(id) = next {
+            if block_map::is_marked(pool, id) {
+                let start = block_map::index(pool, id) * per_block;
+                let view = block_map::view(pool, id);
+                let mut at = from.saturating_sub(start) as usize;
+                while let Some(end) = first_set(view.maps[END], at, per_block as usize) {
+                    if view.data[end] == COMPLETE
+                        && let Some((begin, first)) = self.begin_of(pool, Some(block), start + end as u64)
+                    {
+                        self.complete = begin.into();
+                        self.complete_block = Some(first);
+                        return;
+                    }
+                    at = end + 1;
+                }
+                block_map::mark(pool, id, false);
+            }
+            next = pool.next(id);
+        }
     }
 
     /// Moves `read` over messages that were read.
     fn pass_read(&mut self, pool: &mut Pool, reservation: &mut Reservation) {
         let per_block = per_block(pool);
-        while let Some(end) = self.message_end.filter(|end| self.is_read(pool, *end)) {
+        while let Some(end) = self.message_end.get().filter(|end| self.is_read(pool, *end)) {
             self.read = end + 1;
             while self.head.is_some_and(|head| (block_map::index(pool, head) + 1) * per_block <= self.read) {
                 self.free_head(pool, reservation);
             }
             self.free_read(pool, reservation);
-            self.message_end = self.find_end(pool, self.head, self.read);
+            self.message_end = self.find_end(pool, self.head, self.read).into();
         }
     }
 
@@ -81,45 +126,52 @@ impl Assembler {
         false
     }
 
-    fn first_complete(&self, pool: &Pool) -> Option<Complete> {
+    /// Where the message begins that holds `at`, and the block of that position, if everything from there to `at` was received; `block` is one
+    /// not above it.
+    fn begin_of(&self, pool: &Pool, mut block: Option<BlockId>, at: u64) -> Option<(u64, BlockId)> {
         let per_block = per_block(pool);
-        let mut found: Option<Complete> = None;
-        let mut expected = self.read / per_block;
-        let mut block = self.head;
-        while let Some(id) = block {
+        let mut begin = None;
+        let mut expected = None;
+        while let Some(id) = block.filter(|id| block_map::index(pool, *id) <= at / per_block) {
             let index = block_map::index(pool, id);
-            let start = index * per_block;
-            if index != expected {
+            if expected.is_some_and(|expected| expected != index) {
                 // Positions are missing between the blocks.
-                found = None;
+                begin = None;
             }
-            expected = index + 1;
-            let view = block_map::view(pool, id);
-            let mut at = self.read.saturating_sub(start) as usize;
-            let width = per_block as usize;
-            while at < width {
-                if found.is_none() {
-                    let Some(begin) = first_set(view.maps[BEGIN], at, width) else { break };
-                    found = Some(Complete { from: start + begin as u64, terminator: 0, block: id });
-                    at = begin;
-                }
-                let end = first_set(view.maps[END], at, width);
-                let gap = first_clear(view.maps[RECEIVED], at, width);
-                match (end, gap) {
-                    (Some(end), gap) if gap.is_none_or(|gap| gap > end) => {
-                        if view.data[end] != READ {
-                            return found.map(|message| Complete { terminator: start + end as u64, ..message });
-                        }
-                        found = None;
-                        at = end + 1;
-                    }
-                    (_, Some(gap)) => {
-                        found = None;
-                        at = gap + 1;
-                    }
-                    (_, None) => break,
-                }
+            expected = Some(index + 1);
+            let start = index * per_block;
+            let bound = (at - start + 1).min(per_block) as usize;
+            let maps = block_map::view(pool, id).maps;
+            let last = last_set(maps[BEGIN], 0, bound);
+            begin = match first_clear(maps[RECEIVED], last.unwrap_or(0), bound) {
+                Some(_) => None,
+                None => last.map(|last| (start + last as u64, id)).or(begin),
+            };
+            block = pool.next(id);
+        }
+        begin.filter(|_| expected == Some(at / per_block + 1))
+    }
+
+    /// The terminator of the message that holds `at`, which `block` holds, and the terminator's block, if everything from `at` to it was
+    /// received.
+    fn end_of(&self, pool: &Pool, block: BlockId, at: u64) -> Option<(u64, BlockId)> {
+        let per_block = per_block(pool);
+        let width = per_block as usize;
+        let mut expected = at / per_block;
+        let mut block = Some(block);
+        while let Some(id) = block.filter(|id| block_map::index(pool, *id) == expected) {
+            let start = expected * per_block;
+            let maps = block_map::view(pool, id).maps;
+            let from = at.saturating_sub(start) as usize;
+            let end = first_set(maps[END], from, width);
+            let gap = first_clear(maps[RECEIVED], from, end.unwrap_or(width));
+            if gap.is_some() {
+                return None;
             }
+            if let Some(end) = end {
+                return Some((start + end as u64, id));
+            }
+            expected += 1;
             block = pool.next(id);
         }
         None

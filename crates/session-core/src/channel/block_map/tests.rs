@@ -23,6 +23,7 @@ proptest! {
         let oracle = unpack(&bits);
         let range = || from..to.min(oracle.len());
         prop_assert_eq!(first_set(&bits, from, to), range().find(|at| oracle[*at]));
+        prop_assert_eq!(last_set(&bits, from, to), range().rev().find(|at| oracle[*at]));
         prop_assert_eq!(first_clear(&bits, from, to), range().find(|at| !oracle[*at]));
         prop_assert_eq!(get(&bits, from), oracle.get(from).copied().unwrap_or(false));
 

@@ -168,3 +168,31 @@ fn an_incomplete_message_does_not_give_way_to_an_older_one() {
     let width = per_block(&pool);
     assert_eq!(mailbox.post(&mut pool, &part(7, width as u64, false, &vec![7; width])), Posted::Complete);
 }
+
+/// It would else keep the newer one unacknowledged for as long as nobody reads.
+//= docs/protocol.md P-9.1-5
+#[test]
+fn a_value_nobody_has_read_gives_way_to_a_newer_one_where_room_is_missing() {
+    let (mut pool, mut mailbox) = (pool(), Mailbox::new(true, 4));
+    for number in 0..4 {
+        assert_eq!(post_blocks(&mut mailbox, &mut pool, number, 3, &[]), Posted::Complete, "{number}");
+    }
+    assert_eq!(mailbox.dropped(), 3);
+    // While a newer one arrives, there is nothing to read, and never an older one after it.
+    assert_eq!(post_blocks(&mut mailbox, &mut pool, 5, 3, &[2]), Posted::Kept);
+    assert_eq!(take(&mut mailbox, &mut pool), None);
+    assert_eq!(post_blocks(&mut mailbox, &mut pool, 3, 3, &[]), Posted::Kept);
+    assert_eq!(take(&mut mailbox, &mut pool), None);
+    assert_eq!(post_blocks(&mut mailbox, &mut pool, 5, 3, &[0, 1]), Posted::Complete);
+    assert_eq!(take(&mut mailbox, &mut pool).map(|message| message[0]), Some(5));
+    assert_eq!((mailbox.blocks_held(), pool.free()), (0, 64));
+}
+
+#[test]
+fn a_value_that_was_not_read_stays_while_there_is_room_for_both() {
+    let (mut pool, mut mailbox) = (pool(), Mailbox::new(true, 4));
+    assert_eq!(post_blocks(&mut mailbox, &mut pool, 0, 2, &[]), Posted::Complete);
+    assert_eq!(post_blocks(&mut mailbox, &mut pool, 1, 2, &[1]), Posted::Kept);
+    assert_eq!(take(&mut mailbox, &mut pool).map(|message| message[0]), Some(0));
+    assert_eq!(mailbox.dropped(), 0);
+}

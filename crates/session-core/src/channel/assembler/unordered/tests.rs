@@ -4,18 +4,23 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::channel::Fragment;
+use crate::channel::block_map::work::words;
 
 fn rig() -> (Assembler, Pool, Reservation) {
-    let mut pool = Pool::new(64, 256, 0);
+    rig_of(64)
+}
+
+fn rig_of(blocks: u32) -> (Assembler, Pool, Reservation) {
+    let mut pool = Pool::new(blocks, 256, 0);
     let mut reservation = Reservation::default();
-    assert!(pool.reserve(&mut reservation, 64));
+    assert!(pool.reserve(&mut reservation, blocks));
     (Assembler::new(), pool, reservation)
 }
 
 fn insert(rig: &mut (Assembler, Pool, Reservation), offset: u64, data: &[u8], begin: bool, end: bool) {
     let fragment = Fragment { offset, length: data.len(), begin, end };
     rig.0.insert(&mut rig.1, &mut rig.2, &fragment, data).unwrap();
+    rig.0.note_complete(&mut rig.1, &fragment);
 }
 
 fn take(rig: &mut (Assembler, Pool, Reservation)) -> Option<Vec<u8>> {
@@ -57,6 +62,75 @@ fn empty_messages_are_messages() {
     }
     assert_eq!(take(&mut rig), None);
     assert_eq!(rig.0.blocks_held(), 0);
+}
+
+/// Words looked at while a peer that leaves position 0 out sends `count` empty messages, each read at once or all in the end.
+fn work_behind_a_gap(count: u64, at_once: bool) -> u64 {
+    let mut rig = rig_of(64);
+    let before = words();
+    for offset in 1..=count {
+        insert(&mut rig, offset, b"", true, true);
+        if at_once {
+            assert_eq!(take(&mut rig).as_deref(), Some(&b""[..]));
+            assert_eq!(rig.0.complete_length(&rig.1), None);
+        }
+    }
+    for _ in 0..if at_once { 0 } else { count } {
+        assert_eq!(take(&mut rig).as_deref(), Some(&b""[..]));
+    }
+    assert_eq!(take(&mut rig), None);
+    words() - before
+}
+
+/// A peer that leaves the first position out must not make each message dearer than the one before.
+#[test]
+fn reading_behind_a_gap_costs_the_same_for_each_message() {
+    for at_once in [true, false] {
+        let (half, whole) = (work_behind_a_gap(5_000, at_once), work_behind_a_gap(10_000, at_once));
+        assert!(whole < half * 5 / 2, "{half} words for 5,000 messages, {whole} for 10,000");
+    }
+}
+
+/// Nor a peer that fills one hole after the other in front of thousands of messages that were read.
+#[test]
+fn filling_holes_before_what_was_read_costs_blocks_not_messages() {
+    let mut rig = rig_of(64);
+    let (holes, top) = (2_000, 10_000);
+    for offset in holes..top {
+        insert(&mut rig, offset, b"", true, true);
+        assert!(take(&mut rig).is_some());
+    }
+    for (number, hole) in (1..holes / 2).enumerate() {
+        // A hole is filled, and the next message comes at the very top.
+        let before = words();
+        insert(&mut rig, 2 * hole, b"", true, true);
+        insert(&mut rig, top + number as u64, b"", true, true);
+        for _ in 0..2 {
+            assert!(take(&mut rig).is_some());
+        }
+        assert_eq!(take(&mut rig), None);
+        let work = words() - before;
+        assert!(work < 4_000, "{work} words for two messages");
+    }
+}
+
+#[test]
+fn the_first_of_the_complete_messages_is_known_whatever_completes_it() {
+    let mut rig = rig();
+    insert(&mut rig, 2_000, b"third", true, true);
+    insert(&mut rig, 500, &[2; 600], false, false);
+    insert(&mut rig, 1_100, b"", false, true);
+    assert_eq!(rig.0.complete_length(&rig.1), Some(5));
+    insert(&mut rig, 400, &[1; 100], true, false);
+    assert_eq!(rig.0.complete_length(&rig.1), Some(700), "its first part came last");
+    insert(&mut rig, 0, &[0; 200], true, false);
+    insert(&mut rig, 300, &[0; 99], false, true);
+    insert(&mut rig, 150, &[0; 200], false, false);
+    for length in [399, 700, 5] {
+        assert_eq!(take(&mut rig).map(|message| message.len()), Some(length));
+    }
+    assert_eq!(take(&mut rig), None);
+    assert_eq!(rig.0.read_offset(), 1_101);
 }
 
 proptest! {
