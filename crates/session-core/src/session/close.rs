@@ -148,10 +148,12 @@ impl SessionCore {
         self.forget_keys(context.shared);
     }
 
-    /// Nothing is sent any more. Data of a session that was never accepted cannot be read, so no memory is kept for it.
+    /// Nothing is sent any more. Data of a session that was never accepted cannot be read, so no memory is kept for it; and none
+    /// is promised any more to credit that nobody draws on.
     fn release_channels(&mut self, memory: &mut Memory) {
         if self.control.established {
             self.channels.release_outboxes(memory);
+            self.channels.unsecure_if_empty(memory);
         } else {
             self.channels.release_data(memory);
         }

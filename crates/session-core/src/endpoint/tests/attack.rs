@@ -143,6 +143,35 @@ fn l8_early_data_of_a_session_that_was_never_accepted_holds_no_memory_when_it_is
     assert_eq!(victim.endpoint.session_count(), 0);
 }
 
+/// Data that ends the session as its very first is never stored, so no credit of it draws on memory.
+//= docs/protocol.md P-12-4
+#[test]
+fn l8_data_that_breaks_a_rule_as_the_very_first_leaves_no_memory_promised() {
+    // Beyond the credit of the channel, and beyond its last position.
+    let last = [&[0x0B, 16][..], &[0xFF; 8], &[1, 7]].concat();
+    for fault in [&[0x0B, 16, 0x60, 0, 1, 7][..], &last] {
+        let mut victim = Victim::new(Role::Responder, small_limits());
+        let (id, now) = (victim.id, victim.now);
+        victim.endpoint.session_mut(id, now).unwrap().accept(b"").unwrap();
+        victim.drain();
+        assert_eq!(victim.promised(), 0);
+        victim.frames(fault);
+        assert_eq!(victim.state(), Some(State::Closing));
+        assert_eq!(victim.promised(), 0, "memory is promised for data that can never come");
+    }
+    // What was stored before stays readable, in memory that nobody else is given.
+    let mut victim = Victim::new(Role::Responder, small_limits());
+    let (id, now) = (victim.id, victim.now);
+    victim.endpoint.session_mut(id, now).unwrap().accept(b"").unwrap();
+    victim.frames(&[0x0B, 16, 0, 1, 9]);
+    victim.frames(&[0x0B, 16, 0x60, 0, 1, 7]);
+    assert_eq!(victim.state(), Some(State::Closing));
+    let mut data = [0; 10];
+    let read = victim.endpoint.session_mut(id, now).unwrap().recv(&mut data, CHANNEL);
+    assert_eq!((read, data[0]), (Ok(Some(1)), 9));
+    assert_eq!(victim.promised(), 0);
+}
+
 //= docs/protocol.md P-11-1
 #[test]
 fn l8_a_peer_that_feigns_a_long_round_trip_does_not_hold_a_slot_for_minutes() {
