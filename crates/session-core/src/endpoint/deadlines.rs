@@ -1,11 +1,13 @@
 //! The deadlines of all sessions: a binary heap over slots, with lazy re-arm (ADR 0003).
 //!
 //! A slot stands in the heap once. An earlier deadline moves it up at once; a later one is noted when the old one fires, so
-//! that the timers that every packet pushes back cost nothing per packet.
+//! that the timers that every packet pushes back cost nothing per packet. What kind a deadline is, is noted with it: whoever asks
+//! when there is something to do need not derive it anew.
 
 use alloc::vec::Vec;
 
 use super::slots::Slots;
+use crate::action::{Deadline, TimerKind};
 use crate::time::Instant;
 
 const NONE: u32 = u32::MAX;
@@ -14,6 +16,7 @@ const NONE: u32 = u32::MAX;
 struct Entry {
     at: Instant,
     slot: u32,
+    timer: TimerKind,
 }
 
 pub(super) struct Deadlines {
@@ -25,34 +28,35 @@ impl Deadlines {
         Self { heap: Vec::with_capacity(capacity as usize) }
     }
 
-    /// Files `slot` under `at`, or lets it stand where it is filed earlier.
-    pub(super) fn file(&mut self, slots: &mut Slots, slot: u32, at: Instant) {
+    /// Files `slot` under `deadline`, or lets it stand where it is filed earlier.
+    pub(super) fn file(&mut self, slots: &mut Slots, slot: u32, deadline: Deadline) {
+        let Deadline { at, timer } = deadline;
         let position = slots.heap_position(slot) as usize;
         match self.heap.get_mut(position) {
             Some(entry) if entry.at <= at => {}
             Some(entry) => {
-                entry.at = at;
+                (entry.at, entry.timer) = (at, timer);
                 self.sift_up(slots, position);
             }
             None => {
-                self.heap.push(Entry { at, slot });
+                self.heap.push(Entry { at, slot, timer });
                 self.sift_up(slots, self.heap.len() - 1);
             }
         }
     }
 
-    /// Takes `slot` out, or re-files it: `at` is its true deadline.
-    pub(super) fn settle(&mut self, slots: &mut Slots, slot: u32, at: Option<Instant>) {
+    /// Takes `slot` out, or re-files it: `deadline` is the true one.
+    pub(super) fn settle(&mut self, slots: &mut Slots, slot: u32, deadline: Option<Deadline>) {
         let position = slots.heap_position(slot) as usize;
         let Some(entry) = self.heap.get_mut(position) else {
-            if let Some(at) = at {
-                self.file(slots, slot, at);
+            if let Some(deadline) = deadline {
+                self.file(slots, slot, deadline);
             }
             return;
         };
-        match at {
-            Some(at) => {
-                entry.at = at;
+        match deadline {
+            Some(Deadline { at, timer }) => {
+                (entry.at, entry.timer) = (at, timer);
                 self.sift_up(slots, position);
                 self.sift_down(slots, slots.heap_position(slot) as usize);
             }
@@ -76,8 +80,8 @@ impl Deadlines {
     }
 
     /// The slot filed earliest. Its true deadline is not before.
-    pub(super) fn first(&self) -> Option<(Instant, u32)> {
-        self.heap.first().map(|entry| (entry.at, entry.slot))
+    pub(super) fn first(&self) -> Option<(Deadline, u32)> {
+        self.heap.first().map(|entry| (Deadline { at: entry.at, timer: entry.timer }, entry.slot))
     }
 
     fn sift_up(&mut self, slots: &mut Slots, mut position: usize) {

@@ -113,7 +113,7 @@ impl<P: Provider> Endpoint<P> {
         let (settings, memory) = (&self.settings, &self.shared.memory);
         let deadline = self.slots.at(slot).and_then(|core| core.next_deadline(settings, memory));
         match deadline {
-            Some(deadline) => self.deadlines.file(&mut self.slots, slot, deadline.at),
+            Some(deadline) => self.deadlines.file(&mut self.slots, slot, deadline),
             None => self.deadlines.remove(&mut self.slots, slot),
         }
     }

@@ -132,14 +132,14 @@ impl<P: Provider> Endpoint<P> {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
         for _ in 0..TIMEOUTS_PER_CALL {
-            let Some((at, slot)) = self.deadlines.first() else { return };
-            if at > self.now {
+            let Some((first, slot)) = self.deadlines.first() else { return };
+            if first.at > self.now {
                 return;
             }
             self.with(slot, |core, context| core.handle_timeout(context));
             let (settings, memory) = (&self.settings, &self.shared.memory);
             let next = self.slots.at(slot).and_then(|core| core.next_deadline(settings, memory));
-            self.deadlines.settle(&mut self.slots, slot, next.map(|deadline| deadline.at));
+            self.deadlines.settle(&mut self.slots, slot, next);
         }
     }
 
@@ -193,12 +193,10 @@ impl<P: Provider> Endpoint<P> {
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called next. Changes nothing.
     ///
-    /// The instant may be early, because a deadline pushed back is noted when the old one passes; it is never late.
+    /// The instant may be early, because a deadline pushed back is noted when the old one passes, of whose kind it is until then; it is never late.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Deadline> {
-        let (at, slot) = self.deadlines.first()?;
-        let timer = self.slots.at(slot)?.next_deadline(&self.settings, &self.shared.memory)?.timer;
-        Some(Deadline { at, timer })
+        self.deadlines.first().map(|(deadline, _)| deadline)
     }
 
     // --- commands ---
@@ -364,7 +362,7 @@ impl<P: Provider> Endpoint<P> {
             hash.option(slots.first(queue).map(u64::from));
         }
         directory.digest_into(&mut hash);
-        hash.option(deadlines.first().map(|(at, _)| at.as_micros()));
+        hash.option(deadlines.first().map(|(deadline, _)| deadline.at.as_micros()));
         hash.u64(u64::from(*pending));
         hash.option(pairing_until.map(Instant::as_micros));
         hash.finish()

@@ -10,15 +10,17 @@ proptest! {
         let mut heap = Deadlines::new(40);
         let mut list: std::collections::BTreeMap<u32, u64> = std::collections::BTreeMap::new();
         for (slot, operation, at) in operations {
-            let instant = Instant::from_micros(at);
+            // The kind follows from the instant, so that a wrong one shows.
+            let timer = |at: u64| TimerKind::ALL[at as usize % TimerKind::ALL.len()];
+            let deadline = Deadline { at: Instant::from_micros(at), timer: timer(at) };
             match operation {
                 0 => {
-                    heap.file(&mut slots, slot, instant);
+                    heap.file(&mut slots, slot, deadline);
                     let filed = list.entry(slot).or_insert(at);
                     *filed = (*filed).min(at);
                 }
                 1 => {
-                    heap.settle(&mut slots, slot, Some(instant));
+                    heap.settle(&mut slots, slot, Some(deadline));
                     list.insert(slot, at);
                 }
                 _ => {
@@ -26,7 +28,8 @@ proptest! {
                     list.remove(&slot);
                 }
             }
-            prop_assert_eq!(heap.first().map(|(at, _)| at.as_micros()), list.values().min().copied());
+            let first = heap.first().map(|(deadline, _)| (deadline.at.as_micros(), deadline.timer));
+            prop_assert_eq!(first, list.values().min().map(|at| (*at, timer(*at))));
             for (position, entry) in heap.heap.iter().enumerate() {
                 prop_assert_eq!(slots.heap_position(entry.slot) as usize, position);
             }
