@@ -61,7 +61,8 @@ impl Traffic {
     }
 
     fn is_done(&self, world: &World<Recording>) -> bool {
-        self.sent == self.lengths.len() && world.session(self.from.0, self.from.1).is_all_acked(self.channel)
+        self.sent == self.lengths.len()
+            && world.session(self.from.0, self.from.1).channel_stats(self.channel).unwrap().is_all_acked()
     }
 
     /// What the mode promises, once everything has settled.
@@ -69,8 +70,8 @@ impl Traffic {
         let all: Vec<usize> = (0..self.lengths.len()).collect();
         let unique: BTreeSet<usize> = self.arrived.iter().copied().collect();
         assert_eq!(unique.len(), self.arrived.len(), "{:?}: nothing comes twice", self.mode);
-        let lost = world.session(self.from.0, self.from.1).lost_messages(self.channel);
-        let dropped = world.session(self.to.0, self.to.1).dropped_messages(self.channel);
+        let lost = world.session(self.from.0, self.from.1).channel_stats(self.channel).unwrap().lost_messages;
+        let dropped = world.session(self.to.0, self.to.1).channel_stats(self.channel).unwrap().dropped_messages;
         match self.mode {
             ChannelMode::ReliableOrdered => assert_eq!(self.arrived, all),
             ChannelMode::ReliableUnordered => assert_eq!(unique.into_iter().collect::<Vec<_>>(), all),
@@ -149,7 +150,10 @@ fn run_case(seed: u64) -> (Faults, [usize; 2]) {
     }
     let lost_was_told =
         ends.iter().any(|(node, id)| world.take_events(*node).contains(&Event::Lost(*id, ChannelId(22))));
-    let lost: u64 = ends.iter().map(|(node, id)| world.session(*node, *id).lost_messages(ChannelId(22))).sum();
+    let lost: u64 = ends
+        .iter()
+        .map(|(node, id)| world.session(*node, *id).channel_stats(ChannelId(22)).unwrap().lost_messages)
+        .sum();
     assert_eq!(lost_was_told, lost > 0, "loss is told exactly where there was some");
     let arrived = |mode| traffic.iter().filter(|flow| flow.mode == mode).map(|flow| flow.arrived.len()).sum();
     (world.faults(), [arrived(ChannelMode::Unreliable), arrived(ChannelMode::LatestValue)])

@@ -169,12 +169,12 @@ pub enum Event {
     Readable(SessionId, ChannelId),
     /// The channel takes bytes again after it said `Blocked`.
     Writable(SessionId, ChannelId),
-    /// Unreliable messages were lost on the way: [`lost_messages`](crate::SessionRef::lost_messages) tells how many so far.
+    /// Unreliable messages were lost on the way: [`ChannelStats::lost_messages`](crate::ChannelStats::lost_messages) tells how many so far.
     Lost(SessionId, ChannelId),
-    /// The peer's application has taken what was sent on the channel up to [`delivered_offset`](crate::SessionRef::delivered_offset); told where the peer
-    /// gives receipts ([`ChannelConfig::receipts`](crate::ChannelConfig::receipts)).
+    /// The peer's application has taken what was sent on the channel up to [`ChannelStats::delivered`](crate::ChannelStats::delivered); told where the
+    /// peer gives receipts ([`ChannelConfig::receipts`](crate::ChannelConfig::receipts)).
     Delivered(SessionId, ChannelId),
-    /// The peer's stack holds all that was sent on the channel up to `acked_offset`.
+    /// The peer's stack holds all that was sent on the channel up to [`ChannelStats::acked`](crate::ChannelStats::acked).
     Acknowledged(SessionId, ChannelId),
     /// The session will end soon unless something happens: [`expiry`](crate::SessionRef::expiry) says when and what,
     /// [`extend`](crate::SessionMut::extend) puts it off.

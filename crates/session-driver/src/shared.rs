@@ -247,10 +247,9 @@ impl State {
 
     /// Keeps what the peer is known to have, beyond the end of the session.
     pub(crate) fn learn_progress(&mut self, id: SessionId, channel: ChannelId) {
-        let Some(session) = self.core.session(id) else { return };
-        let (acknowledged, delivered) = (session.acked_offset(channel), session.delivered_offset(channel));
+        let Some(stats) = self.core.session(id).and_then(|session| session.channel_stats(channel)) else { return };
         if let Some(record) = self.sessions.get_mut(&id) {
-            record.note_progress(channel, acknowledged, delivered);
+            record.note_progress(channel, stats.acked, stats.delivered);
         }
     }
 

@@ -273,11 +273,6 @@ impl Channel {
         self.ended_at[1].get().unwrap_or(self.outbox.highest_sent())
     }
 
-    /// Whether that is everything that was sent.
-    pub(crate) fn is_all_acked(&self) -> bool {
-        self.acked_to() == self.outbox.write_offset()
-    }
-
     pub(crate) fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
         let Self {
             id,

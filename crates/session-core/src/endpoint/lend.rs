@@ -241,7 +241,7 @@ impl<'a> SessionRef<'a> {
         self.core.stats()
     }
 
-    /// How far a channel has come; `None` if there is none of that id.
+    /// How far a channel has come, and what it lost; `None` if there is none of that id.
     #[must_use]
     pub fn channel_stats(&self, channel: ChannelId) -> Option<ChannelStats> {
         self.core.channel_stats(self.memory, channel)
@@ -280,38 +280,6 @@ impl<'a> SessionRef<'a> {
     /// Copies the user data of the peer's CONNECT or ACCEPT into `out`, as much as fits, at most 512 bytes; returns how much.
     pub fn user_data(&self, out: &mut [u8]) -> usize {
         self.core.user_data(&self.memory.pool, out)
-    }
-
-    /// The peer's stack holds everything sent on `channel` below this offset.
-    #[must_use]
-    pub fn acked_offset(&self, channel: ChannelId) -> u64 {
-        self.core.acked_offset(self.memory, channel)
-    }
-
-    /// Whether the peer's stack holds everything sent on `channel`.
-    #[must_use]
-    pub fn is_all_acked(&self, channel: ChannelId) -> bool {
-        self.core.is_all_acked(self.memory, channel)
-    }
-
-    /// The peer's application has taken everything sent on `channel` below this offset, as far as it has told: a message is taken once its
-    /// [`MessageId::end_offset`] is not above it.
-    #[must_use]
-    pub fn delivered_offset(&self, channel: ChannelId) -> u64 {
-        self.core.delivered_offset(self.memory, channel)
-    }
-
-    /// Messages sent on an unreliable channel that were lost on the way, for all this side knows.
-    #[must_use]
-    pub fn lost_messages(&self, channel: ChannelId) -> u64 {
-        self.core.lost_messages(self.memory, channel)
-    }
-
-    /// Messages received on an unreliable or latest-value channel that were given up: for want of room, or incomplete when newer
-    /// ones came.
-    #[must_use]
-    pub fn dropped_messages(&self, channel: ChannelId) -> u64 {
-        self.core.dropped_messages(self.memory, channel)
     }
 
     /// Bytes left of the channel's current message, if it has arrived to its end.

@@ -235,10 +235,9 @@ impl Channels {
         })
     }
 
-    /// Messages of the channel at `index` that this side gave up for want of room, or because newer ones came.
-    pub(crate) fn dropped_messages(&self, memory: &Memory, index: usize) -> u64 {
-        let mailbox = self.get(memory, index).and_then(|channel| memory.mailboxes.get(channel.mailbox));
-        mailbox.map_or(0, Mailbox::dropped)
+    /// Messages of `channel` that this side gave up for want of room, or because newer ones came.
+    pub(crate) fn dropped_messages(&self, memory: &Memory, channel: &Channel) -> u64 {
+        memory.mailboxes.get(channel.mailbox).map_or(0, Mailbox::dropped)
     }
 
     /// Reads the next bytes of the current message and gives the peer new credit for them.

@@ -200,8 +200,11 @@ impl SessionCore {
             queued: channel.outbox.write_offset(),
             sent: channel.sent_to(),
             acked: channel.acked_to(),
+            delivered: channel.delivered_to,
             received: channel.inbox.contiguous_to(),
             read: channel.inbox.read_offset(),
+            lost_messages: channel.lost_messages(),
+            dropped_messages: self.channels.dropped_messages(memory, channel),
         })
     }
 
@@ -223,29 +226,9 @@ impl SessionCore {
         self.control.user_data.copy(pool, out)
     }
 
-    pub(crate) fn acked_offset(&self, memory: &Memory, id: ChannelId) -> u64 {
-        self.channels.iter(memory).find(|channel| channel.id == id).map_or(0, Channel::acked_to)
-    }
-
-    pub(crate) fn is_all_acked(&self, memory: &Memory, id: ChannelId) -> bool {
-        self.channels.iter(memory).find(|channel| channel.id == id).is_none_or(Channel::is_all_acked)
-    }
-
     pub(crate) fn message_length(&self, memory: &Memory, id: ChannelId) -> Option<u64> {
         let index = self.channel_to_read(memory, id).ok().filter(|_| self.control.established)?;
         self.channels.message_length(memory, index)
-    }
-
-    pub(crate) fn delivered_offset(&self, memory: &Memory, id: ChannelId) -> u64 {
-        self.channels.iter(memory).find(|channel| channel.id == id).map_or(0, |channel| channel.delivered_to)
-    }
-
-    pub(crate) fn lost_messages(&self, memory: &Memory, id: ChannelId) -> u64 {
-        self.channels.iter(memory).find(|channel| channel.id == id).map_or(0, Channel::lost_messages)
-    }
-
-    pub(crate) fn dropped_messages(&self, memory: &Memory, id: ChannelId) -> u64 {
-        self.channels.find(memory, id).map_or(0, |index| self.channels.dropped_messages(memory, index))
     }
 
     pub(crate) fn role(&self) -> crate::ids::Role {

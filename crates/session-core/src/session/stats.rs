@@ -53,6 +53,8 @@ impl Stats {
 }
 
 /// How far a channel has come, in positions: a message of n bytes takes n + 1. Stays true after the session has ended.
+///
+/// A message that was sent is where one of these says, once its [`MessageId::end_offset`](crate::MessageId::end_offset) is not above it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChannelStats {
@@ -62,10 +64,26 @@ pub struct ChannelStats {
     pub sent: u64,
     /// The peer's stack is known to hold them, without a gap.
     pub acked: u64,
+    /// The peer's application is known to have taken them, without a gap; 0 unless it gives receipts
+    /// ([`ChannelConfig::receipts`](crate::ChannelConfig::receipts)).
+    pub delivered: u64,
     /// Received from the peer, without a gap.
     pub received: u64,
     /// Fetched by our application.
     pub read: u64,
+    /// Messages sent on an unreliable channel that were lost on the way, for all this side knows.
+    pub lost_messages: u64,
+    /// Messages received on an unreliable or latest-value channel that were given up: for want of room, or incomplete when newer
+    /// ones came.
+    pub dropped_messages: u64,
+}
+
+impl ChannelStats {
+    /// Whether the peer's stack holds everything that was queued.
+    #[must_use]
+    pub fn is_all_acked(&self) -> bool {
+        self.acked == self.queued
+    }
 }
 
 /// What became of a channel's data when its session ended, in positions. The three add up to what was queued.

@@ -127,7 +127,7 @@ fn what_comes_before_accept_is_held_back_until_then() {
     pair.session(1).send(b"of the responder", CHANNEL).unwrap();
     pair.settle();
     for side in [0, 1] {
-        assert!(pair.look(side).is_all_acked(CHANNEL), "it has arrived at the other side");
+        assert!(pair.look(side).channel_stats(CHANNEL).unwrap().is_all_acked(), "it has arrived at the other side");
         assert_eq!(pair.look(side).state(), State::Handshaking);
         assert!(!is_readable(&pair, side));
         assert!(nothing_to_read(&mut pair, side));

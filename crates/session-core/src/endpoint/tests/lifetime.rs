@@ -75,7 +75,7 @@ fn a_lifetime_ends_whatever_the_activity_and_a_warning_comes_first() {
         let reason = pair.look(side).close_reason().unwrap();
         assert_eq!((reason.by, reason.protocol_code()), (by, Some(CloseCode::EXPIRED)));
     }
-    assert!(pair.look(0).is_all_acked(CHANNEL), "what was sent before goes first");
+    assert!(pair.look(0).channel_stats(CHANNEL).unwrap().is_all_acked(), "what was sent before goes first");
     assert_eq!(pair.look(0).expiry(), None);
     assert_eq!(pair.session(0).extend(), Err(ExtendError::NotEstablished));
 }

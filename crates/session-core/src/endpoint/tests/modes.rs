@@ -65,7 +65,7 @@ fn a_lost_unreliable_message_is_told_and_never_comes() {
     pair.settle();
     let id = pair.ids[0].unwrap();
     assert!(pair.events[0].contains(&Event::Lost(id, UNRELIABLE)));
-    assert_eq!(pair.look(0).lost_messages(UNRELIABLE), 1, "one message, though three packets");
+    assert_eq!(pair.look(0).channel_stats(UNRELIABLE).unwrap().lost_messages, 1, "one message, though three packets");
     for _ in 0..4 {
         assert_eq!(recv(&mut pair, UNRELIABLE).as_deref(), Some(&b"later"[..]));
     }
@@ -75,7 +75,7 @@ fn a_lost_unreliable_message_is_told_and_never_comes() {
         pair.settle();
     }
     assert_eq!(recv(&mut pair, UNRELIABLE), None);
-    assert!(pair.look(0).is_all_acked(UNRELIABLE));
+    assert!(pair.look(0).channel_stats(UNRELIABLE).unwrap().is_all_acked());
 }
 
 //= docs/protocol.md P-9.1-4
@@ -112,20 +112,20 @@ fn the_sender_learns_what_the_application_took_and_not_before() {
         let first = pair.session(0).send(b"first", channel).unwrap();
         let second = pair.session(0).send(b"second", channel).unwrap();
         pair.settle();
-        assert!(pair.look(0).is_all_acked(channel));
-        assert_eq!(pair.look(0).delivered_offset(channel), 0);
+        assert!(pair.look(0).channel_stats(channel).unwrap().is_all_acked());
+        assert_eq!(pair.look(0).channel_stats(channel).unwrap().delivered, 0);
         assert_eq!(recv(&mut pair, channel).as_deref(), Some(&b"first"[..]));
         // The receipt is lost once.
         assert_eq!(pair.take(1).len(), 1);
         let (_, at) = pair.deadline(1);
         pair.serve(1, at);
         pair.settle();
-        assert_eq!(pair.look(0).delivered_offset(channel), first.end_offset);
+        assert_eq!(pair.look(0).channel_stats(channel).unwrap().delivered, first.end_offset);
         let id = pair.ids[0].unwrap();
         assert!(pair.events[0].contains(&Event::Delivered(id, channel)));
         assert_eq!(recv(&mut pair, channel).as_deref(), Some(&b"second"[..]));
         pair.settle();
-        assert_eq!(pair.look(0).delivered_offset(channel), second.end_offset);
+        assert_eq!(pair.look(0).channel_stats(channel).unwrap().delivered, second.end_offset);
     }
     // Without being asked nobody tells.
     let mut pair = pair();
@@ -133,7 +133,7 @@ fn the_sender_learns_what_the_application_took_and_not_before() {
     pair.settle();
     recv(&mut pair, CHANNEL);
     pair.settle();
-    assert_eq!(pair.look(0).delivered_offset(CHANNEL), 0);
+    assert_eq!(pair.look(0).channel_stats(CHANNEL).unwrap().delivered, 0);
 }
 
 /// What was read past a gap is not told before the gap is filled and read.
@@ -147,7 +147,7 @@ fn receipts_do_not_run_ahead_of_a_gap() {
     assert_eq!(recv(&mut pair, UNORDERED).as_deref(), Some(&b"second"[..]));
     let packets = pair.take(1);
     pair.deliver(0, &packets);
-    assert_eq!(pair.look(0).delivered_offset(UNORDERED), 0);
+    assert_eq!(pair.look(0).channel_stats(UNORDERED).unwrap().delivered, 0);
 }
 
 //= docs/protocol.md P-9.2-2
@@ -173,7 +173,7 @@ fn wrong_receipts_close_the_session_and_old_ones_are_ignored() {
     for (offset, expected) in [(6, 6), (2, 6), (0, 6)] {
         let packet = pair.seal_frame(1, &receipt(CHANNEL, offset));
         pair.deliver(0, &[packet]);
-        assert_eq!(pair.look(0).delivered_offset(CHANNEL), expected);
+        assert_eq!(pair.look(0).channel_stats(CHANNEL).unwrap().delivered, expected);
     }
     let packet = pair.seal(1, &[0x17, 16, 2, 0]);
     assert_eq!(pair.receive(0, &packet), Received::Consumed);
@@ -219,7 +219,7 @@ fn a_full_mailbox_drops_unreliable_messages_and_the_value_nobody_has_read() {
         pair.deliver(1, &packets);
     }
     pair.settle();
-    assert_eq!(pair.look(1).dropped_messages(UNRELIABLE), 6);
+    assert_eq!(pair.look(1).channel_stats(UNRELIABLE).unwrap().dropped_messages, 6);
     for value in 0..4 {
         assert_eq!(recv(&mut pair, UNRELIABLE), Some(vec![value; 10]));
     }
@@ -228,11 +228,11 @@ fn a_full_mailbox_drops_unreliable_messages_and_the_value_nobody_has_read() {
     for value in 1..=5 {
         pair.session(0).send(&[value; 2000], LATEST).unwrap();
         pair.settle();
-        assert!(pair.look(0).is_all_acked(LATEST), "{value}");
+        assert!(pair.look(0).channel_stats(LATEST).unwrap().is_all_acked(), "{value}");
     }
     assert_eq!(pair.look(0).stats().packets_lost, lost);
     assert_eq!(recv(&mut pair, LATEST), Some(vec![5; 2000]));
-    assert_eq!((recv(&mut pair, LATEST), pair.look(1).dropped_messages(LATEST)), (None, 4));
+    assert_eq!((recv(&mut pair, LATEST), pair.look(1).channel_stats(LATEST).unwrap().dropped_messages), (None, 4));
 }
 
 #[test]

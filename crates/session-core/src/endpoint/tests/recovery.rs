@@ -52,7 +52,7 @@ fn one_packet_is_acknowledged_in_25_ms_and_the_second_at_once() {
     assert_eq!(acks.len(), 1);
     assert!(is_ack(&mut pair, 0, &acks[0]));
     pair.deliver(0, &acks);
-    assert!(pair.look(0).is_all_acked(CHANNEL));
+    assert!(pair.look(0).channel_stats(CHANNEL).unwrap().is_all_acked());
 
     let packets = send(&mut pair, 0, 2);
     pair.deliver(1, &packets[..1]);
@@ -62,7 +62,7 @@ fn one_packet_is_acknowledged_in_25_ms_and_the_second_at_once() {
     assert_eq!(acks.len(), 1, "the second at once");
     assert!(is_ack(&mut pair, 0, &acks[0]));
     pair.deliver(0, &acks);
-    assert!(pair.look(0).is_all_acked(CHANNEL));
+    assert!(pair.look(0).channel_stats(CHANNEL).unwrap().is_all_acked());
 
     let packets = send(&mut pair, 0, 2);
     pair.deliver(1, &packets[1..]);
@@ -140,7 +140,7 @@ fn probes_go_out_at_the_probe_timeout_which_doubles() {
     pair.pass(TRIP);
     pair.deliver(1, &probes);
     pair.settle();
-    assert!(pair.look(0).is_all_acked(CHANNEL), "a probe carries the data");
+    assert!(pair.look(0).channel_stats(CHANNEL).unwrap().is_all_acked(), "a probe carries the data");
     let _ = send(&mut pair, 0, 1);
     let stats = pair.look(0).stats();
     let timeout = stats.smoothed_rtt + (stats.rtt_variance * 4).max(granularity) + ACK_DELAY;
