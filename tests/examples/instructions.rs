@@ -131,11 +131,11 @@ impl Pair {
                 action => panic!("nothing is sent: {action:?}"),
             }
         };
-        let arrival = Arrival { link: reversed(link()), ecn: None };
+        let arrival = Arrival::new(reversed(link()));
         let arriving = Arriving { datagram: &mut datagram[..len], arrival, at };
         let answer = echo(&mut self.server, at_server, arriving, &mut self.out);
         assert!(answer > MESSAGE.len(), "the answer has {answer} bytes");
-        let arrival = Arrival { link: link(), ecn: None };
+        let arrival = Arrival::new(link());
         let _ = self.client.handle_datagram(&mut self.out[..answer], arrival, at);
         let mut message = [0; MESSAGE.len()];
         let mut session = self.client.session_mut(at_client, at).expect("the session is up");
@@ -154,7 +154,7 @@ fn step(
 ) -> bool {
     match from.poll_action(out, at) {
         Action::Transmit(datagram) => {
-            let arrival = Arrival { link: reversed(datagram.link), ecn: None };
+            let arrival = Arrival::new(reversed(datagram.link));
             let _ = to.handle_datagram(&mut out[..datagram.len], arrival, at);
         }
         Action::Event(Event::Incoming(id)) => {
@@ -173,7 +173,10 @@ fn endpoint(number: u8, sessions: u32) -> Endpoint<Null> {
     config.timeouts.idle = None;
     config.second_session = SecondSession::KeepBoth;
     let pool_blocks = sessions.saturating_mul(4).max(8_192);
-    let limits = Limits { sessions, pending: sessions.min(10), pool_blocks, ..Limits::default() };
+    let mut limits = Limits::default();
+    limits.sessions = sessions;
+    limits.pending = sessions.min(10);
+    limits.pool_blocks = pool_blocks;
     Endpoint::new(config, limits, Null, Seed::new([number; 32])).expect("the configuration is sound")
 }
 

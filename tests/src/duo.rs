@@ -123,7 +123,7 @@ impl Duo {
                 let (now, ends, buffer) = (self.now, &mut self.ends, &mut self.buffer);
                 match inside(|| ends[end].poll_action(buffer, now)) {
                     Action::Transmit(transmit) => {
-                        let arrival = Arrival { link: link(1 - end), ecn: None };
+                        let arrival = Arrival::new(link(1 - end));
                         self.now = now.saturating_add(TRIP);
                         let now = self.now;
                         let _ = inside(|| ends[1 - end].handle_datagram(&mut buffer[..transmit.len], arrival, now));

@@ -54,16 +54,14 @@ pub enum Contact {
 impl Default for Setup {
     /// Four sessions, a window of 66 KiB for each of the channels 16 to 18, a pool of 1 MiB.
     fn default() -> Self {
-        let limits = Limits {
-            sessions: 4,
-            pending: 4,
-            pool_blocks: 1024,
-            session_window: 3 * 66 * 1024,
-            channel_window: 66 * 1024,
-            send_blocks: 128,
-            record_blocks: 64,
-            ..Limits::default()
-        };
+        let mut limits = Limits::default();
+        limits.sessions = 4;
+        limits.pending = 4;
+        limits.pool_blocks = 1024;
+        limits.session_window = 3 * 66 * 1024;
+        limits.channel_window = 66 * 1024;
+        limits.send_blocks = 128;
+        limits.record_blocks = 64;
         Self {
             limits,
             timeouts: Timeouts::default(),
@@ -442,7 +440,7 @@ impl<P: Provider> World<P> {
     }
 
     fn hand_over(&mut self, from: usize, to: usize, datagram: &mut [u8]) -> session_core::Received {
-        let arrival = Arrival { link: path(to, from), ecn: None };
+        let arrival = Arrival::new(path(to, from));
         let now = self.now;
         let node = &mut self.nodes[to];
         node.is_dirty = true;

@@ -39,21 +39,25 @@ fn what_is_outside_the_core_is_not_counted() {
     counting::assert_none();
 }
 
+/// Room for a hundred sessions, of which a part keeps its keys expanded.
+fn hundred_sessions(pool_blocks: u32) -> Limits {
+    let mut limits = Limits::default();
+    limits.sessions = 128;
+    limits.pending = 128;
+    limits.pool_blocks = pool_blocks;
+    limits.hot_keys = 32;
+    limits
+}
+
 /// Loss, reordering, 64 KiB messages and back-pressure over a hundred sessions of one endpoint, then the end of all of them.
 #[test]
 fn a_hundred_sessions_live_and_end_without_the_allocator() {
     let packets: u64 = if std::env::var_os("CASES").is_some() { 1_000_000 } else { 100_000 };
-    let limits = Limits {
-        sessions: 128,
-        pending: 128,
-        pool_blocks: 32_768,
-        hot_keys: 32,
-        session_window: 66 * 1024,
-        channel_window: 66 * 1024,
-        send_blocks: 100,
-        record_blocks: 32,
-        ..Limits::default()
-    };
+    let mut limits = hundred_sessions(32_768);
+    limits.session_window = 66 * 1024;
+    limits.channel_window = 66 * 1024;
+    limits.send_blocks = 100;
+    limits.record_blocks = 32;
     let setup = Setup { limits, channels: vec![CHANNEL.into()], ..Setup::default() };
     let mut world = World::new(7);
     let (alice, bob) = (world.add(&setup, RustCrypto), world.add(&setup, RustCrypto));
@@ -154,8 +158,7 @@ fn every_mode_works_without_the_allocator() {
 /// Slots, tables and blocks of sessions that are gone serve the next ones.
 #[test]
 fn sessions_open_again_without_the_allocator() {
-    let limits = Limits { sessions: 128, pending: 128, pool_blocks: 8192, hot_keys: 32, ..Limits::default() };
-    let setup = Setup { limits, channels: vec![CHANNEL.into()], ..Setup::default() };
+    let setup = Setup { limits: hundred_sessions(8192), channels: vec![CHANNEL.into()], ..Setup::default() };
     let mut world = World::new(11);
     let (alice, bob) = (world.add(&setup, RustCrypto), world.add(&setup, RustCrypto));
     for round in 0..3 {

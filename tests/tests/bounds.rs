@@ -3,10 +3,16 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use session_core::{Limits, MAX_TENTATIVE_PER_PEER, MAX_TEXT, MAX_USER_DATA, MIN_UDP_DATAGRAM};
+use session_core::request::MAX_IN_FLIGHT;
+use session_core::{
+    Limits, MAX_CARRIERS, MAX_CHANNELS, MAX_TENTATIVE_PER_PEER, MAX_TEXT, MAX_USER_DATA, MIN_UDP_DATAGRAM,
+    TIMEOUTS_PER_CALL,
+};
 
-/// Every bound, what it bounds, and what happens there. Destructured, so that a new limit breaks the build here.
-fn table() -> String {
+type Row = (&'static str, u64, &'static str, &'static str);
+
+/// Every limit, what it bounds, and what happens there.
+fn limits() -> [Row; 10] {
     let Limits {
         sessions,
         pending,
@@ -18,8 +24,9 @@ fn table() -> String {
         send_blocks,
         mailbox_blocks,
         record_blocks,
+        ..
     } = Limits::default();
-    let rows: [(&str, u64, &str, &str); 14] = [
+    [
         (
             "sessions",
             sessions.into(),
@@ -65,6 +72,26 @@ fn table() -> String {
             "blocks of records of packets on their way",
             "no more data until an acknowledgement",
         ),
+    ]
+}
+
+/// The same of what cannot be chosen.
+fn constants() -> [Row; 8] {
+    [
+        ("MAX_CHANNELS", MAX_CHANNELS as u64, "channels of the application in a session", "`ConfigError::Channels`"),
+        ("MAX_CARRIERS", MAX_CARRIERS as u64, "carriers of an endpoint", "`ConfigError::Carriers`"),
+        (
+            "TIMEOUTS_PER_CALL",
+            TIMEOUTS_PER_CALL as u64,
+            "sessions whose deadlines one `handle_timeout` serves",
+            "`next_deadline` stays in the past: call again",
+        ),
+        (
+            "request::MAX_IN_FLIGHT",
+            MAX_IN_FLIGHT as u64,
+            "requests in flight of a requester, and served by a responder",
+            "`request` says `Full`; of a peer: answered with status Busy",
+        ),
         (
             "MAX_TENTATIVE_PER_PEER",
             MAX_TENTATIVE_PER_PEER as u64,
@@ -84,15 +111,27 @@ fn table() -> String {
             "bytes of the first datagram over UDP, at least",
             "discarded: `Undersized`",
         ),
-    ];
+    ]
+}
+
+fn table() -> String {
     let mut table = String::from(
         "# Bounds\n\nMade from `Limits::default()` by `just bounds`; `cargo test` fails when it is out of date.\n\n\
          | limit | default | bounds | at the bound |\n|---|---|---|---|\n",
     );
-    for (name, default, bounds, there) in rows {
+    for (name, default, bounds, there) in limits().into_iter().chain(constants()) {
         writeln!(table, "| `{name}` | {default} | {bounds} | {there} |").unwrap();
     }
     table
+}
+
+/// `Limits` may grow: its own words say which there are.
+#[test]
+fn no_limit_is_left_out() {
+    let words = format!("{:?}", Limits::default());
+    let fields = words.trim_start_matches("Limits { ").trim_end_matches(" }");
+    let rows = limits().map(|(name, default, ..)| format!("{name}: {default}"));
+    assert_eq!(fields, rows.join(", "));
 }
 
 #[test]

@@ -13,14 +13,15 @@ fn seconds(number: u64) -> Duration {
 }
 
 /// The smallest pool with which an endpoint can be made.
-fn with_smallest_pool(limits: Limits, channels: &[ChannelId]) -> Limits {
-    let works = |pool_blocks: u32| {
+fn with_smallest_pool(mut limits: Limits, channels: &[ChannelId]) -> Limits {
+    let mut works = |pool_blocks: u32| {
         let mut config = Config::new(StaticKey::new(&RustCrypto, Secret::new([1; 32])), "");
         config.channels = channels.iter().copied().map(Into::into).collect();
-        Endpoint::new(config, Limits { pool_blocks, ..limits.clone() }, RustCrypto, Seed::new([1; 32])).is_ok()
+        limits.pool_blocks = pool_blocks;
+        Endpoint::new(config, limits.clone(), RustCrypto, Seed::new([1; 32])).is_ok()
     };
-    let pool_blocks = (1..).find(|&blocks| works(blocks)).expect("some pool is large enough");
-    Limits { pool_blocks, ..limits }
+    (1..).find(|&blocks| works(blocks)).expect("some pool is large enough");
+    limits
 }
 
 /// One receiver with memory for two windows and a hundred senders, each with several windows of data and gaps in it.
@@ -29,15 +30,16 @@ fn with_smallest_pool(limits: Limits, channels: &[ChannelId]) -> Limits {
 fn e6_a_hundred_senders_share_a_pool_of_two_windows() {
     const SENDERS: usize = 100;
     let window = 16 * 1024;
-    let wide =
-        Limits { sessions: 128, pending: 128, session_window: window, channel_window: window, ..Limits::default() };
-    let wide = Limits { send_blocks: 32, record_blocks: 16, hot_keys: 128, ..wide };
+    let mut wide = Limits::default();
+    (wide.sessions, wide.pending, wide.hot_keys) = (128, 128, 128);
+    (wide.session_window, wide.channel_window) = (window, window);
+    (wide.send_blocks, wide.record_blocks) = (32, 16);
     let mut world = World::new(6);
     let setup =
         Setup { limits: with_smallest_pool(wide, &[CHANNEL]), channels: vec![CHANNEL.into()], ..Setup::default() };
     let receiver = world.add(&setup, RustCrypto);
-    let narrow = Limits { session_window: window, channel_window: window, ..Setup::default().limits };
-    let sender = Setup { limits: narrow, channels: vec![CHANNEL.into()], ..Setup::default() };
+    let mut sender = Setup { channels: vec![CHANNEL.into()], ..Setup::default() };
+    (sender.limits.session_window, sender.limits.channel_window) = (window, window);
     world.default_link = LinkConfig {
         loss: Probability::from_percent(5),
         reordering: Reordering::new(Probability::from_percent(10), 8, Duration::from_millis(20)),
@@ -183,9 +185,10 @@ fn a_pool_serves_one_session_after_another() {
 #[test]
 fn senders_that_share_a_pool_all_finish() {
     let mut setup = Setup { channels: vec![CHANNEL.into()], ..Setup::default() };
-    setup.limits = Limits { sessions: 16, pending: 16, ..setup.limits };
+    (setup.limits.sessions, setup.limits.pending) = (16, 16);
     setup.limits.session_window = setup.limits.channel_window;
-    let receiver = Setup { limits: Limits { pool_blocks: 8192, ..setup.limits.clone() }, ..setup.clone() };
+    let mut receiver = setup.clone();
+    receiver.limits.pool_blocks = 8192;
     setup.limits = with_smallest_pool(setup.limits, &[CHANNEL]);
     let mut world = World::new(4);
     let (alice, bob) = (world.add(&setup, RustCrypto), world.add(&receiver, RustCrypto));

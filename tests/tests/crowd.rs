@@ -20,9 +20,11 @@ fn run_case(seed: u64) -> Duration {
         jitter: Duration::from_millis(2),
         ..LinkConfig::default()
     };
-    let limits =
-        Limits { sessions: 64, pending: Limits::default().pending, pool_blocks: 8192, ..Setup::default().limits };
-    world.add(&Setup { limits, ..Setup::default() }, RustCrypto);
+    let mut server = Setup::default();
+    server.limits.sessions = 64;
+    server.limits.pending = Limits::default().pending;
+    server.limits.pool_blocks = 8192;
+    world.add(&server, RustCrypto);
     let setup = Setup { key_of: Some(1), ..Setup::default() };
     let attempts: Vec<_> = (0..SENDERS)
         .map(|_| {

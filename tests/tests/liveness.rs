@@ -203,11 +203,16 @@ fn h1_replayed_hellos_leave_the_session_alone() {
     assert_eq!(&buffer[..length.unwrap()], b"still here");
 }
 
+fn roomy(sessions: u32, pool_blocks: u32) -> Setup {
+    let mut setup = Setup::default();
+    (setup.limits.sessions, setup.limits.pending, setup.limits.pool_blocks) = (sessions, 8, pool_blocks);
+    setup
+}
+
 //= docs/protocol.md P-4.2-8
 #[test]
 fn a_fifth_attempt_waits_for_one_of_four_tentative_slots() {
-    let limits = Limits { sessions: 8, pending: 8, pool_blocks: 2048, ..Setup::default().limits };
-    let mut world = world_of(&Setup { limits, ..Setup::default() });
+    let mut world = world_of(&roomy(8, 2048));
     let held = hold_back(&mut world, BOB);
     for _ in 0..4 {
         world.connect(ALICE, BOB).unwrap();
@@ -230,8 +235,7 @@ fn a_fifth_attempt_waits_for_one_of_four_tentative_slots() {
 #[test]
 fn e4_a_peer_connects_while_its_old_hellos_are_replayed() {
     const EVE: usize = 2;
-    let limits = Limits { sessions: 20, pending: 8, pool_blocks: 4096, ..Setup::default().limits };
-    let mut world = world_of(&Setup { limits, ..Setup::default() });
+    let mut world = world_of(&roomy(20, 4096));
     world.add(&Setup::default(), RustCrypto);
     for _ in 0..3 {
         world.connect(ALICE, BOB).unwrap();
@@ -619,7 +623,8 @@ fn a_clock_that_goes_back_stands_still() {
     };
     let config = |number: u8| Config::new(StaticKey::new(&RustCrypto, Secret::new([number; 32])), "");
     let peer = Peer::Known { key: *config(2).static_key.public(), psk: None };
-    let limits = Limits { pool_blocks: 4096, ..Limits::default() };
+    let mut limits = Limits::default();
+    limits.pool_blocks = 4096;
     let mut endpoint = Endpoint::new(config(1), limits, RustCrypto, Seed::new([1; 32])).unwrap();
     let link = Link { carrier: Carrier(0), local: Address::Opaque([1; 16]), remote: Address::Opaque([2; 16]) };
     let now = Instant::from_micros(100_000_000);

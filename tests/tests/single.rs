@@ -5,15 +5,13 @@ use session_tests::{Duo, Setup};
 
 /// What a microcontroller may spare: blocks of 256 bytes, a pool of 24 KiB.
 fn small() -> Setup {
-    let limits = Limits {
-        block_size: 256,
-        pool_blocks: 96,
-        session_window: 4096,
-        channel_window: 4096,
-        send_blocks: 24,
-        record_blocks: 8,
-        ..Limits::default()
-    };
+    let mut limits = Limits::default();
+    limits.block_size = 256;
+    limits.pool_blocks = 96;
+    limits.session_window = 4096;
+    limits.channel_window = 4096;
+    limits.send_blocks = 24;
+    limits.record_blocks = 8;
     Setup { limits, channels: vec![ChannelId(16).into()], ..Setup::default() }
 }
 

@@ -41,7 +41,7 @@ fn run(
         socket.set_read_timeout(wait)?;
         if let Ok((length, remote)) = socket.recv_from(&mut buffer) {
             let link = Link { carrier: Carrier(0), local, remote: remote.into() };
-            let _ = endpoint.handle_datagram(&mut buffer[..length], Arrival { link, ecn: None }, now());
+            let _ = endpoint.handle_datagram(&mut buffer[..length], Arrival::new(link), now());
         }
         endpoint.handle_timeout(now());
     }

@@ -49,11 +49,26 @@ pub enum Ecn {
 
 /// How a datagram came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Arrival {
     /// The link it came over; `link.local` is where it arrived.
     pub link: Link,
     /// Its ECN bits, if the carrier tells.
     pub ecn: Option<Ecn>,
+}
+
+impl Arrival {
+    /// Over `link`, and nothing else is told.
+    #[must_use]
+    pub const fn new(link: Link) -> Self {
+        Self { link, ecn: None }
+    }
+
+    /// The same with ECN bits.
+    #[must_use]
+    pub const fn with_ecn(self, ecn: Option<Ecn>) -> Self {
+        Self { ecn, ..self }
+    }
 }
 
 /// The one output of the core.
@@ -73,6 +88,7 @@ pub enum Action {
 
 /// A datagram to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Transmit {
     /// Bytes of the buffer that make the datagram.
     pub len: usize,
@@ -80,6 +96,14 @@ pub struct Transmit {
     pub link: Link,
     /// ECN bits to send it with.
     pub ecn: Option<Ecn>,
+}
+
+impl Transmit {
+    /// `len` bytes over `link` without ECN bits, for who tests a sender of datagrams.
+    #[must_use]
+    pub const fn new(len: usize, link: Link) -> Self {
+        Self { len, link, ecn: None }
+    }
 }
 
 /// An instant at which [`Endpoint::handle_timeout`](crate::Endpoint::handle_timeout) has work, and which.

@@ -9,7 +9,7 @@ use crate::action::{CarrierConfig, Timeouts};
 use crate::channel_config::ChannelConfig;
 use crate::crypto::{PublicKey, Secret, StaticKey};
 use crate::ids::ChannelId;
-use crate::limits::{CHANNELS, MIN_UDP_DATAGRAM};
+use crate::limits::{CHANNELS, MAX_CARRIERS, MIN_UDP_DATAGRAM};
 use crate::reason::ConfigError;
 use crate::wire::varint::MAX as MAX_VARINT;
 
@@ -110,7 +110,7 @@ impl Config {
             return Err(ConfigError::Channels);
         }
         if self.carriers.is_empty()
-            || self.carriers.len() > 8
+            || self.carriers.len() > MAX_CARRIERS
             || self.carriers.iter().any(|carrier| carrier.max_datagram < 256)
         {
             return Err(ConfigError::Carriers);

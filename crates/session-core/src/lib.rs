@@ -37,7 +37,7 @@
 //!         socket.set_read_timeout(deadline.map(|d| d.at.saturating_since(now()).max(std::time::Duration::from_millis(1))))?;
 //!         if let Ok((length, remote)) = socket.recv_from(&mut buffer) {
 //!             let link = Link { carrier: Carrier(0), local, remote: remote.into() };
-//!             let _ = endpoint.handle_datagram(&mut buffer[..length], Arrival { link, ecn: None }, now());
+//!             let _ = endpoint.handle_datagram(&mut buffer[..length], Arrival::new(link), now());
 //!         }
 //!         endpoint.handle_timeout(now());
 //!     }
@@ -131,7 +131,10 @@ pub use crypto::{
 };
 pub use endpoint::{Endpoint, Session, SessionMut, SessionRef};
 pub use ids::{ChannelId, MessageId, PeerId, Role, SessionId, Uid};
-pub use limits::{Limits, MAX_TENTATIVE_PER_PEER, MAX_TEXT, MAX_USER_DATA, MIN_UDP_DATAGRAM};
+pub use limits::{
+    Limits, MAX_CARRIERS, MAX_CHANNELS, MAX_TENTATIVE_PER_PEER, MAX_TEXT, MAX_USER_DATA, MIN_UDP_DATAGRAM,
+    TIMEOUTS_PER_CALL,
+};
 pub use reason::{
     AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, ConfigError, ConnectError, DiscardReason, Discards,
     ExtendError, RecvError, SendError, Text,

@@ -15,7 +15,16 @@
 /// | sent, unacknowledged blocks of a channel | `send_blocks`, or all that is not one window | send says `Blocked` |
 /// | received, unread blocks of an unreliable or latest-value channel | `mailbox_blocks` | unreliable: the message is dropped and counted; latest-value: a newer value replaces the unread one, else it is not acknowledged (`NoMemory`) |
 /// | blocks of sent-packet records of a session | `record_blocks` | no further data until an acknowledgement |
+///
+/// Begin with the default and change what differs:
+///
+/// ```
+/// let mut limits = session_core::Limits::default();
+/// limits.sessions = 10_000;
+/// limits.pending = 100;
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Sessions in any state (S0-28).
     pub sessions: u32,
@@ -57,8 +66,12 @@ impl Default for Limits {
     }
 }
 
-/// Channels one session has open at most: the control channel and fifteen of the application's.
-pub(crate) const CHANNELS: usize = 16;
+/// Channels of the application that one session has at most.
+pub const MAX_CHANNELS: usize = 15;
+/// With the control channel.
+pub(crate) const CHANNELS: usize = MAX_CHANNELS + 1;
+/// Carriers of one endpoint, at most.
+pub const MAX_CARRIERS: usize = 8;
 /// Unconfirmed responder slots of one peer: so many senders of one key begin at once, and so many Hellos of it, recorded and
 /// replayed, hold up none.
 pub const MAX_TENTATIVE_PER_PEER: usize = 4;
@@ -70,5 +83,5 @@ pub const MIN_UDP_DATAGRAM: u16 = 1200;
 pub const MAX_USER_DATA: usize = 512;
 /// Bytes of text in CLOSE and REFUSE (protocol §6).
 pub const MAX_TEXT: usize = 128;
-/// Expired sessions served by one `handle_timeout`.
-pub(crate) const TIMEOUTS_PER_CALL: usize = 64;
+/// Sessions whose deadlines one [`handle_timeout`](crate::Endpoint::handle_timeout) serves, at most.
+pub const TIMEOUTS_PER_CALL: usize = 64;

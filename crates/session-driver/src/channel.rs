@@ -319,7 +319,7 @@ fn whole(
     out: &mut [u8],
     channel: ChannelId,
 ) -> Result<Option<Chunk>, session_core::RecvError> {
-    Ok(session.recv(out, channel)?.map(|length| Chunk { length, begin: true, end: true }))
+    Ok(session.recv(out, channel)?.map(Chunk::whole))
 }
 
 /// Whether an application meant the session to end, rather than a fault.

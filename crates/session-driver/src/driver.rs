@@ -258,7 +258,7 @@ fn arrival(bound: SocketAddr, meta: &RecvMeta, state: &State) -> Arrival {
         local: SocketAddr::new(ip, bound.port()).into(),
         remote: meta.remote.into(),
     };
-    Arrival { link, ecn: meta.ecn }
+    Arrival::new(link).with_ecn(meta.ecn)
 }
 
 #[cfg(test)]

@@ -30,13 +30,28 @@ struct EndpointHandle {
     shared: Arc<Shared>,
 }
 
-/// What may be said when asking for a session.
+/// What may be said when asking for a session. Begin with the default and add what there is.
 #[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
 pub struct ConnectRequest<'a> {
     /// A pre-shared key that both ends configured, by name.
     pub psk: Option<&'a PskName>,
     /// Up to 512 bytes for the peer's application to decide upon.
     pub user_data: &'a [u8],
+}
+
+impl<'a> ConnectRequest<'a> {
+    /// The same with a pre-shared key.
+    #[must_use]
+    pub const fn with_psk(self, psk: &'a PskName) -> Self {
+        Self { psk: Some(psk), ..self }
+    }
+
+    /// The same with user data.
+    #[must_use]
+    pub const fn with_user_data(self, user_data: &'a [u8]) -> Self {
+        Self { user_data, ..self }
+    }
 }
 
 /// What went through an endpoint's socket.

@@ -352,15 +352,14 @@ pub(crate) async fn join<A, B>(a: impl Future<Output = A>, b: impl Future<Output
 
 /// Small windows, so that back-pressure is met early.
 pub(crate) fn small_limits() -> Limits {
-    Limits {
-        sessions: 16,
-        pending: 8,
-        pool_blocks: 1024,
-        session_window: 32 << 10,
-        channel_window: 16 << 10,
-        send_blocks: 24,
-        ..Limits::default()
-    }
+    let mut limits = Limits::default();
+    limits.sessions = 16;
+    limits.pending = 8;
+    limits.pool_blocks = 1024;
+    limits.session_window = 32 << 10;
+    limits.channel_window = 16 << 10;
+    limits.send_blocks = 24;
+    limits
 }
 
 /// `len` bytes that differ from place to place and from `salt` to `salt`.

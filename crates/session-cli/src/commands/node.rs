@@ -179,7 +179,7 @@ async fn dial(
         let problem = format!("{} is not a public key that can be used", key.to_base64());
         Failure::new(Exit::KeyFile, problem, "give the key that the peer's 'session pubkey' prints")
     })?;
-    let request = ConnectRequest { user_data: purpose.name().as_bytes(), ..ConnectRequest::default() };
+    let request = ConnectRequest::default().with_user_data(purpose.name().as_bytes());
     let connected = endpoint.connect_with(public, address, request).await;
     connected.map_err(|error| transfer::not_connected(&error, options.attempt(endpoint, place)))
 }

@@ -98,7 +98,7 @@ pub(super) async fn meet(
     place: &str,
     options: &NodeOptions,
 ) -> Result<Session, Failure> {
-    let request = ConnectRequest { user_data: purpose.name().as_bytes(), ..ConnectRequest::default() };
+    let request = ConnectRequest::default().with_user_data(purpose.name().as_bytes());
     let met = endpoint.connect_unknown(address, request).await;
     met.map_err(|error| not_met(&error, options.attempt(endpoint, place)))
 }

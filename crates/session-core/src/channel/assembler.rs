@@ -75,6 +75,7 @@ pub(crate) struct Inserted {
 
 /// A part of one message, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Chunk {
     /// Bytes copied.
     pub length: usize,
@@ -82,6 +83,14 @@ pub struct Chunk {
     pub begin: bool,
     /// The message ends with this chunk.
     pub end: bool,
+}
+
+impl Chunk {
+    /// A message of `length` bytes that came as one.
+    #[must_use]
+    pub const fn whole(length: usize) -> Self {
+        Self { length, begin: true, end: true }
+    }
 }
 
 /// Fragments from arrival until they are read.

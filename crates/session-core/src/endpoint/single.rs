@@ -36,15 +36,13 @@ use crate::time::Instant;
 /// };
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let small = Limits {
-///     block_size: 256,
-///     pool_blocks: 96,
-///     session_window: 4096,
-///     channel_window: 4096,
-///     send_blocks: 24,
-///     record_blocks: 8,
-///     ..Limits::default()
-/// };
+/// let mut small = Limits::default();
+/// small.block_size = 256;
+/// small.pool_blocks = 96;
+/// small.session_window = 4096;
+/// small.channel_window = 4096;
+/// small.send_blocks = 24;
+/// small.record_blocks = 8;
 /// let session = |number: u8| {
 ///     // A program draws both from its operating system, and never the same twice.
 ///     let key = StaticKey::new(&RustCrypto, Secret::new([number; 32]));
@@ -66,7 +64,7 @@ use crate::time::Instant;
 ///         match ends[end].poll_action(&mut out, now) {
 ///             Action::Transmit(transmit) => {
 ///                 let back = Link { local: transmit.link.remote, remote: transmit.link.local, ..transmit.link };
-///                 let _ = ends[1 - end].handle_datagram(&mut out[..transmit.len], Arrival { link: back, ecn: None }, now);
+///                 let _ = ends[1 - end].handle_datagram(&mut out[..transmit.len], Arrival::new(back), now);
 ///             }
 ///             Action::Event(Event::Incoming(_)) => ends[end].commands(now).ok_or("gone")?.accept(b"")?,
 ///             Action::Event(Event::Established(_)) if end == 0 => {

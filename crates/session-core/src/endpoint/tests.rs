@@ -69,7 +69,7 @@ fn link(from: u8, to: u8) -> Link {
 
 /// How a datagram from the other end comes to end `to`, 0 or 1.
 fn arrival(to: usize) -> Arrival {
-    Arrival { link: if to == 0 { link(1, 2) } else { link(2, 1) }, ecn: None }
+    Arrival::new(if to == 0 { link(1, 2) } else { link(2, 1) })
 }
 
 /// Carries datagrams and serves deadlines for a second; returns the events of each side.
@@ -86,7 +86,7 @@ fn settle(one: &mut Endpoint, other: &mut Endpoint, mut now: Instant) -> [Vec<Ev
                     Action::Transmit(transmit) => {
                         let link =
                             Link { carrier: Carrier(0), local: transmit.link.remote, remote: transmit.link.local };
-                        let received = to.handle_datagram(&mut out[..transmit.len], Arrival { link, ecn: None }, now);
+                        let received = to.handle_datagram(&mut out[..transmit.len], Arrival::new(link), now);
                         assert_eq!(received, Received::Consumed);
                     }
                     Action::Event(event) => events.push(event),

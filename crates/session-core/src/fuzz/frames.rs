@@ -189,8 +189,7 @@ impl Target {
             self.endpoint.phase_of(self.id).is_some_and(|phase| phase.exchanges_data() || phase == Phase::Tentative);
         if applied && control & (REPEAT_NUMBER | WRONG_TAG | KEY_PHASE | WRONG_ID) == 0 {
             // A digest would take most of the time, and nothing is discarded here.
-            let received =
-                self.endpoint.handle_datagram(&mut packet.clone(), Arrival { link: self.link, ecn: None }, self.now);
+            let received = self.endpoint.handle_datagram(&mut packet.clone(), Arrival::new(self.link), self.now);
             assert_eq!(received, Received::Consumed, "a good packet");
             self.endpoint.assert_invariants();
             note(plaintext, report);
@@ -232,7 +231,7 @@ impl Target {
 
 /// Hands over a packet that is good: without the digests of [`feed`], which cost most of an execution.
 fn pass(endpoint: &mut Endpoint<Null>, packet: &[u8], link: Link, now: Instant) {
-    let _ = endpoint.handle_datagram(&mut packet.to_vec(), Arrival { link, ecn: None }, now);
+    let _ = endpoint.handle_datagram(&mut packet.to_vec(), Arrival::new(link), now);
 }
 
 /// Notes the frames of a packet that was applied, up to the first that ended it.

@@ -92,7 +92,7 @@ fn feed<P: Provider>(
     report: &mut Report,
 ) -> Received {
     let before = endpoint.digest();
-    let received = endpoint.handle_datagram(&mut datagram.to_vec(), Arrival { link, ecn: None }, now);
+    let received = endpoint.handle_datagram(&mut datagram.to_vec(), Arrival::new(link), now);
     endpoint.assert_invariants();
     if let Received::Discarded(reason) = received {
         assert_eq!(before, endpoint.digest(), "discarded as {reason:?}, yet something changed");

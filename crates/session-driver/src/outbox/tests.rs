@@ -30,7 +30,7 @@ fn link(peer: u8) -> Link {
 /// Puts a datagram of `len` bytes, all equal to `mark`, into the outbox.
 fn put(outbox: &mut Outbox, len: usize, peer: u8, mark: u8) {
     outbox.room().expect("there is room")[..len].fill(mark);
-    outbox.push(Transmit { len, link: link(peer), ecn: None }, 64);
+    outbox.push(Transmit::new(len, link(peer)), 64);
 }
 
 fn flush(outbox: &mut Outbox, socket: &mut FakeSocket, now: u64) -> Poll<()> {
@@ -206,7 +206,7 @@ fn a_link_of_another_carrier_is_dropped() {
     let (mut outbox, mut socket) = (Outbox::new(DATAGRAM), socket(64));
     let mut elsewhere = link(1);
     elsewhere.remote = Address::Opaque([1; 16]);
-    outbox.push(Transmit { len: 10, link: elsewhere, ecn: None }, 64);
+    outbox.push(Transmit::new(10, elsewhere), 64);
     assert_eq!(flush(&mut outbox, &mut socket, 0), Poll::Ready(()));
     assert_eq!((sends(&socket), outbox.sent().dropped), (0, 1));
 }

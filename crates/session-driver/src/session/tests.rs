@@ -18,7 +18,7 @@ fn open(world: &mut World, a: &Node, b: &Node) -> (Session, Session) {
 fn both_ends_know_each_other() {
     let mut world = World::new();
     let (a, b) = (world.node(), world.node());
-    let request = ConnectRequest { user_data: b"let me in", ..ConnectRequest::default() };
+    let request = ConnectRequest::default().with_user_data(b"let me in");
     let (near, far) = world.run(join(a.endpoint.connect_with(b.key, b.address, request), async {
         let incoming = b.endpoint.accept().await.expect("the endpoint lives");
         assert_eq!((incoming.peer_key(), incoming.peer_id()), (a.key, a.key.peer_id()));
@@ -36,7 +36,7 @@ fn both_ends_know_each_other() {
 fn strangers_meet_while_pairing_is_on_and_only_then() {
     let mut world = World::new();
     let (a, b) = (world.node(), world.node());
-    let request = ConnectRequest { user_data: b"pair", ..ConnectRequest::default() };
+    let request = ConnectRequest::default().with_user_data(b"pair");
     let Err(ConnectError::Ended(reason)) = world.run(a.endpoint.connect_unknown(b.address, request)) else {
         panic!("connected to a node that does not pair")
     };

@@ -73,9 +73,10 @@ fn endpoint(number: u8, sessions: u32) -> Endpoint {
     let mut config = Config::new(StaticKey::new(&RustCrypto, Secret::new([number; 32])), "session-bench");
     config.timeouts.idle = None;
     config.second_session = SecondSession::KeepBoth;
-    let default = Limits::default();
-    let pool_blocks = default.pool_blocks.max(sessions.saturating_mul(4));
-    let limits = Limits { sessions, pending: sessions.min(10), pool_blocks, ..default };
+    let mut limits = Limits::default();
+    limits.sessions = sessions;
+    limits.pending = sessions.min(10);
+    limits.pool_blocks = limits.pool_blocks.max(sessions.saturating_mul(4));
     match Endpoint::new(config, limits, RustCrypto, Seed::new([number; 32])) {
         Ok(endpoint) => endpoint,
         Err(error) => unreachable!("the configuration is constant: {error}"),
@@ -102,7 +103,7 @@ fn step(from: &mut Endpoint, to: &mut Endpoint, out: &mut [u8], at: Instant) -> 
     match from.poll_action(out, at) {
         Action::Transmit(datagram) => {
             let link = Link { carrier: Carrier(0), local: datagram.link.remote, remote: datagram.link.local };
-            let _ = to.handle_datagram(&mut out[..datagram.len], Arrival { link, ecn: None }, at);
+            let _ = to.handle_datagram(&mut out[..datagram.len], Arrival::new(link), at);
         }
         Action::Event(Event::Incoming(id)) => {
             if let Some(mut session) = from.session_mut(id, at) {

@@ -110,7 +110,8 @@ impl Pair {
 
 async fn bind(runtime: Runtime, number: u8) -> Result<Endpoint, Failure> {
     let key = StaticKey::new(&RustCrypto, Secret::new([number; 32]));
-    let limits = session_tokio::Limits { sessions: 10_000, ..session_tokio::Limits::default() };
+    let mut limits = session_tokio::Limits::default();
+    limits.sessions = 10_000;
     let builder = Endpoint::builder(key).application("session-bench").limits(limits);
     let builder = builder.second_session(session_tokio::SecondSession::KeepBoth);
     runtime.bind(builder, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.map_err(broken)

@@ -271,7 +271,7 @@ impl World {
             for (to, mut packet) in core::mem::take(&mut self.on_the_way) {
                 if self.random.below(100) >= loss {
                     let link = self.link(to);
-                    let _ = self.ends[to].handle_datagram(&mut packet, Arrival { link, ecn: None }, self.now);
+                    let _ = self.ends[to].handle_datagram(&mut packet, Arrival::new(link), self.now);
                 }
             }
         }

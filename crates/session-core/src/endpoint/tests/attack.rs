@@ -56,7 +56,7 @@ impl Victim {
     }
 
     fn hand(&mut self, packet: &[u8]) {
-        let arrival = Arrival { link: self.link, ecn: None };
+        let arrival = Arrival::new(self.link);
         assert_eq!(self.endpoint.handle_datagram(&mut packet.to_vec(), arrival, self.now), Received::Consumed);
         self.endpoint.assert_invariants();
     }

@@ -99,7 +99,7 @@ impl Crossing {
             let due: Vec<_> = due;
             for (_, to, mut packet) in due {
                 let way = link(self.addresses[to], self.addresses[1 - to]);
-                let _ = self.ends[to].handle_datagram(&mut packet, Arrival { link: way, ecn: None }, self.now);
+                let _ = self.ends[to].handle_datagram(&mut packet, Arrival::new(way), self.now);
             }
             for end in &mut self.ends {
                 end.handle_timeout(self.now);
@@ -221,7 +221,7 @@ fn a_replayed_hello_neither_ends_nor_delays_an_attempt() {
         let mut crossing = Crossing::new([0; 2]);
         crossing.connect(side);
         let way = link(crossing.addresses[side], crossing.addresses[1 - side]);
-        let arrival = Arrival { link: way, ecn: None };
+        let arrival = Arrival::new(way);
         let _ = crossing.ends[side].handle_datagram(&mut hello.clone(), arrival, crossing.now);
         crossing.run(Duration::from_millis(100));
         let id = crossing.ids[side].unwrap();
@@ -258,7 +258,7 @@ impl Crossing {
     fn hand_over(&mut self) {
         for (_, to, mut packet) in core::mem::take(&mut self.on_the_way) {
             let way = link(self.addresses[to], self.addresses[1 - to]);
-            let _ = self.ends[to].handle_datagram(&mut packet, Arrival { link: way, ecn: None }, self.now);
+            let _ = self.ends[to].handle_datagram(&mut packet, Arrival::new(way), self.now);
         }
     }
 }

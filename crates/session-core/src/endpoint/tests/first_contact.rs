@@ -295,7 +295,7 @@ fn h28_strangers_take_no_more_slots_than_may_be_pending() {
         .collect();
     let mut out = [0; 2000];
     for (index, hello) in hellos.iter().enumerate() {
-        let from = Arrival { link: link(2, 10 + index as u8), ecn: None };
+        let from = Arrival::new(link(2, 10 + index as u8));
         let received = bob.handle_datagram(&mut hello.clone(), from, now);
         if index < 2 {
             assert_eq!(received, Received::Consumed);

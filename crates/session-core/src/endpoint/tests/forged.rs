@@ -175,7 +175,7 @@ impl Life {
                 self.inject(to, &forged, &before);
             }
             for address in [3, 4] {
-                let strange = Arrival { link: link(3 + to as u8, address), ecn: None };
+                let strange = Arrival::new(link(3 + to as u8, address));
                 if is_reply(&packet) {
                     self.inject_over(to, &packet, strange, &before);
                 }

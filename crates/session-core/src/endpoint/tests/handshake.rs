@@ -17,7 +17,7 @@ fn drain(endpoint: &mut Endpoint, now: Instant) -> Vec<Vec<u8>> {
 }
 
 fn hand(endpoint: &mut Endpoint, packet: &[u8], link: Link, now: Instant) -> Received {
-    endpoint.handle_datagram(&mut packet.to_vec(), Arrival { link, ecn: None }, now)
+    endpoint.handle_datagram(&mut packet.to_vec(), Arrival::new(link), now)
 }
 
 fn hello_of(alice: &mut Endpoint, bob: &Endpoint, now: Instant) -> Vec<u8> {

@@ -66,7 +66,7 @@ impl<P: Provider> World<P> {
         }
         let packets = core::mem::take(&mut self.on_the_way);
         let received = packets.into_iter().map(|(from, to, mut packet)| {
-            let arrival = Arrival { link: link(to as u8, from as u8), ecn: None };
+            let arrival = Arrival::new(link(to as u8, from as u8));
             self.ends[to].handle_datagram(&mut packet, arrival, self.now)
         });
         let received = received.collect();
@@ -301,7 +301,7 @@ impl World<Null> {
                 if let Some(byte) = packet.last_mut().filter(|_| random.below(8) == 0) {
                     *byte ^= 1;
                 }
-                let arrival = Arrival { link: link(end as u8, 1 - end as u8), ecn: None };
+                let arrival = Arrival::new(link(end as u8, 1 - end as u8));
                 return matches!(session.handle_datagram(&mut packet, arrival, now), Received::Discarded(_));
             }
             "handle_timeout" => session.handle_timeout(now),
