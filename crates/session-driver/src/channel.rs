@@ -264,6 +264,10 @@ impl Channel {
         read(state, self.session.id, self.id, out, now)
     }
 
+    pub(crate) fn session_id(&self) -> session_core::SessionId {
+        self.session.id
+    }
+
     pub(crate) fn shared(&self) -> &Shared {
         &self.session.shared
     }

@@ -223,6 +223,7 @@ impl<S, T> Drop for Driver<S, T> {
 }
 
 /// Takes actions from the core; true if there may be more.
+#[deny(clippy::wildcard_enum_match_arm)]
 fn take<S: AsyncUdpSocket>(state: &mut State, outbox: &mut Outbox, socket: &S, blocked: bool, now: Instant) -> bool {
     for _ in 0..ACTIONS_PER_LOCK {
         if !blocked && outbox.is_full() {
@@ -232,6 +233,8 @@ fn take<S: AsyncUdpSocket>(state: &mut State, outbox: &mut Outbox, socket: &S, b
         match state.core.poll_action(room, now) {
             Action::Transmit(datagram) => outbox.push(datagram, socket.max_gso_segments()),
             Action::Event(event) => state.apply(event, now),
+            // The room is always that of the largest datagram.
+            Action::Wait(_) | Action::NeedsRoom(_) => return false,
             _ => return false,
         }
     }

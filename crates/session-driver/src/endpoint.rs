@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use session_core::{
-    Carrier, CloseCode, ConnectOptions, Discards, Instant, Link, MAX_USER_DATA, Peer, PeerId, PskName, PublicKey,
-    SessionId, StaticKey, Uid,
+    Carrier, CloseCode, ConnectOptions, Discards, Heard, Instant, Link, MAX_USER_DATA, Peer, PeerId, PskName,
+    PublicKey, SessionId, StaticKey, Uid,
 };
 
 use crate::builder::EndpointBuilder;
@@ -137,7 +137,11 @@ impl Endpoint {
             .map_err(|error| error.map_or(ConnectError::EndpointClosed, ConnectError::NotBegun))?;
         let attempt = Attempt { shared, id, ended: false };
         let facts = WaitFor::new(shared, |state, _| match state.ended(id) {
-            Some(ended) => Step::Done(Err(ConnectError::Ended(ended.reason))),
+            Some(ended) => {
+                let heard =
+                    state.figure(id, |session| session.heard(), |figures| figures.heard).unwrap_or(Heard::Nothing);
+                Step::Done(Err(ConnectError::Ended { reason: ended.reason, heard }))
+            }
             None if state.sessions.get(&id).is_some_and(|record| record.established) => {
                 let facts = state.core.session(id).and_then(|session| Facts::of(&session));
                 facts.map_or(Step::Wait(Topic::Session(id)), |facts| Step::Done(Ok(facts)))

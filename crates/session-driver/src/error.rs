@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use session_core::{AnswerError, CloseReason, ConfigError};
+use session_core::{AnswerError, CloseReason, ConfigError, Heard};
 
 /// Why an endpoint was not bound.
 #[derive(Debug)]
@@ -26,7 +26,12 @@ pub enum ConnectError {
     /// The address is IPv6 and the endpoint is bound to an IPv4 address.
     AddressFamily,
     /// The attempt ended: refused, no answer, …
-    Ended(CloseReason),
+    Ended {
+        /// Why.
+        reason: CloseReason,
+        /// What was heard of the peer until then: where nothing came back, an address, a firewall or a NAT is to be looked at.
+        heard: Heard,
+    },
     /// The endpoint is closing or closed.
     EndpointClosed,
 }
@@ -108,7 +113,7 @@ impl fmt::Display for ConnectError {
         match self {
             Self::NotBegun(error) => write!(formatter, "{error}"),
             Self::AddressFamily => formatter.write_str("an IPv6 address cannot be reached from an IPv4 socket"),
-            Self::Ended(reason) => write_reason(formatter, reason),
+            Self::Ended { reason, .. } => write_reason(formatter, reason),
             Self::EndpointClosed => formatter.write_str("the endpoint is closed"),
         }
     }
@@ -118,7 +123,7 @@ impl std::error::Error for ConnectError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::NotBegun(error) => Some(error),
-            Self::AddressFamily | Self::Ended(_) | Self::EndpointClosed => None,
+            Self::AddressFamily | Self::Ended { .. } | Self::EndpointClosed => None,
         }
     }
 }

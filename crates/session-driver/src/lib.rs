@@ -18,6 +18,7 @@ mod endpoint;
 mod error;
 #[cfg(test)]
 mod fake;
+mod figures;
 mod inbox;
 mod incoming;
 mod messages;
@@ -44,9 +45,9 @@ pub use request::{
 pub use session::Session;
 
 pub use session_core::{
-    ChannelConfig, ChannelId, ChannelMode, Chunk, CloseCode, CloseReason, CloseSpace, ClosedBy, Discards, ExtendError,
-    Limits, MessageId, PeerId, PskName, PublicKey, RustCrypto, SecondSession, Secret, State, StaticKey, Stats, Text,
-    Timeouts, Uid,
+    ChannelConfig, ChannelId, ChannelMode, ChannelStats, Chunk, CloseCode, CloseReason, CloseReport, CloseSpace,
+    ClosedBy, DiscardReason, Discards, ExtendError, Heard, Limits, MessageId, PeerId, PskName, PublicKey, RustCrypto,
+    SecondSession, Secret, State, StaticKey, Stats, Text, Timeouts, Uid,
 };
 
 /// What a runtime's adapter implements and starts. Not for applications: it may change with any release.

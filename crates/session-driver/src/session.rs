@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use session_core::{
-    Address, ChannelId, CloseReason, ExtendError, PeerId, PublicKey, SessionId, SessionMut, SessionRef, State, Stats,
-    Uid,
+    Address, ChannelId, CloseReason, ExtendError, PeerId, PublicKey, SessionId, SessionMut, SessionRef, State, Uid,
 };
 
 use crate::channel::Channel;
@@ -165,16 +164,6 @@ impl Session {
         WaitFor::new(&self.inner.shared, move |state, _| match state.ended(id) {
             Some(ended) => Step::Done(ended.reason),
             None => Step::Wait(Topic::Session(id)),
-        })
-    }
-
-    /// Counters and estimates; of a session that has ended, the last ones.
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        let id = self.inner.id;
-        self.inner.shared.with(|state, _| match state.ended(id) {
-            Some(ended) => ended.stats,
-            None => state.core.session(id).map(|session| session.stats()).unwrap_or_default(),
         })
     }
 

@@ -6,11 +6,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
 use session_core::{
-    ChannelId, CloseCode, CloseReason, CloseSpace, ClosedBy, Event, Instant, PublicKey, RustCrypto, SessionId, Stats,
+    ChannelId, CloseCode, CloseReason, CloseSpace, ClosedBy, Event, Instant, PublicKey, RustCrypto, SessionId,
+    SessionRef,
 };
 
 use crate::clock::Clock;
 use crate::endpoint::EndpointStats;
+use crate::figures::Figures;
 use crate::request::{Exchanges, Key, Matter};
 use crate::session::SessionHandle;
 use crate::trace::{Note, What};
@@ -59,6 +61,8 @@ pub(crate) struct Record {
     /// No handle is left: the slot is given up when the session has ended.
     pub(crate) orphaned: bool,
     pub(crate) ended: Option<Ended>,
+    /// What it came to, once it has ended: the core forgets.
+    figures: Option<Box<Figures>>,
     /// How far each channel has come that was used.
     offsets: Vec<Offsets>,
     /// Where our attempt went, if it was ours.
@@ -89,7 +93,6 @@ impl Offsets {
 #[derive(Clone, Copy)]
 pub(crate) struct Ended {
     pub(crate) reason: CloseReason,
-    pub(crate) stats: Stats,
 }
 
 /// What a future waits for.
@@ -106,6 +109,7 @@ pub(crate) enum Topic {
     Readable(SessionId, ChannelId),
     Writable(SessionId, ChannelId),
     Progress(SessionId, ChannelId),
+    Lost(SessionId, ChannelId),
     Exchange(Key, Matter),
 }
 
@@ -196,11 +200,25 @@ impl State {
     pub(crate) fn ended(&self, id: SessionId) -> Option<Ended> {
         match self.sessions.get(&id) {
             Some(record) => record.ended,
-            None => Some(Ended { reason: stopped(), stats: Stats::default() }),
+            None => Some(Ended { reason: stopped() }),
         }
     }
 
-    /// Files what the core reports.
+    /// A figure of the session: from the core, or from what was kept of it.
+    pub(crate) fn figure<T>(
+        &self,
+        id: SessionId,
+        living: impl FnOnce(&SessionRef<'_>) -> T,
+        kept: impl FnOnce(&Figures) -> T,
+    ) -> Option<T> {
+        match self.core.session(id) {
+            Some(session) => Some(living(&session)),
+            None => self.sessions.get(&id)?.figures.as_deref().map(kept),
+        }
+    }
+
+    /// Files what the core reports. An event that is new to the core must not be forgotten here, so each is named.
+    #[deny(clippy::wildcard_enum_match_arm)]
     pub(crate) fn apply(&mut self, event: Event, now: Instant) {
         match event {
             Event::Incoming(id) => self.on_incoming(id, now),
@@ -223,6 +241,7 @@ impl State {
                 self.learn_progress(id, channel);
                 self.notify(Topic::Progress(id, channel));
             }
+            Event::Lost(id, channel) => self.notify(Topic::Lost(id, channel)),
             Event::Expiring(id) => {
                 if let Some(record) = self.sessions.get_mut(&id) {
                     record.warned = true;
@@ -230,13 +249,13 @@ impl State {
                 self.notify(Topic::Session(id));
             }
             Event::Closed(id) => {
-                let session = self.core.session(id);
-                let reason = session.as_ref().and_then(|session| session.close_reason()).unwrap_or_else(stopped);
-                let stats = session.map(|session| session.stats()).unwrap_or_default();
+                let reason = self.core.session(id).and_then(|session| session.close_reason()).unwrap_or_else(stopped);
                 self.note(id, What::Ended(reason));
-                self.on_ended(id, Ended { reason, stats });
+                self.on_ended(id, Ended { reason });
             }
-            _ => {}
+            // Told only where they are asked for, which nobody does here: handles are found by look-ups.
+            Event::Added(_) | Event::StateChanged(_) | Event::Removed(_) => {}
+            _ => debug_assert!(false, "an event nobody knows: {event:?}"),
         }
     }
 
@@ -289,6 +308,7 @@ impl State {
             return;
         };
         record.ended = Some(ended);
+        record.figures = self.core.session(id).map(|session| Box::new(Figures::of(&session)));
         self.exchanges.silence(id);
         // Nobody was told of it, and perhaps nobody ever asks: strangers must not fill the queue of an endpoint that does not accept.
         let waiting = self.incoming.iter().position(|incoming| *incoming == id);
@@ -364,7 +384,7 @@ impl State {
         self.stopping = true;
         self.driver = None;
         for record in self.sessions.values_mut() {
-            record.ended.get_or_insert(Ended { reason: stopped(), stats: Stats::default() });
+            record.ended.get_or_insert(Ended { reason: stopped() });
             notify(&mut record.waiters, &mut self.waiters.woken, |_| true);
         }
         notify(&mut self.waiters.endpoint, &mut self.waiters.woken, |_| true);
@@ -466,7 +486,11 @@ impl Topic {
     fn session(self) -> Option<SessionId> {
         match self {
             Self::Incoming | Self::Room | Self::Ended => None,
-            Self::Session(id) | Self::Readable(id, _) | Self::Writable(id, _) | Self::Progress(id, _) => Some(id),
+            Self::Session(id)
+            | Self::Readable(id, _)
+            | Self::Writable(id, _)
+            | Self::Progress(id, _)
+            | Self::Lost(id, _) => Some(id),
             Self::Exchange(key, _) => Some(key.session),
         }
     }

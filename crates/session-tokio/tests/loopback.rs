@@ -67,7 +67,7 @@ async fn refused() {
         far.accept().await.expect("the endpoint lives").refuse(CloseCode::UNAUTHORIZED, "not today");
         far
     });
-    let Err(ConnectError::Ended(reason)) = near.connect(key, address).await else { panic!("connected") };
+    let Err(ConnectError::Ended { reason, .. }) = near.connect(key, address).await else { panic!("connected") };
     assert_eq!((reason.by, reason.text.as_str()), (ClosedBy::Peer, "not today"));
     drop(finish(refusing).await);
 }

@@ -106,12 +106,14 @@ pub(super) async fn meet(
 fn not_met(error: &ConnectError, attempt: Attempt<'_>) -> Failure {
     let place = attempt.address;
     match error {
-        ConnectError::Ended(reason) if (reason.by, reason.code) == (ClosedBy::Deadline, CloseCode::NO_ANSWER) => {
+        ConnectError::Ended { reason, .. }
+            if (reason.by, reason.code) == (ClosedBy::Deadline, CloseCode::NO_ANSWER) =>
+        {
             let problem = format!("no answer from {place} to a node it does not know");
             let remedy = "check the address, and that 'session listen --pairing' runs there and its user answers";
             Failure::new(Exit::NoAnswer, problem, remedy)
         }
-        ConnectError::Ended(reason) if (reason.by, reason.code) == (ClosedBy::Peer, CloseCode::UNAUTHORIZED) => {
+        ConnectError::Ended { reason, .. } if (reason.by, reason.code) == (ClosedBy::Peer, CloseCode::UNAUTHORIZED) => {
             let problem = format!("{place} did not let this node in");
             Failure::new(
                 Exit::Unauthorized,

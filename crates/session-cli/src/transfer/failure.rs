@@ -24,7 +24,7 @@ pub struct Attempt<'a> {
 pub fn not_connected(error: &ConnectError, attempt: Attempt<'_>) -> Failure {
     let address = attempt.address;
     match error {
-        ConnectError::Ended(reason) => not_answered(reason, attempt),
+        ConnectError::Ended { reason, .. } => not_answered(reason, attempt),
         ConnectError::NotBegun(error) => {
             Failure::new(Exit::Internal, format_args!("no session can begin ({error})"), "report this")
         }

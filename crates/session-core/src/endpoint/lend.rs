@@ -241,6 +241,11 @@ impl<'a> SessionRef<'a> {
         self.core.stats()
     }
 
+    /// Its channels, the control channel not among them.
+    pub fn channels(&self) -> impl Iterator<Item = ChannelId> + use<'a> {
+        self.core.application_channels(self.memory)
+    }
+
     /// How far a channel has come, and what it lost; `None` if there is none of that id.
     #[must_use]
     pub fn channel_stats(&self, channel: ChannelId) -> Option<ChannelStats> {

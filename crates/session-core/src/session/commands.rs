@@ -194,6 +194,11 @@ impl SessionCore {
         }
     }
 
+    /// The channels the application has.
+    pub(crate) fn application_channels<'m>(&'m self, memory: &'m Memory) -> impl Iterator<Item = ChannelId> {
+        self.channels.iter(memory).map(|channel| channel.id).filter(|id| *id != ChannelId::CONTROL)
+    }
+
     pub(crate) fn channel_stats(&self, memory: &Memory, id: ChannelId) -> Option<ChannelStats> {
         let channel = self.channels.iter(memory).find(|channel| channel.id == id)?;
         Some(ChannelStats {

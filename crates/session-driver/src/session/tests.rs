@@ -37,7 +37,7 @@ fn strangers_meet_while_pairing_is_on_and_only_then() {
     let mut world = World::new();
     let (a, b) = (world.node(), world.node());
     let request = ConnectRequest::default().with_user_data(b"pair");
-    let Err(ConnectError::Ended(reason)) = world.run(a.endpoint.connect_unknown(b.address, request)) else {
+    let Err(ConnectError::Ended { reason, .. }) = world.run(a.endpoint.connect_unknown(b.address, request)) else {
         panic!("connected to a node that does not pair")
     };
     assert_eq!((reason.by, reason.code), (ClosedBy::Deadline, CloseCode::NO_ANSWER));
@@ -112,12 +112,12 @@ fn a_refusal_is_told_and_a_dropped_question_is_one() {
         let incoming = b.endpoint.accept().await.expect("the endpoint lives");
         incoming.refuse(CloseCode::UNAUTHORIZED, "not you");
     }));
-    let Err(ConnectError::Ended(reason)) = near else { panic!("connected") };
+    let Err(ConnectError::Ended { reason, .. }) = near else { panic!("connected") };
     assert_eq!((reason.by, reason.code, reason.text.as_str()), (ClosedBy::Peer, CloseCode::UNAUTHORIZED, "not you"));
     let (near, ()) = world.run(join(a.endpoint.connect(b.key, b.address), async {
         drop(b.endpoint.accept().await.expect("the endpoint lives"));
     }));
-    let Err(ConnectError::Ended(reason)) = near else { panic!("connected") };
+    let Err(ConnectError::Ended { reason, .. }) = near else { panic!("connected") };
     assert_eq!((reason.by, reason.code), (ClosedBy::Peer, CloseCode::REFUSED));
 }
 
@@ -126,7 +126,9 @@ fn nobody_there_is_a_reason_too() {
     let mut world = World::new();
     let (a, b) = (world.node(), world.node());
     let nowhere = SocketAddr::from(([10, 0, 0, 99], 1));
-    let Err(ConnectError::Ended(reason)) = world.run(a.endpoint.connect(b.key, nowhere)) else { panic!("connected") };
+    let Err(ConnectError::Ended { reason, .. }) = world.run(a.endpoint.connect(b.key, nowhere)) else {
+        panic!("connected")
+    };
     assert_eq!(reason.by, ClosedBy::Deadline);
     let six = "[2001:db8::1]:1".parse().unwrap();
     assert_eq!(world.run(a.endpoint.connect(b.key, six)).err(), Some(ConnectError::AddressFamily));
@@ -292,7 +294,9 @@ fn l1_sessions_that_nobody_accepts_leave_nothing_behind() {
     let mut world = World::new();
     let (a, b) = (world.node(), world.node());
     for _ in 0..20 {
-        let Err(ConnectError::Ended(_)) = world.run(a.endpoint.connect(b.key, b.address)) else { panic!("connected") };
+        let Err(ConnectError::Ended { .. }) = world.run(a.endpoint.connect(b.key, b.address)) else {
+            panic!("connected")
+        };
     }
     let pause = world.sleep(Duration::from_secs(30));
     world.run(pause);

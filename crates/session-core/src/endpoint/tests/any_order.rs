@@ -70,6 +70,7 @@ const METHODS: &[&str] = &[
     "session_discards",
     "close_reason",
     "expiry",
+    "channels",
     "channel_stats",
     "close_report",
     "heard",
@@ -545,6 +546,7 @@ impl World {
                     "message_length" => drop(session.message_length(channel)),
                     "session_discards" => drop(session.discards().total()),
                     "expiry" => assert!(session.expiry().is_none() || session.state() == State::Established),
+                    "channels" => assert!(session.channels().all(|id| session.channel_stats(id).is_some())),
                     "channel_stats" => {
                         if let Some(stats) = session.channel_stats(channel) {
                             assert!(stats.acked <= stats.sent && stats.sent <= stats.queued, "{stats:?}");
