@@ -13,9 +13,8 @@ use crate::crypto::Provider;
 use crate::crypto::keys::PacketKeys;
 use crate::crypto::replay::Verdict;
 use crate::ids::{ChannelId, Role};
-use crate::limits::CHANNELS;
 use crate::memory::Memory;
-use crate::path::{Cursor, LogEvent, PacketRecord};
+use crate::path::{Cursor, DataRecord, LogEvent, PacketRecord};
 use crate::reason::{CloseCode, CloseReason, CloseSpace, ClosedBy, DiscardReason, Text};
 use crate::recovery::{CongestionController, LossThresholds, PersistentCongestion};
 use crate::shared::{Context, Shared};
@@ -290,7 +289,6 @@ impl SessionCore {
             *slot = range;
             count = count.saturating_add(1);
         }
-        let before: [u64; CHANNELS] = core::array::from_fn(|index| self.acked_to(&context.shared.memory, index));
         let acked_before = self.packets.largest_acked.get();
         let largest_acked = acked_before.max(Some(ack.largest()));
         self.packets.largest_acked = largest_acked.into();
@@ -308,12 +306,7 @@ impl SessionCore {
                             newest = Some(record);
                         }
                     }
-                    LogEvent::Data(data) => {
-                        let Memory { pool, channels, .. } = &mut context.shared.memory;
-                        if let Some(channel) = self.channels.get_in(channels, usize::from(data.channel_index)) {
-                            channel.outbox.on_acked(pool, data.offset, u64::from(data.positions));
-                        }
-                    }
+                    LogEvent::Data(data) => self.on_data_acked(&mut context.shared.memory, &data),
                 }
             }
         }
@@ -332,12 +325,22 @@ impl SessionCore {
         let timeout = self.path.base_pto();
         let mut persistent = PersistentCongestion::new(acked, acked_before, self.path.sampled_at, timeout);
         self.detect_lost(context, Some(&mut persistent));
-        self.tell_acked(&mut context.shared.memory, &before);
         Ok(())
     }
 
-    fn acked_to(&self, memory: &Memory, index: usize) -> u64 {
-        self.channels.get(memory, index).map_or(0, |channel| channel.outbox.acked_to())
+    /// What a packet held of a channel has arrived; tells the application where that is news.
+    fn on_data_acked(&mut self, memory: &mut Memory, data: &DataRecord) {
+        let index = usize::from(data.channel_index);
+        let Memory { pool, channels, .. } = memory;
+        let Some(channel) = self.channels.get_in(channels, index) else { return };
+        let before = channel.outbox.acked_to();
+        channel.outbox.on_acked(pool, data.offset, u64::from(data.positions));
+        if index != CONTROL && channel.outbox.acked_to() != before {
+            self.events.raise_on(index, ChannelEvent::Acknowledged);
+            if core::mem::take(&mut channel.blocked) {
+                self.events.raise_on(index, ChannelEvent::Writable);
+            }
+        }
     }
 
     fn on_packet_acked(&mut self, now: Instant, record: &PacketRecord) {
@@ -345,19 +348,6 @@ impl SessionCore {
         self.path.congestion.on_acked(u64::from(record.size), record.sent_at, now, limited);
         if let Some(largest) = record.largest_acked {
             self.packets.acks.on_ack_acked(largest);
-        }
-    }
-
-    /// Events for what an acknowledgement changed.
-    fn tell_acked(&mut self, memory: &mut Memory, before: &[u64; CHANNELS]) {
-        for (index, before) in before.iter().enumerate().skip(1) {
-            if self.acked_to(memory, index) == *before {
-                continue;
-            }
-            self.events.raise_on(index, ChannelEvent::Acknowledged);
-            if self.channels.get_mut(memory, index).is_some_and(|channel| core::mem::take(&mut channel.blocked)) {
-                self.events.raise_on(index, ChannelEvent::Writable);
-            }
         }
     }
 
