@@ -30,6 +30,9 @@ impl ChannelMode {
     }
 }
 
+/// The greatest number of a priority.
+pub(crate) const LOWEST_PRIORITY: u8 = 7;
+
 /// A channel both applications agreed upon. Id and mode must be the same at both ends; priority and weight rule what this end sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -78,7 +81,10 @@ impl ChannelConfig {
     }
 
     pub(crate) fn is_valid(&self) -> bool {
-        self.id.is_agreed() && self.priority <= 7 && self.weight > 0 && !(self.receipts && self.mode.stands_alone())
+        self.id.is_agreed()
+            && self.priority <= LOWEST_PRIORITY
+            && self.weight > 0
+            && !(self.receipts && self.mode.stands_alone())
     }
 }
 

@@ -1,5 +1,7 @@
 //! A session's channels, the credit given and received on them, and the memory that backs the credit.
 
+pub(super) mod schedule;
+
 use crate::channel::{Channel, Chunk, Fragment, InsertError, Mailbox, MessagePart, Posted, positions_per_block};
 use crate::channel_config::{ChannelConfig, ChannelMode};
 use crate::ids::ChannelId;
@@ -326,69 +328,9 @@ impl Channels {
         true
     }
 
-    /// Positions below this may be sent on the channel at `index` now.
-    pub(crate) fn send_limit(&self, memory: &Memory, index: usize) -> u64 {
-        self.get(memory, index).map_or(0, |channel| self.limit_of(index, channel, self.sent(memory)))
-    }
-
-    fn limit_of(&self, index: usize, channel: &Channel, sent: u64) -> u64 {
-        if index == CONTROL {
-            return channel.send_maximum;
-        }
-        if channel.mode.stands_alone() {
-            return u64::MAX;
-        }
-        let kept_back = if channel.priority == URGENT { 0 } else { self.urgent_share };
-        let left = self.send_maximum.saturating_sub(sent).saturating_sub(kept_back);
-        channel.send_maximum.min(channel.outbox.highest_sent().saturating_add(left))
-    }
-
     /// The application's channels that draw on the session's credit.
     fn credited<'m>(&self, memory: &'m Memory) -> impl Iterator<Item = &'m Channel> {
         self.iter(memory).skip(1).filter(|channel| !channel.mode.stands_alone())
-    }
-
-    /// Positions sent on them.
-    fn sent(&self, memory: &Memory) -> u64 {
-        self.credited(memory).map(|channel| channel.outbox.highest_sent()).sum()
-    }
-
-    /// The channel to take data from now: control first, then by priority, then by turn.
-    pub(crate) fn next_with_data(&self, memory: &Memory, urgent_only: bool) -> Option<usize> {
-        let sent = self.sent(memory);
-        let mut next: Option<(usize, &Channel)> = None;
-        for (index, channel) in self.iter(memory).enumerate() {
-            if !channel.outbox.has_pending(self.limit_of(index, channel, sent)) {
-                continue;
-            }
-            if index == CONTROL && !urgent_only {
-                return Some(CONTROL);
-            }
-            let goes_before = |other: &Channel| {
-                let latest = self.latest_turn(memory, channel.priority);
-                (channel.priority, channel.turn(latest)) < (other.priority, other.turn(latest))
-            };
-            let fits = index != CONTROL && (channel.priority == URGENT || !urgent_only);
-            if fits && next.is_none_or(|(_, other)| goes_before(other)) {
-                next = Some((index, channel));
-            }
-        }
-        next.map(|(index, _)| index)
-    }
-
-    /// `bytes` of the channel at `index` are on their way.
-    pub(crate) fn on_served(&self, memory: &mut Memory, index: usize, bytes: u64) {
-        let Some(priority) = self.get(memory, index).map(|channel| channel.priority) else { return };
-        let latest = self.latest_turn(memory, priority);
-        if let Some(channel) = self.get_mut(memory, index) {
-            channel.on_served(latest, bytes);
-        }
-    }
-
-    /// The latest turn any channel of `priority` was served at.
-    fn latest_turn(&self, memory: &Memory, priority: u8) -> u64 {
-        let peers = self.iter(memory).skip(1).filter(|channel| channel.priority == priority);
-        peers.map(Channel::served_at).max().unwrap_or(0)
     }
 
     /// Positions the peer holds of one channel at most.

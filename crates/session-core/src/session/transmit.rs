@@ -1,6 +1,7 @@
 //! A datagram goes out: choose the frames, fill exactly one, seal it.
 
 use super::channels::CONTROL;
+use super::channels::schedule::{Schedule, Served};
 use super::close::Fault;
 use super::{Phase, SessionCore, Trigger};
 use crate::action::Ecn;
@@ -96,14 +97,12 @@ impl SessionCore {
             Phase::Closed => false,
             Phase::Handshaking | Phase::Established | Phase::Flushing => {
                 let packets = &self.packets;
+                let paced = self.path.paced_until.is_some();
                 self.attempt_due(memory)
                     || packets.ack_forced
                     || packets.acks.is_immediate()
-                    || (self.path.paced_until.is_none()
-                        && (self.path.probes_due > 0
-                            || self.has_control_frames(memory)
-                            || self.channels.next_with_data(memory, false).is_some()))
-                    || self.channels.next_with_data(memory, true).is_some()
+                    || (!paced && (self.path.probes_due > 0 || self.has_control_frames(memory)))
+                    || self.channels.has_data(memory, paced)
             }
         }
     }
@@ -166,30 +165,16 @@ impl SessionCore {
             return self.transmit_close(context.shared, out);
         }
         let Some(room) = out.get_mut(..room) else { return Outcome::NeedsRoom(room) };
-        let Some(plan) = self.plan(context) else { return Outcome::Nothing };
+        let mut schedule = self.channels.schedule(&context.shared.memory);
+        let Some(plan) = self.plan(context, &schedule) else { return Outcome::Nothing };
         let Some((number, header_length)) = self.write_header(room) else { return Outcome::Nothing };
         let payload_end = room.len() - TAG;
 
         let mut writer = Writer::new(&mut room[header_length..payload_end]);
         let largest_acked = self.write_ack(&mut writer, context.now);
-        let mut flags = 0;
         let mut pieces = [None; MAX_DATA_FRAMES];
-        if plan.ack_eliciting {
-            flags = self.write_control_frames(&mut context.shared.memory, &mut writer);
-            let before = self.counters.bytes_retransmitted;
-            self.write_data_frames(
-                &mut context.shared.memory,
-                &mut writer,
-                &mut pieces[..plan.data_frames],
-                plan.urgent_only,
-            );
-            if self.counters.bytes_retransmitted > before {
-                self.counters.packets_retransmitted = self.counters.packets_retransmitted.saturating_add(1);
-            }
-            if flags == 0 && pieces[0].is_none() && Frame::Ping.encode(&mut writer).is_ok() {
-                flags |= FLAG_PING;
-            }
-        }
+        let memory = &mut context.shared.memory;
+        let flags = self.write_frames(memory, &mut writer, &plan, &mut schedule, &mut pieces);
         let end = header_length + writer.position();
         for piece in pieces.iter().flatten() {
             let start = header_length + piece.start;
@@ -201,8 +186,8 @@ impl SessionCore {
         }
         let length = self.seal(context.shared, number, room, header_length, end);
         // Only what the log knows is marked, so that counts can be held against it.
-        let ecn = self.path.ecn.mark(self.path.probe_count).filter(|_| plan.ack_eliciting);
-        if plan.ack_eliciting {
+        let ecn = self.path.ecn.mark(self.path.probe_count).filter(|_| flags.is_some());
+        if let Some(mut flags) = flags {
             if ecn.is_some() {
                 self.path.ecn.on_marked_sent();
                 flags |= FLAG_ECT;
@@ -224,12 +209,12 @@ impl SessionCore {
     }
 
     /// Decides what the next packet may hold; `None` if there is no packet to send now.
-    fn plan<P: Provider>(&mut self, context: &mut Context<'_, P>) -> Option<Plan> {
+    fn plan<P: Provider>(&mut self, context: &mut Context<'_, P>, schedule: &Schedule) -> Option<Plan> {
         let now = context.now;
         let ack_due = self.packets.ack_forced || self.packets.acks.ack_due(now);
         let probe = self.path.probes_due > 0;
         let memory = &context.shared.memory;
-        let has_data = self.channels.next_with_data(memory, false).is_some();
+        let has_data = self.channels.next_with_data(memory, schedule, false).is_some();
         let has_control_frames = self.has_control_frames(memory);
         let wanted = probe || has_data || has_control_frames;
         let in_flight = self.packets.log.bytes_in_flight();
@@ -238,7 +223,7 @@ impl SessionCore {
         self.path.app_limited = !wanted || (self.path.app_limited && has_window);
         let allowed = wanted && has_window && (probe || !self.path.is_paced(now));
         let urgent_only =
-            !allowed && self.channels.next_with_data(memory, true).is_some() && self.path.spares_urgent(now);
+            !allowed && self.channels.next_with_data(memory, schedule, true).is_some() && self.path.spares_urgent(now);
         if allowed || urgent_only {
             if allowed {
                 self.path.app_limited = !has_data;
@@ -323,6 +308,31 @@ impl SessionCore {
         Some(largest)
     }
 
+    /// Writes what the plan allows beside ACK; returns what the log is to know of it, `None` if nothing wants an acknowledgement.
+    fn write_frames(
+        &mut self,
+        memory: &mut Memory,
+        writer: &mut Writer<'_>,
+        plan: &Plan,
+        schedule: &mut Schedule,
+        pieces: &mut [Option<Piece>],
+    ) -> Option<u16> {
+        if !plan.ack_eliciting {
+            return None;
+        }
+        let mut flags = self.write_control_frames(memory, writer);
+        let before = self.counters.bytes_retransmitted;
+        self.write_data_frames(memory, writer, &mut pieces[..plan.data_frames], schedule, plan.urgent_only);
+        if self.counters.bytes_retransmitted > before {
+            self.counters.packets_retransmitted = self.counters.packets_retransmitted.saturating_add(1);
+        }
+        let has_data = pieces.iter().any(Option::is_some);
+        if flags == 0 && !has_data && Frame::Ping.encode(writer).is_ok() {
+            flags |= FLAG_PING;
+        }
+        Some(flags)
+    }
+
     /// Writes credit and PING; returns what was written as flags.
     fn write_control_frames(&mut self, memory: &mut Memory, writer: &mut Writer<'_>) -> u16 {
         let mut flags = 0;
@@ -355,11 +365,11 @@ impl SessionCore {
         memory: &mut Memory,
         writer: &mut Writer<'_>,
         pieces: &mut [Option<Piece>],
+        schedule: &mut Schedule,
         urgent_only: bool,
     ) {
         for slot in pieces {
-            let Some(index) = self.channels.next_with_data(memory, urgent_only) else { return };
-            let limit = self.channels.send_limit(memory, index);
+            let Some((index, limit)) = self.channels.next_with_data(memory, schedule, urgent_only) else { return };
             let Memory { pool, channels, .. } = &mut *memory;
             let Some(channel) = self.channels.get_in(channels, index) else { return };
             let Some(fragment) = channel.outbox.next_fragment(pool, limit, writer.remaining()) else { return };
@@ -376,8 +386,11 @@ impl SessionCore {
             let again = sent_to.saturating_sub(fragment.offset).min(fragment.positions());
             self.counters.bytes_retransmitted = self.counters.bytes_retransmitted.saturating_add(again);
             channel.on_sent(pool, &fragment);
+            let advance = channel.outbox.highest_sent().saturating_sub(sent_to);
             *slot = Some(Piece { index, fragment, start: range.start });
-            self.channels.on_served(memory, index, fragment.positions());
+            let served = Served { positions: fragment.positions(), advance };
+            self.channels.on_served(memory, schedule, index, served);
+            debug_assert_eq!(*schedule, self.channels.schedule(memory), "what was derived once stays true");
         }
     }
 

@@ -1,0 +1,105 @@
+//! Which channel sends next, and how far credit lets it.
+
+use super::{CONTROL, Channels, URGENT};
+use crate::channel::Channel;
+use crate::channel_config::LOWEST_PRIORITY;
+use crate::memory::Memory;
+
+/// What the choice of the next channel depends on beside the channel itself.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Schedule {
+    /// Positions sent on the application's channels that draw on the session's credit.
+    sent: u64,
+    /// For each priority the latest turn any of its channels was served at.
+    latest: [u64; LOWEST_PRIORITY as usize + 1],
+}
+
+/// Positions of a piece that was sent, and how many of them for the first time.
+pub(crate) struct Served {
+    pub(crate) positions: u64,
+    pub(crate) advance: u64,
+}
+
+impl Channels {
+    /// What the choice among channels depends on, derived once for a packet.
+    pub(crate) fn schedule(&self, memory: &Memory) -> Schedule {
+        let mut schedule = Schedule::default();
+        for channel in self.iter(memory).skip(1) {
+            if !channel.mode.stands_alone() {
+                schedule.sent = schedule.sent.saturating_add(channel.outbox.highest_sent());
+            }
+            schedule.note_served(channel);
+        }
+        schedule
+    }
+
+    /// The channel to take data from now, and below which position: control first, then by priority, then by turn.
+    pub(crate) fn next_with_data(
+        &self,
+        memory: &Memory,
+        schedule: &Schedule,
+        urgent_only: bool,
+    ) -> Option<(usize, u64)> {
+        let mut next: Option<((u8, u64), usize, u64)> = None;
+        for (index, channel) in self.iter(memory).enumerate() {
+            let limit = self.limit_of(index, channel, schedule.sent);
+            if !channel.outbox.has_pending(limit) {
+                continue;
+            }
+            if index == CONTROL && !urgent_only {
+                return Some((CONTROL, limit));
+            }
+            let fits = index != CONTROL && (channel.priority == URGENT || !urgent_only);
+            let place = (channel.priority, channel.turn(schedule.latest_turn(channel.priority)));
+            if fits && next.is_none_or(|(first, ..)| place < first) {
+                next = Some((place, index, limit));
+            }
+        }
+        next.map(|(_, index, limit)| (index, limit))
+    }
+
+    /// Whether [`next_with_data`](Self::next_with_data) finds a channel.
+    pub(crate) fn has_data(&self, memory: &Memory, urgent_only: bool) -> bool {
+        let waits = self.iter(memory).any(|channel| channel.outbox.has_pending(u64::MAX));
+        waits && self.next_with_data(memory, &self.schedule(memory), urgent_only).is_some()
+    }
+
+    /// A piece of the channel at `index` is on its way, of which `advance` positions are sent for the first time.
+    pub(crate) fn on_served(&self, memory: &mut Memory, schedule: &mut Schedule, index: usize, served: Served) {
+        let Served { positions, advance } = served;
+        let Some(channel) = self.get_mut(memory, index) else { return };
+        channel.on_served(schedule.latest_turn(channel.priority), positions);
+        if index == CONTROL {
+            return;
+        }
+        if !channel.mode.stands_alone() {
+            schedule.sent = schedule.sent.saturating_add(advance);
+        }
+        schedule.note_served(channel);
+    }
+
+    /// Positions below this may be sent on a channel now, of the application's channels together `sent` so far.
+    fn limit_of(&self, index: usize, channel: &Channel, sent: u64) -> u64 {
+        if index == CONTROL {
+            return channel.send_maximum;
+        }
+        if channel.mode.stands_alone() {
+            return u64::MAX;
+        }
+        let kept_back = if channel.priority == URGENT { 0 } else { self.urgent_share };
+        let left = self.send_maximum.saturating_sub(sent).saturating_sub(kept_back);
+        channel.send_maximum.min(channel.outbox.highest_sent().saturating_add(left))
+    }
+}
+
+impl Schedule {
+    fn latest_turn(&self, priority: u8) -> u64 {
+        self.latest.get(usize::from(priority)).copied().unwrap_or(0)
+    }
+
+    fn note_served(&mut self, channel: &Channel) {
+        if let Some(latest) = self.latest.get_mut(usize::from(channel.priority)) {
+            *latest = channel.served_at().max(*latest);
+        }
+    }
+}
