@@ -175,6 +175,9 @@ impl SessionCore {
         let mut pieces = [None; MAX_DATA_FRAMES];
         let memory = &mut context.shared.memory;
         let flags = self.write_frames(memory, &mut writer, &plan, &mut schedule, &mut pieces);
+        if plan.urgent_only && writer.position() == 0 {
+            return Outcome::Nothing;
+        }
         let end = header_length + writer.position();
         for piece in pieces.iter().flatten() {
             let start = header_length + piece.start;
@@ -233,7 +236,8 @@ impl SessionCore {
             let most = MAX_DATA_FRAMES.min(SentLog::max_data_records(pool));
             let data_frames = [most, 1].into_iter().find(|&frames| log.room_for(pool, frames)).unwrap_or(0);
             if data_frames > 0 || log.room_for(pool, 0) {
-                let sends = probe || data_frames > 0 || has_control_frames;
+                // Neither credit nor PING may exceed the window, so urgent data waits for the record that it needs (P-10-4).
+                let sends = probe || data_frames > 0 || (has_control_frames && !urgent_only);
                 if sends {
                     return Some(Plan { ack_eliciting: true, data_frames, probe, urgent_only });
                 }
@@ -320,13 +324,17 @@ impl SessionCore {
         if !plan.ack_eliciting {
             return None;
         }
-        let mut flags = self.write_control_frames(memory, writer);
+        let mut flags = if plan.urgent_only { 0 } else { self.write_control_frames(memory, writer) };
         let before = self.counters.bytes_retransmitted;
         self.write_data_frames(memory, writer, &mut pieces[..plan.data_frames], schedule, plan.urgent_only);
         if self.counters.bytes_retransmitted > before {
             self.counters.packets_retransmitted = self.counters.packets_retransmitted.saturating_add(1);
         }
         let has_data = pieces.iter().any(Option::is_some);
+        if plan.urgent_only {
+            // The rest goes along with what may exceed the window, and not without it.
+            return has_data.then(|| self.write_control_frames(memory, writer));
+        }
         if flags == 0 && !has_data && Frame::Ping.encode(writer).is_ok() {
             flags |= FLAG_PING;
         }

@@ -86,6 +86,60 @@ fn two_urgent_datagrams_a_round_trip_pass_a_full_window() {
     assert!(in_flight > pair.look(0).stats().congestion_window - 1200);
 }
 
+/// Urgent data for which there is no record waits; a receipt or a PING in its stead would exceed the window with nothing that may.
+//= docs/protocol.md P-10-4
+#[test]
+fn nothing_but_urgent_data_passes_a_full_window_where_no_record_is_left() {
+    const RECEIPTS: ChannelId = ChannelId(23);
+    let reliable = |id| ChannelConfig::new(id, ChannelMode::ReliableOrdered);
+    let channels = [reliable(CHANNEL), reliable(URGENT).with_priority(0), reliable(RECEIPTS).with_receipts()];
+    let mut waited = 0;
+    for record_blocks in 1..10 {
+        let windows = Limits { session_window: 60_000, channel_window: 60_000, ..small_limits() };
+        let limits = Limits { record_blocks, pool_blocks: 4096, send_blocks: 1000, ..windows };
+        let mut pair = Pair::established_with(&limits, &channels);
+        pair.session(1).send(b"x", RECEIPTS).unwrap();
+        let early = pair.take(1);
+        pair.session(0).send(&vec![1; 19_000], CHANNEL).unwrap();
+        let mut on_the_way = Vec::new();
+        loop {
+            let packets = pair.take(0);
+            let (timer, at) = pair.deadline(0);
+            match timer {
+                TimerKind::Pacing => pair.serve(0, at),
+                _ if packets.is_empty() => break,
+                _ => {}
+            }
+            on_the_way.extend(packets);
+        }
+        pair.deliver(0, &early);
+        assert_eq!(pair.session(0).recv(&mut [0; 9], RECEIPTS), Ok(Some(1)));
+        for _ in 0..3 {
+            pair.session(0).send(b"stop", URGENT).unwrap();
+            let before = pair.look(0).stats();
+            let Some(packet) = take_one(&mut pair) else {
+                waited += u32::from(before.bytes_in_flight + 1200 > before.congestion_window);
+                continue;
+            };
+            let after = pair.look(0).stats();
+            let eliciting = after.bytes_in_flight > before.bytes_in_flight;
+            let urgent = bytes_by_channel(&mut pair, std::slice::from_ref(&packet)).contains_key(&URGENT.0);
+            assert!(!eliciting || urgent || after.bytes_in_flight <= after.congestion_window, "{record_blocks} blocks");
+            on_the_way.push(packet);
+        }
+        // Acknowledgements make room for what waited.
+        pair.deliver(1, &on_the_way);
+        let acknowledgements = pair.take(1);
+        pair.deliver(0, &acknowledgements);
+        pair.settle();
+        for _ in 0..3 {
+            assert_eq!(pair.session(1).recv(&mut [0; 9], URGENT), Ok(Some(4)), "{record_blocks} blocks");
+        }
+    }
+    // Of three urgent messages two go at most, so one wait each says nothing about records.
+    assert!(waited > 9, "records never ran out where the window was full: {waited}");
+}
+
 //= docs/protocol.md P-9-10
 #[test]
 fn weights_share_one_priority() {
