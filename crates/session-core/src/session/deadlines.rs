@@ -41,14 +41,42 @@ impl AttemptLimit {
     }
 }
 
+/// The timers that can run in a phase, in the order of [`TimerKind::ALL`]. Every datagram asks for the next, so the others are not asked.
+const fn timers_of(phase: Phase) -> &'static [TimerKind] {
+    use TimerKind as T;
+    match phase {
+        Phase::Connecting | Phase::SynSent => &[T::Connect, T::HelloRetry],
+        Phase::Tentative => &[T::Tentative],
+        Phase::Handshaking => &[T::Connect, T::Acknowledge, T::LossDetection, T::Pacing, T::Keepalive, T::PeerLost],
+        Phase::Established => &[
+            T::Acknowledge,
+            T::LossDetection,
+            T::Pacing,
+            T::Keepalive,
+            T::PeerLost,
+            T::Expiring,
+            T::Idle,
+            T::Sliding,
+            T::Lifetime,
+        ],
+        Phase::Flushing => &[T::Release, T::Acknowledge, T::LossDetection, T::Pacing, T::Keepalive, T::PeerLost],
+        Phase::Closing | Phase::Draining => &[T::Drain],
+        Phase::Closed => &[T::Forget],
+    }
+}
+
 impl SessionCore {
     /// The next instant at which [`handle_timeout`](Self::handle_timeout) has work.
     pub(crate) fn next_deadline(&self, settings: &Settings, memory: &Memory) -> Option<Deadline> {
-        TimerKind::ALL
-            .iter()
-            .copied()
-            .filter_map(|timer| self.deadline(settings, memory, timer).map(|at| Deadline { at, timer }))
-            .min_by_key(|deadline| deadline.at)
+        let first = |timers: &[TimerKind]| {
+            let timers = timers.iter().copied();
+            let deadlines =
+                timers.filter_map(|timer| Some(Deadline { at: self.deadline(settings, memory, timer)?, timer }));
+            deadlines.min_by_key(|deadline| deadline.at)
+        };
+        let next = first(timers_of(self.phase));
+        debug_assert_eq!(next, first(TimerKind::ALL), "a timer of {:?} is left out", self.phase);
+        next
     }
 
     /// Serves every deadline that has passed.

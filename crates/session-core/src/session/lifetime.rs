@@ -88,9 +88,9 @@ impl SessionCore {
     /// When the application is to be warned; `None` if it has been, or wants no warning.
     pub(super) fn warning_at(&self, settings: &Settings) -> Option<Instant> {
         let timeouts = &settings.config.timeouts;
+        let warning = timeouts.warning?;
         let Expiry { at, timer } = self.expiry(timeouts)?;
-        let span = span(timeouts, timer)?;
-        let lead = timeouts.warning?.min(span / 2);
+        let lead = warning.min(span(timeouts, timer)? / 2);
         (self.clocks.lifetime.warned_of != at)
             .then(|| Instant::from_micros(at.as_micros().saturating_sub(micros(lead))))
     }
