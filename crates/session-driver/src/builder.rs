@@ -34,6 +34,9 @@ impl EndpointBuilder {
 
     /// Adds a channel both applications agreed upon, at most fifteen: an id from 16 to 255 for one that is reliable and ordered, or a
     /// [`ChannelConfig`]. Default: channel 16 alone.
+    ///
+    /// A message on a channel of priority 0 goes with the first datagram that is made after it was sent. Before it, and behind what the system
+    /// itself keeps, leaves at most the one batch that the driver holds: one datagram, or what the pacer allows at once where the system segments.
     pub fn channel(mut self, channel: impl Into<ChannelConfig>) -> Self {
         if !self.own_channels {
             self.config.channels.clear();

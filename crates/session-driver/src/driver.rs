@@ -91,8 +91,8 @@ impl<S: AsyncUdpSocket, T: Timer> Driver<S, T> {
         true
     }
 
-    /// Takes actions from the core until the batch is full or, when it cannot leave now, until one datagram stands behind it.
-    /// True if there is more than was taken under this lock.
+    /// Takes actions from the core until the batch is full; events only when it cannot leave now, so that what is sent meanwhile, and is more
+    /// urgent, waits behind no more than this batch. True if there is more than was taken under this lock.
     fn fill(&mut self, blocked: bool) -> bool {
         let Self { shared, outbox, socket, receive, woken, notes, spans, .. } = self;
         let more = shared.with_driver(woken, |state, now| {
@@ -229,11 +229,12 @@ fn take<S: AsyncUdpSocket>(state: &mut State, outbox: &mut Outbox, socket: &S, b
         if !blocked && outbox.is_full() {
             return false;
         }
-        let Some(room) = outbox.room() else { return false };
+        let room = if blocked { Some(Default::default()) } else { outbox.room() };
+        let Some(room) = room else { return false };
         match state.core.poll_action(room, now) {
             Action::Transmit(datagram) => outbox.push(datagram, socket.max_gso_segments()),
             Action::Event(event) => state.apply(event, now),
-            // The room is always that of the largest datagram.
+            // Without room there are events only.
             Action::Wait(_) | Action::NeedsRoom(_) => return false,
             _ => return false,
         }

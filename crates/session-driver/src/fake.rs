@@ -36,6 +36,8 @@ pub(crate) struct Packet {
 #[derive(Default)]
 pub(crate) struct Network {
     inboxes: HashMap<SocketAddr, Inbox>,
+    /// What goes to these is kept until it is let go.
+    held: HashMap<SocketAddr, VecDeque<Packet>>,
     pub(crate) largest_batch: usize,
 }
 
@@ -47,6 +49,24 @@ struct Inbox {
 
 impl Network {
     pub(crate) fn put(&mut self, to: SocketAddr, packet: Packet) {
+        match self.held.get_mut(&to) {
+            Some(held) => held.push_back(packet),
+            None => self.deliver(to, packet),
+        }
+    }
+
+    /// From now on keeps what goes to `to`.
+    pub(crate) fn hold(&mut self, to: SocketAddr) {
+        self.held.entry(to).or_default();
+    }
+
+    /// Lets the oldest datagram go that is kept; `false` if there is none.
+    pub(crate) fn let_go(&mut self, to: SocketAddr) -> bool {
+        let packet = self.held.get_mut(&to).and_then(VecDeque::pop_front);
+        packet.map(|packet| self.deliver(to, packet)).is_some()
+    }
+
+    fn deliver(&mut self, to: SocketAddr, packet: Packet) {
         let inbox = self.inboxes.entry(to).or_default();
         inbox.packets.push_back(packet);
         if let Some(reader) = inbox.reader.take() {
@@ -71,11 +91,23 @@ pub(crate) struct Calls {
     pub(crate) receives: AtomicUsize,
     pub(crate) send_faults: Mutex<HashMap<usize, Fault>>,
     pub(crate) receive_faults: Mutex<HashMap<usize, Fault>>,
+    /// The socket takes nothing while this is set; who waits for it.
+    blocked: Mutex<Option<Vec<Waker>>>,
     /// The descriptions received are replaced by this stride.
     pub(crate) stride: Mutex<Option<usize>>,
 }
 
 impl Calls {
+    /// From now on the socket takes nothing.
+    pub(crate) fn block(&self) {
+        self.blocked.lock().unwrap().get_or_insert_default();
+    }
+
+    /// It takes everything again.
+    pub(crate) fn unblock(&self) {
+        self.blocked.lock().unwrap().take().into_iter().flatten().for_each(Waker::wake);
+    }
+
     fn next(counter: &AtomicUsize, faults: &Mutex<HashMap<usize, Fault>>) -> Option<Fault> {
         let call = counter.fetch_add(1, Ordering::Relaxed);
         faults.lock().unwrap().remove(&call)
@@ -139,6 +171,10 @@ impl AsyncUdpSocket for FakeSocket {
         let size = datagrams.segment.unwrap_or(datagrams.contents.len());
         assert!(datagrams.contents.len() <= 65_507, "a batch of {} bytes", datagrams.contents.len());
         assert!(datagrams.contents.len().div_ceil(size) <= self.gso, "more segments than the socket takes");
+        if let Some(waiting) = &mut *self.calls.blocked.lock().unwrap() {
+            waiting.push(context.waker().clone());
+            return Poll::Pending;
+        }
         if let Some(fault) = Calls::next(&self.calls.sends, &self.calls.send_faults) {
             return fail(fault, context).map(Err);
         }

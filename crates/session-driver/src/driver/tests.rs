@@ -2,7 +2,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use session_core::{ChannelId, DiscardReason};
+use session_core::{ChannelConfig, ChannelId, ChannelMode, DiscardReason};
 
 use crate::fake::{Calls, Fault, Node, Packet, World, join, pattern, small_limits};
 use crate::session::Session;
@@ -214,4 +214,47 @@ fn a_message_larger_than_every_window_crosses_both_ways() {
         assert!(message == large, "the message was changed on the way");
     };
     world.run(join(join(send(&near), receive(&far)), join(send(&far), receive(&near))));
+}
+
+/// An urgent message goes with the first datagram that is made after it was sent, and waits for those only that stood in the driver's buffer
+/// before: one batch, which is one datagram where the system does not segment.
+#[test]
+fn an_urgent_message_waits_for_one_batch_and_no_datagram_is_made_before_its_own() {
+    const URGENT: ChannelId = ChannelId(20);
+    for (segments, in_batch) in [(1, 1..=1), (4, 4..=4), (64, 5..=12)] {
+        let mut world = World::new();
+        let configure = |builder: crate::EndpointBuilder| {
+            let urgent = ChannelConfig::new(URGENT, ChannelMode::ReliableOrdered).with_priority(0);
+            builder.limits(small_limits()).channel(CHANNEL).channel(urgent)
+        };
+        let (a, b) = (world.node_with(segments, 1, configure), world.node_with(1, 1, configure));
+        let (near, far) = open(&mut world, &a, &b);
+        let pause = world.sleep(Duration::from_secs(1));
+        world.run(pause);
+        let before = near.stats().packets_sent;
+        a.calls.block();
+        world.network.lock().unwrap().hold(b.address);
+        world.run(near.channel(CHANNEL).send(&pattern(15_000, 1))).expect("sends");
+        // However long the socket takes nothing, no more is made.
+        let pause = world.sleep(Duration::from_millis(300));
+        world.run(pause);
+        let made = near.stats().packets_sent - before;
+        assert!(in_batch.contains(&made), "{segments} segments: {made} datagrams");
+        world.run(near.channel(URGENT).send(b"stop")).expect("sends");
+        let pause = world.sleep(Duration::from_millis(300));
+        world.run(pause);
+        assert_eq!(near.stats().packets_sent - before, made, "{segments} segments");
+        a.calls.unblock();
+        let mut passed = 0;
+        while far.channel_stats(URGENT).expect("it is there").received == 0 {
+            let pause = world.sleep(Duration::from_millis(1));
+            world.run(pause);
+            if world.network.lock().unwrap().let_go(b.address) {
+                passed += 1;
+            }
+            let pause = world.sleep(Duration::from_micros(10));
+            world.run(pause);
+        }
+        assert_eq!(passed, made + 1, "{segments} segments");
+    }
 }
