@@ -292,8 +292,8 @@ error! {
         NoMemory => "no memory for the handshake",
         /// The link names a carrier that is not configured.
         Carrier => "the link names a carrier that is not configured",
-        /// The peer's key, or ours, is not usable.
-        Key => "the peer's key is not usable",
+        /// The peer's key, or ours, is not usable, or they are the same: nobody is his own peer.
+        Key => "the peer's key is not usable, or our own",
         /// No pre-shared key of that name is configured.
         UnknownPsk => "no pre-shared key of that name is configured",
         /// More than 512 bytes of user data.

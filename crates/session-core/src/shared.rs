@@ -1,7 +1,7 @@
 //! What the sessions of one endpoint share.
 
 use crate::config::Config;
-use crate::crypto::{Generator, KeyCache, Provider, marks};
+use crate::crypto::{Generator, KeyCache, Provider, PublicKey, marks};
 use crate::limits::Limits;
 use crate::memory::Memory;
 use crate::state_hash::StateHash;
@@ -31,6 +31,13 @@ pub(crate) struct Settings {
     pub(crate) mac1_key: [u8; 32],
     /// A session that has ended, and told so, makes room for the next at once: nothing else could be in its way.
     pub(crate) ended_make_room: bool,
+}
+
+impl Settings {
+    /// Nobody is his own peer (P-4.2-13).
+    pub(crate) fn is_own(&self, key: &PublicKey) -> bool {
+        self.config.static_key.public() == key
+    }
 }
 
 /// What a session's methods need besides the session.

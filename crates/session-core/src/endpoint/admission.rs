@@ -44,6 +44,9 @@ impl<P: Provider> Endpoint<P> {
         }
         let context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
         let verified = verify_hello(&context, &hello)?;
+        if verified.peer().is_some_and(|peer| self.settings.is_own(peer)) {
+            return Err(DiscardReason::Handshake);
+        }
         if verified.peer().is_some_and(|peer| self.has_all_tentative_slots(peer)) {
             return Err(DiscardReason::PeerPending);
         }

@@ -232,6 +232,9 @@ impl<P: Provider> Endpoint<P> {
         };
         let carrier = *self.settings.config.carriers.get(usize::from(link.carrier.0)).ok_or(ConnectError::Carrier)?;
         let user_data = UserData::new(options.user_data).ok_or(ConnectError::UserData)?;
+        if key.is_some_and(|key| self.settings.is_own(&key)) {
+            return Err(ConnectError::Key);
+        }
         if key.is_some_and(|key| self.refuses_second(&key)) {
             return Err(ConnectError::SecondSession);
         }

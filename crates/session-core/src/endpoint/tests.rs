@@ -21,6 +21,7 @@ mod entropy;
 mod first_contact;
 mod forged;
 mod handshake;
+mod identity;
 mod lifetime;
 mod modes;
 mod pair;

@@ -69,6 +69,9 @@ pub(crate) fn verify_finish<P: Provider>(
         .noise
         .read_message_3(&local(shared, settings, secret), finish.noise, &mut plaintext)
         .map_err(|_| DiscardReason::Handshake)?;
+    if settings.is_own(&peer) {
+        return Err(DiscardReason::Handshake);
+    }
     let theirs = plaintext.get(..length).unwrap_or_default();
     let parameters =
         TransportParameters::parse_payload(theirs, PayloadOf::Hello).map_err(|_| DiscardReason::Parameters)?;

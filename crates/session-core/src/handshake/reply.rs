@@ -59,6 +59,9 @@ pub(crate) fn verify_reply<P: Provider>(
         InitiatorNoise::Unknown(noise) => {
             let (length, verified) =
                 noise.read_message_2(&local, reply.noise, &mut plaintext).map_err(|_| DiscardReason::Handshake)?;
+            if settings.is_own(verified.responder()) {
+                return Err(DiscardReason::Handshake);
+            }
             let (parameters, remote_id) = match acceptable(settings, plaintext.get(..length).unwrap_or_default()) {
                 Ok(acceptable) => acceptable,
                 Err(code) => return Ok(VerifiedReply::Unacceptable(code)),

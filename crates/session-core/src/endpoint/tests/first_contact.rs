@@ -398,7 +398,11 @@ struct Stranger {
 impl Stranger {
     /// Sends a Hello with any payload.
     fn greet(payload: &[u8]) -> (Self, Received) {
-        let key = StaticKey::new(&RustCrypto, Secret::new([1; 32]));
+        Self::greet_as(1, payload)
+    }
+
+    fn greet_as(number: u8, payload: &[u8]) -> (Self, Received) {
+        let key = StaticKey::new(&RustCrypto, Secret::new([number; 32]));
         let header = HelloHeader { first_contact: true, source: ReceiverId::new(&[9; 8]).unwrap(), psk_id: None };
         let mut packet = vec![0; 2000];
         let layout = header.write(&mut packet, payload.len() + xx_message_1_overhead(false)).unwrap();
@@ -487,6 +491,15 @@ fn h24_a_stranger_with_parameters_where_none_belong_or_bad_ones_is_discarded() {
     }
     let (mut stranger, _) = Stranger::greet(&[0; PADDING]);
     assert_eq!(stranger.finish(&parameters("test", None)), Received::Consumed);
+}
+
+//= docs/protocol.md P-4.2-13
+#[test]
+fn h6_a_finish_of_the_responders_own_key_is_discarded() {
+    for (number, expected) in [(2, Received::Discarded(DiscardReason::Handshake)), (1, Received::Consumed)] {
+        let (mut stranger, _) = Stranger::greet_as(number, &[0; PADDING]);
+        assert_eq!(stranger.finish(&parameters("test", None)), expected);
+    }
 }
 
 //= docs/protocol.md P-4.3-4
