@@ -23,6 +23,7 @@ mod forged;
 mod handshake;
 mod identity;
 mod lifetime;
+mod misplaced;
 mod modes;
 mod pair;
 mod priority;
