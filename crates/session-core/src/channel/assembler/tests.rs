@@ -87,21 +87,25 @@ const OVERFLOW: Result<Inserted, InsertError> = Err(InsertError::Violation(Viola
 
 /// A received position as the oracle sees it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Position {
-    byte: u8,
-    begin: bool,
-    end: bool,
+pub(super) struct Position {
+    pub(super) byte: u8,
+    pub(super) begin: bool,
+    pub(super) end: bool,
 }
 
-struct Oracle {
+pub(super) struct Oracle {
     /// Not read yet.
-    received: BTreeMap<u64, Position>,
-    read: u64,
+    pub(super) received: BTreeMap<u64, Position>,
+    pub(super) read: u64,
     between: bool,
     highest: u64,
 }
 
 impl Oracle {
+    pub(super) fn new() -> Self {
+        Self { received: BTreeMap::new(), read: 0, between: true, highest: 0 }
+    }
+
     fn positions(fragment: &Fragment, data: &[u8]) -> Vec<(u64, Position)> {
         let bytes = data.iter().map(|byte| (*byte, false)).chain(fragment.end.then_some((0, true)));
         bytes
@@ -113,7 +117,7 @@ impl Oracle {
     }
 
     /// What was received and this fragment, laid side by side: boundaries must agree everywhere.
-    fn contradicts(&self, fragment: &Fragment, data: &[u8]) -> bool {
+    pub(super) fn contradicts(&self, fragment: &Fragment, data: &[u8]) -> bool {
         let claimed: BTreeMap<u64, Position> = Self::positions(fragment, data).into_iter().collect();
         let differs = claimed.iter().any(|(at, claim)| {
             self.received.get(at).is_some_and(|known| (known.begin, known.end) != (claim.begin, claim.end))
@@ -135,7 +139,7 @@ impl Oracle {
         differs || torn || rewrites
     }
 
-    fn insert(&mut self, fragment: &Fragment, data: &[u8]) -> u64 {
+    pub(super) fn insert(&mut self, fragment: &Fragment, data: &[u8]) -> u64 {
         let mut new = 0;
         for (at, position) in Self::positions(fragment, data) {
             self.highest = self.highest.max(at + 1);
@@ -215,7 +219,7 @@ impl Oracle {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     /// A true fragment: from a place in the true channel, cut at the message's end.
     Insert {
         offset: u64,
@@ -226,7 +230,7 @@ enum Step {
     Read(usize),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let offset = || prop_oneof![0u64..30, 165u64..190, 0u64..1200];
     let length = || prop_oneof![0usize..6, 0usize..400];
     prop_oneof![
@@ -238,7 +242,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// The true fragment from `offset`, given where the messages end.
-fn true_fragment(ends: &[u64], offset: u64, length: usize) -> Fragment {
+pub(super) fn true_fragment(ends: &[u64], offset: u64, length: usize) -> Fragment {
     let begin = offset == 0 || ends.contains(&(offset - 1));
     let terminator = ends.iter().copied().find(|end| *end >= offset).unwrap_or(u64::MAX);
     let data = (length as u64).min(terminator - offset) as usize;
@@ -262,7 +266,7 @@ proptest! {
             })
             .collect();
         let mut rig = Rig::new(if large { 1024 } else { 256 }, blocks);
-        let mut oracle = Oracle { received: BTreeMap::new(), read: 0, between: true, highest: 0 };
+        let mut oracle = Oracle::new();
         for (number, step) in steps.iter().enumerate() {
             let fragment = match *step {
                 Step::Read(room) => {

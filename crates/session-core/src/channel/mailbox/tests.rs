@@ -1,3 +1,4 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::vec;
 use std::vec::Vec;
 
@@ -195,4 +196,133 @@ fn a_value_that_was_not_read_stays_while_there_is_room_for_both() {
     assert_eq!(post_blocks(&mut mailbox, &mut pool, 1, 2, &[1]), Posted::Kept);
     assert_eq!(take(&mut mailbox, &mut pool).map(|message| message[0]), Some(0));
     assert_eq!(mailbox.dropped(), 0);
+}
+
+/// What a receiver that keeps single bytes would hold of one message.
+#[derive(Clone, Debug, Default)]
+struct Model {
+    bytes: BTreeMap<u64, u8>,
+    length: Option<u64>,
+    blocks: BTreeSet<u64>,
+}
+
+impl Model {
+    fn contradicts(&self, part: &MessagePart<'_>) -> bool {
+        let end = part.offset + part.data.len() as u64;
+        let highest = self.bytes.last_key_value().map_or(0, |(at, _)| at + 1);
+        self.length.is_some_and(|length| end > length || (part.last && end != length)) || (part.last && highest > end)
+    }
+
+    /// The first bytes of a place stay.
+    fn post(&mut self, pool: &Pool, part: &MessagePart<'_>) {
+        for (at, byte) in (part.offset..).zip(part.data) {
+            self.bytes.entry(at).or_insert(*byte);
+        }
+        let end = part.offset + part.data.len() as u64;
+        self.blocks.extend(touched(pool, part.offset, end));
+        if part.last {
+            self.length = Some(end);
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.length == Some(self.bytes.len() as u64)
+    }
+}
+
+fn digest(mailbox: &Mailbox, pool: &Pool) -> [u8; 32] {
+    let mut hash = StateHash::new();
+    mailbox.digest_into(pool, &mut hash);
+    pool.digest_into(&mut hash);
+    hash.finish()
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Post { number: u64, offset: u64, length: usize, last: bool },
+    Take,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let offset = || prop_oneof![Just(0_u64), 0_u64..12, 170_u64..182, 0_u64..900];
+    let length = || prop_oneof![0_usize..12, 170_usize..182, 0_usize..500];
+    prop_oneof![
+        8 => (0_u64..5, offset(), length(), any::<bool>())
+            .prop_map(|(number, offset, length, last)| Step::Post { number, offset, length, last }),
+        1 => Just(Step::Take),
+    ]
+}
+
+proptest! {
+    /// Parts that overlap and contradict each other as they like, of messages that displace each other: a message that comes out is, byte for
+    /// byte, what came first; parts of one never stand in another, and a contradiction is refused and leaves no trace.
+    #[test]
+    fn of_parts_that_lie_the_first_holds_or_the_session_ends(
+        steps in proptest::collection::vec(step(), 1..80),
+        latest_only in any::<bool>(),
+        budget in 2_u32..9,
+    ) {
+        let (mut pool, mut mailbox) = (pool(), Mailbox::new(latest_only, budget));
+        let mut models: BTreeMap<u64, Model> = BTreeMap::new();
+        let mut complete: Vec<Vec<u8>> = Vec::new();
+        let mut newest = None;
+        for (index, step) in steps.iter().enumerate() {
+            let Step::Post { number, offset, length, last } = *step else {
+                let expected = if complete.is_empty() { None } else { Some(complete.remove(0)) };
+                prop_assert_eq!(take(&mut mailbox, &mut pool), expected);
+                continue;
+            };
+            // The wire refuses a part that neither carries a byte nor ends its message.
+            let last = last || length == 0;
+            let data = vec![index as u8 | 1; length];
+            let part = part(number, offset, last, &data);
+            let outdated = latest_only && newest.is_some_and(|newest| number <= newest);
+            let fits = offset + length as u64 <= u64::from(budget) * per_block(&pool) as u64;
+            let before = digest(&mailbox, &pool);
+            let lies = !outdated
+                && fits
+                && models.get(&number).is_some_and(|model| model.contradicts(&part));
+            let posted = mailbox.post(&mut pool, &part);
+            prop_assert_eq!(posted == Posted::Contradiction, lies, "{:?}", part);
+            if lies || outdated {
+                prop_assert_eq!(digest(&mailbox, &pool), before);
+                continue;
+            }
+            if latest_only && mailbox.message_length(&pool).is_none() && !complete.is_empty() {
+                prop_assert!(Some(number) > newest, "a value gives way to a newer one only");
+                complete.clear();
+            }
+            let held: BTreeSet<u64> = mailbox.partial.iter().flatten().map(|partial| partial.number).collect();
+            prop_assert!(held.len() <= PARTIAL);
+            // Only what is older gives way.
+            let gone: Vec<u64> = models.keys().copied().filter(|held_before| !held.contains(held_before)).collect();
+            prop_assert!(gone.iter().all(|gone| *gone <= number), "{:?} for {}", gone, number);
+            if posted == Posted::Complete || posted == Posted::Kept && fits && held.contains(&number) {
+                models.entry(number).or_default().post(&pool, &part);
+            }
+            if posted == Posted::Complete {
+                let model = models.remove(&number).expect("it was posted");
+                prop_assert!(model.is_complete());
+                newest = newest.max(Some(number));
+                if latest_only {
+                    complete.clear();
+                }
+                complete.push(model.bytes.into_values().collect());
+            }
+            models.retain(|number, _| held.contains(number));
+            prop_assert_eq!(models.keys().copied().collect::<BTreeSet<_>>(), held);
+            prop_assert!(models.values().all(|model| !model.is_complete()));
+            let width = per_block(&pool);
+            let of_complete: usize = complete.iter().map(|message| message.len().div_ceil(width).max(1)).sum();
+            let of_partial: usize = models.values().map(|model| model.blocks.len()).sum();
+            prop_assert_eq!(mailbox.blocks_held() as usize, of_complete + of_partial);
+            prop_assert!(mailbox.blocks_held() <= budget);
+        }
+        while let Some(message) = take(&mut mailbox, &mut pool) {
+            prop_assert_eq!(message, complete.remove(0));
+        }
+        prop_assert!(complete.is_empty());
+        mailbox.release(&mut pool);
+        prop_assert_eq!(pool.free(), 64);
+    }
 }

@@ -1,10 +1,15 @@
+use std::collections::BTreeSet;
 use std::vec;
 use std::vec::Vec;
 
 use proptest::prelude::*;
 
+use super::super::tests::{Oracle, Step, step, true_fragment};
+use super::super::{InsertError, Violation};
 use super::*;
+use crate::channel::Fragment;
 use crate::channel::block_map::work::words;
+use crate::state_hash::StateHash;
 
 fn rig() -> (Assembler, Pool, Reservation) {
     rig_of(64)
@@ -178,5 +183,90 @@ proptest! {
         expected.sort();
         prop_assert_eq!(taken, expected);
         prop_assert_eq!((rig.0.read_offset(), rig.0.blocks_held()), (offset, 0));
+    }
+}
+
+fn digest(rig: &(Assembler, Pool, Reservation)) -> [u8; 32] {
+    let mut hash = StateHash::new();
+    rig.0.digest_into(&rig.1, &mut hash);
+    rig.1.digest_into(&mut hash);
+    hash.finish()
+}
+
+/// The model's first complete message that was not taken, which it then takes: its bytes.
+fn take_from(oracle: &mut Oracle, taken: &mut BTreeSet<u64>) -> Option<Vec<u8>> {
+    let begins: Vec<u64> = oracle
+        .received
+        .iter()
+        .filter(|(at, position)| position.begin && !taken.contains(at))
+        .map(|(at, _)| *at)
+        .collect();
+    let message = begins.into_iter().find_map(|begin| {
+        let end = (begin..).find(|at| oracle.received.get(at).is_none_or(|position| position.end))?;
+        oracle.received.get(&end)?;
+        Some((begin, (begin..end).map(|at| oracle.received[&at].byte).collect::<Vec<u8>>()))
+    });
+    taken.insert(message.as_ref()?.0);
+    // What is taken and has nothing before it is over.
+    while taken.remove(&oracle.read) {
+        while oracle.received.remove(&oracle.read).is_some_and(|position| !position.end) {
+            oracle.read += 1;
+        }
+        oracle.read += 1;
+    }
+    message.map(|(_, bytes)| bytes)
+}
+
+proptest! {
+    /// True fragments and lies, overlapping as they like, taken at any time: the first bytes of a position hold, a lie about a boundary is
+    /// refused and leaves no trace, and what is taken is one message as the model has it, once.
+    #[test]
+    fn of_fragments_that_lie_the_first_holds_or_the_session_ends(
+        steps in proptest::collection::vec(step(), 1..60),
+        lengths in proptest::collection::vec(prop_oneof![Just(0_u64), 0_u64..10, 170_u64..180, 0_u64..700], 1..12),
+    ) {
+        let ends: Vec<u64> = lengths
+            .iter()
+            .scan(0, |next, length| {
+                let end = *next + length;
+                *next = end + 1;
+                Some(end)
+            })
+            .collect();
+        let mut rig = rig();
+        let (mut oracle, mut taken) = (Oracle::new(), BTreeSet::new());
+        for (number, step) in steps.iter().enumerate() {
+            let fragment = match *step {
+                Step::Read(_) => {
+                    prop_assert_eq!(take(&mut rig), take_from(&mut oracle, &mut taken));
+                    prop_assert_eq!(rig.0.read_offset(), oracle.read);
+                    continue;
+                }
+                Step::Insert { offset, length } => true_fragment(&ends, offset, length),
+                Step::Lie(fragment) => fragment,
+            };
+            let data = vec![number as u8 | 1; fragment.length];
+            let before = digest(&rig);
+            let result = rig.0.insert(&mut rig.1, &mut rig.2, &fragment, &data);
+            if result.is_ok() {
+                rig.0.note_complete(&mut rig.1, &fragment);
+            }
+            if oracle.contradicts(&fragment, &data) {
+                prop_assert_eq!(result, Err(InsertError::Violation(Violation::Contradiction)));
+                prop_assert_eq!(digest(&rig), before);
+            } else {
+                let new_positions = oracle.insert(&fragment, &data);
+                prop_assert_eq!(result.map(|inserted| inserted.new_positions), Ok(new_positions));
+            }
+        }
+        loop {
+            let message = take(&mut rig);
+            prop_assert_eq!(&message, &take_from(&mut oracle, &mut taken));
+            if message.is_none() {
+                break;
+            }
+        }
+        rig.0.release(&mut rig.1, &mut rig.2);
+        prop_assert_eq!((rig.1.free(), rig.2.remaining()), (64, 64));
     }
 }
