@@ -45,10 +45,29 @@ pub const PSK: &[u8] = b"tests";
 pub enum Contact {
     /// The responder's key is known.
     Known,
+    /// The same, and both hold the pre-shared key.
+    KnownWithPsk,
     /// Neither end knows the other; the responder must pair.
     First,
     /// The same, and both hold the pre-shared key.
     FirstWithPsk,
+}
+
+impl Contact {
+    /// Every kind: one for each Noise pattern.
+    pub const ALL: [Self; 4] = [Self::Known, Self::KnownWithPsk, Self::First, Self::FirstWithPsk];
+
+    /// Whether the responder must pair.
+    #[must_use]
+    pub fn is_first(self) -> bool {
+        matches!(self, Self::First | Self::FirstWithPsk)
+    }
+
+    /// Whether both hold the pre-shared key.
+    #[must_use]
+    pub fn with_psk(self) -> bool {
+        matches!(self, Self::KnownWithPsk | Self::FirstWithPsk)
+    }
 }
 
 impl Default for Setup {
@@ -279,6 +298,7 @@ impl<P: Provider> World<P> {
         let name = PskName::new(PSK).expect("a name");
         let peer = match contact {
             Contact::Known => Peer::Known { key: self.nodes[to].endpoint.public_key(), psk: None },
+            Contact::KnownWithPsk => Peer::Known { key: self.nodes[to].endpoint.public_key(), psk: Some(&name) },
             Contact::First => Peer::Unknown { psk: None },
             Contact::FirstWithPsk => Peer::Unknown { psk: Some(&name) },
         };

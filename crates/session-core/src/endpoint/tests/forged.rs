@@ -5,16 +5,38 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::format;
 
 use super::*;
+use crate::channel_config::ChannelMode;
+use crate::config::PskName;
 use crate::crypto::marks;
 
 /// Bytes of mac1 and mac2.
 const MARKS: usize = 32;
+/// The name of the pre-shared key.
+const PSK: &[u8] = b"k";
+/// The channels beside [`CHANNEL`], one for each other mode.
+const OTHERS: [(ChannelId, ChannelMode); 3] = [
+    (ChannelId(20), ChannelMode::ReliableUnordered),
+    (ChannelId(21), ChannelMode::Unreliable),
+    (ChannelId(22), ChannelMode::LatestValue),
+];
+
+/// Which handshake the two have, of four.
+#[derive(Clone, Copy, Debug)]
+struct Contact {
+    /// Neither end knows the other beforehand.
+    first: bool,
+    /// Both hold the pre-shared key, and use it.
+    with_psk: bool,
+}
 
 /// Carriers that do not pad keep the Hello short enough to flip each of its bits.
 fn node(number: u8) -> Endpoint {
     let key = StaticKey::new(&RustCrypto, Secret::new([number; 32]));
     let mut config = Config::new(key, "test");
     config.carriers[0].padding = false;
+    config.channels = vec![CHANNEL.into()];
+    config.channels.extend(OTHERS.map(|(id, mode)| ChannelConfig::new(id, mode)));
+    config.psks.push((PskName::new(PSK).unwrap(), Secret::new([7; 32])));
     Endpoint::new(config, small_limits(), RustCrypto, Seed::new([number; 32])).unwrap()
 }
 
@@ -23,8 +45,7 @@ type Genuine = (usize, Vec<u8>);
 
 /// The life of one session between two endpoints, with a stop at every phase.
 struct Life {
-    /// Neither end knows the other beforehand.
-    first_contact: bool,
+    contact: Contact,
     ends: [Endpoint; 2],
     ids: [Option<SessionId>; 2],
     now: Instant,
@@ -38,9 +59,9 @@ struct Life {
 }
 
 impl Life {
-    fn live(first_contact: bool, genuine: Vec<Genuine>) -> Self {
+    fn live(contact: Contact, genuine: Vec<Genuine>) -> Self {
         let mut life = Self {
-            first_contact,
+            contact,
             ends: [node(1), node(2)],
             ids: [None; 2],
             now: Instant::from_micros(1),
@@ -55,9 +76,11 @@ impl Life {
     }
 
     fn run(&mut self) {
-        let mut peer = Peer::Known { key: self.ends[1].public_key(), psk: None };
-        if self.first_contact {
-            peer = Peer::Unknown { psk: None };
+        let name = PskName::new(PSK).unwrap();
+        let psk = Some(&name).filter(|_| self.contact.with_psk);
+        let mut peer = Peer::Known { key: self.ends[1].public_key(), psk };
+        if self.contact.first {
+            peer = Peer::Unknown { psk };
             self.ends[1].set_pairing(Some(Instant::MAX), self.now);
         }
         self.stop();
@@ -82,10 +105,15 @@ impl Life {
         let at_bob = self.ids[1].unwrap();
         self.ends[1].session_mut(at_bob, self.now).unwrap().accept(b"welcome").unwrap();
         self.settle();
-        self.send(0, b"one");
-        self.send(1, b"another");
+        for side in [0, 1] {
+            self.send(side, [&b"one"[..], b"another"][side]);
+            for (channel, _) in OTHERS {
+                self.send_on(side, &[side as u8; 30], channel);
+            }
+        }
         self.settle();
         self.stop();
+        self.read_all();
         self.send(0, b"last words");
         self.ends[0].session_mut(self.ids[0].unwrap(), self.now).unwrap().close(7, "enough");
         self.stop();
@@ -106,8 +134,26 @@ impl Life {
     }
 
     fn send(&mut self, side: usize, message: &[u8]) {
+        self.send_on(side, message, CHANNEL);
+    }
+
+    fn send_on(&mut self, side: usize, message: &[u8], channel: ChannelId) {
         let id = self.ids[side].unwrap();
-        self.ends[side].session_mut(id, self.now).unwrap().send(message, CHANNEL).unwrap();
+        self.ends[side].session_mut(id, self.now).unwrap().send(message, channel).unwrap();
+    }
+
+    /// Every message of every mode has come, once.
+    fn read_all(&mut self) {
+        let mut out = [0; 100];
+        for side in [0, 1] {
+            let id = self.ids[side].unwrap();
+            for channel in OTHERS.iter().map(|(channel, _)| *channel).chain([CHANNEL]) {
+                let mut session = self.ends[side].session_mut(id, self.now).unwrap();
+                let length = session.recv(&mut out, channel).unwrap().expect("a message of each mode");
+                self.trace.push((side, out[..length].to_vec()));
+                assert_eq!(session.recv(&mut out, channel), Ok(None));
+            }
+        }
     }
 
     fn deliver(&mut self, to: usize, packets: Vec<Vec<u8>>) {
@@ -262,19 +308,29 @@ fn marked(mut packet: Vec<u8>, responder: &PublicKey) -> Vec<u8> {
 //= docs/protocol.md P-3-4 P-4.1-6 P-4.2-3 P-4.2-6 P-5-5 P-5-7 P-5-8
 #[test]
 fn d1_d2_d4_d5_d25_h2_forged_input_leaves_no_trace_in_any_phase() {
-    let reasons = forge_in_every_phase(false);
+    let reasons = forge_in_every_phase(Contact { first: false, with_psk: false });
     assert!(reasons.contains(&DiscardReason::Pairing), "an IK Hello made one of first contact: {reasons:?}");
+}
+
+#[test]
+fn h2_forged_input_leaves_no_trace_where_a_pre_shared_key_is_used() {
+    forge_in_every_phase(Contact { first: false, with_psk: true });
 }
 
 //= docs/protocol.md P-3-4 P-4.1-6 P-4.2-3 P-4.2-6
 #[test]
 fn h2_forged_input_leaves_no_trace_in_any_phase_of_a_first_contact() {
-    forge_in_every_phase(true);
+    forge_in_every_phase(Contact { first: true, with_psk: false });
+}
+
+#[test]
+fn h2_forged_input_leaves_no_trace_in_a_first_contact_under_a_pre_shared_key() {
+    forge_in_every_phase(Contact { first: true, with_psk: true });
 }
 
 /// Why forgeries were discarded.
-fn forge_in_every_phase(first_contact: bool) -> BTreeSet<DiscardReason> {
-    let quiet = Life::live(first_contact, Vec::new());
+fn forge_in_every_phase(contact: Contact) -> BTreeSet<DiscardReason> {
+    let quiet = Life::live(contact, Vec::new());
     let all = &quiet.delivered;
     assert!(all.len() >= 8, "{} packets", all.len());
     // One of each size and direction, first and last of the data packets among them.
@@ -287,7 +343,7 @@ fn forge_in_every_phase(first_contact: bool) -> BTreeSet<DiscardReason> {
             genuine.push((*to, packet.clone()));
         }
     }
-    let forged = Life::live(first_contact, genuine);
+    let forged = Life::live(contact, genuine);
     assert_eq!(forged.trace, quiet.trace, "output differs");
     assert_eq!([forged.ends[0].digest(), forged.ends[1].digest()], [quiet.ends[0].digest(), quiet.ends[1].digest()]);
     for phase in ["Connecting", "SynSent", "Handshaking", "Established", "Flushing", "Closing", "Closed"] {
