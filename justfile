@@ -76,8 +76,12 @@ fuzz target seconds="60": fuzz-build
     mkdir -p fuzz/artifacts/{{ target }} fuzz/target/found/{{ target }}
     fuzz/target/{{ fuzz_target }}/release/{{ target }} -max_total_time={{ seconds }} -malloc_limit_mb=512 -artifact_prefix=fuzz/artifacts/{{ target }}/ fuzz/target/found/{{ target }} fuzz/corpus/{{ target }}
 
-# Real transfers between real processes, release build.
-e2e:
+# Messages of 64 MiB over a link that loses, release build.
+large:
+    SESSION_LARGE_MIB=64 cargo test --release --locked -p session-tests --test sizes
+
+# Real transfers between real processes, and the largest messages, release build.
+e2e: large
     cargo test --release --locked -p session-cli --test e2e
 
 # Long real transfers, by hand: 1 GiB in each of four directions, 50 senders at once.
