@@ -138,6 +138,10 @@ struct Node<P: Provider> {
     filed: Option<Instant>,
     /// It does not run: no deadline is served and no datagram taken.
     sleeps: bool,
+    /// Microseconds by which its clock is ahead of the world's.
+    ahead: i64,
+    /// Its clock stands at this instant.
+    stands_at: Option<Instant>,
 }
 
 struct Pipe {
@@ -200,6 +204,8 @@ impl<P: Provider> World<P> {
             is_dirty: false,
             filed: None,
             sleeps: false,
+            ahead: 0,
+            stands_at: None,
         });
         number
     }
@@ -272,7 +278,7 @@ impl<P: Provider> World<P> {
     /// # Panics
     /// If it is gone.
     pub fn command<T>(&mut self, node: usize, id: SessionId, command: impl FnOnce(&mut SessionMut<'_, P>) -> T) -> T {
-        let now = self.now;
+        let now = self.clock(node);
         let node = &mut self.nodes[node];
         node.is_dirty = true;
         inside(|| {
@@ -294,7 +300,7 @@ impl<P: Provider> World<P> {
     /// # Errors
     /// As [`Endpoint::connect`].
     pub fn connect_by(&mut self, contact: Contact, from: usize, to: usize) -> Result<SessionId, ConnectError> {
-        let now = self.now;
+        let now = self.clock(from);
         let name = PskName::new(PSK).expect("a name");
         let peer = match contact {
             Contact::Known => Peer::Known { key: self.nodes[to].endpoint.public_key(), psk: None },
@@ -309,7 +315,7 @@ impl<P: Provider> World<P> {
 
     /// Lets a node take strangers until `until`.
     pub fn set_pairing(&mut self, node: usize, until: Option<Instant>) {
-        let now = self.now;
+        let now = self.clock(node);
         let node = &mut self.nodes[node];
         inside(|| node.endpoint.set_pairing(until, now));
     }
@@ -338,6 +344,26 @@ impl<P: Provider> World<P> {
         self.nodes[node].sleeps = false;
         self.nodes[node].is_dirty = true;
         self.file_alarm(node);
+    }
+
+    /// Sets the clock of a node so many microseconds ahead of the world's, or behind it.
+    pub fn set_clock_ahead(&mut self, node: usize, micros: i64) {
+        self.nodes[node].ahead = micros;
+        self.nodes[node].is_dirty = true;
+        self.file_alarm(node);
+    }
+
+    /// Stops the clock of a node, or lets it go on as if it had never stood.
+    pub fn stop_clock(&mut self, node: usize, stops: bool) {
+        self.nodes[node].stands_at = stops.then(|| self.clock(node));
+        self.nodes[node].is_dirty = true;
+        self.file_alarm(node);
+    }
+
+    /// What the clock of a node says.
+    fn clock(&self, node: usize) -> Instant {
+        let Node { ahead, stands_at, .. } = &self.nodes[node];
+        stands_at.unwrap_or_else(|| Instant::from_micros(self.now.as_micros().saturating_add_signed(*ahead)))
     }
 
     /// The next event of a node that was not fetched yet.
@@ -461,7 +487,7 @@ impl<P: Provider> World<P> {
 
     fn hand_over(&mut self, from: usize, to: usize, datagram: &mut [u8]) -> session_core::Received {
         let arrival = Arrival::new(path(to, from));
-        let now = self.now;
+        let now = self.clock(to);
         let node = &mut self.nodes[to];
         node.is_dirty = true;
         inside(|| node.endpoint.handle_datagram(datagram, arrival, now))
@@ -493,7 +519,7 @@ impl<P: Provider> World<P> {
         for _ in 0..TURNS_PER_INSTANT {
             self.serve_deadlines(node);
             self.drain(node);
-            if self.deadline(node).is_none_or(|deadline| deadline.at > self.now) {
+            if self.deadline(node).is_none_or(|deadline| deadline.at > self.clock(node)) {
                 self.file_alarm(node);
                 return;
             }
@@ -507,7 +533,7 @@ impl<P: Provider> World<P> {
 
     /// Serves deadlines until none is left that has passed (P-11-1).
     fn serve_deadlines(&mut self, node: usize) {
-        let now = self.now;
+        let now = self.clock(node);
         let endpoint = &mut self.nodes[node].endpoint;
         // One session has at most one deadline of each kind, and one of them may make another.
         let most = 16 + 2 * endpoint.session_count();
@@ -523,7 +549,7 @@ impl<P: Provider> World<P> {
     /// Fetches all events and datagrams.
     fn drain(&mut self, node: usize) {
         for _ in 0..ACTIONS_PER_INSTANT {
-            let now = self.now;
+            let now = self.clock(node);
             let Node { endpoint, buffer, .. } = &mut self.nodes[node];
             match inside(|| endpoint.poll_action(buffer, now)) {
                 Action::Transmit(transmit) => self.transmit(node, &transmit),
@@ -593,7 +619,12 @@ impl<P: Provider> World<P> {
     }
 
     fn file_alarm(&mut self, node: usize) {
-        let next = self.deadline(node).filter(|_| !self.nodes[node].sleeps).map(|deadline| deadline.at);
+        let Node { sleeps, ahead, stands_at, .. } = self.nodes[node];
+        let runs = !sleeps && stands_at.is_none();
+        let next = self.deadline(node).filter(|_| runs).map(|deadline| {
+            // By the world's clock; a deadline of a clock that was set back may have passed long ago.
+            Instant::from_micros(deadline.at.as_micros().saturating_add_signed(ahead.saturating_neg())).max(self.now)
+        });
         refile(&mut self.alarms, &mut self.nodes[node].filed, next, node);
     }
 }
