@@ -6,6 +6,7 @@ mod check;
 mod crossing;
 mod deadlines;
 mod directory;
+mod dump;
 mod filing;
 mod lend;
 mod route;

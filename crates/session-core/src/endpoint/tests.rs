@@ -18,6 +18,7 @@ mod control;
 mod crossing;
 mod data;
 mod directory;
+mod dump;
 mod entropy;
 mod first_contact;
 mod forged;
