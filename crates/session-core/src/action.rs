@@ -150,6 +150,8 @@ pub enum TimerKind {
     Sliding,
     /// The session has lived as long as it may.
     Lifetime,
+    /// A message is given up that was not sent, or acknowledged, in time.
+    Message,
 }
 
 impl TimerKind {
@@ -170,6 +172,7 @@ impl TimerKind {
         Self::Idle,
         Self::Sliding,
         Self::Lifetime,
+        Self::Message,
     ];
 }
 
@@ -195,6 +198,12 @@ pub enum Event {
     Writable(SessionId, ChannelId),
     /// Unreliable messages were lost on the way: [`ChannelStats::lost_messages`](crate::ChannelStats::lost_messages) tells how many so far.
     Lost(SessionId, ChannelId),
+    /// Messages sent with a deadline ([`SendOptions`](crate::SendOptions)) were given up: [`take_expired`](crate::SessionMut::take_expired) names them,
+    /// [`ChannelStats::expired_messages`](crate::ChannelStats::expired_messages) counts them.
+    Expired(SessionId, ChannelId),
+    /// The peer has given up messages with a deadline that had not all arrived:
+    /// [`ChannelStats::skipped_positions`](crate::ChannelStats::skipped_positions) tells how much is missing so far.
+    Skipped(SessionId, ChannelId),
     /// The peer's application has taken what was sent on the channel up to [`ChannelStats::delivered`](crate::ChannelStats::delivered); told where the
     /// peer gives receipts ([`ChannelConfig::receipts`](crate::ChannelConfig::receipts)).
     Delivered(SessionId, ChannelId),

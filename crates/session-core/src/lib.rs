@@ -112,6 +112,7 @@ mod reason;
 mod recovery;
 pub mod request;
 mod seed;
+mod send_options;
 mod session;
 mod shared;
 mod slab;
@@ -140,5 +141,6 @@ pub use reason::{
     ExtendError, RecvError, SendError, Text,
 };
 pub use seed::Seed;
+pub use send_options::SendOptions;
 pub use session::{ChannelStats, CloseReport, Expiry, Heard, State, Stats};
 pub use time::Instant;

@@ -1,6 +1,6 @@
 //! The memory that sessions of one endpoint draw on.
 
-use crate::channel::{Channel, Mailbox};
+use crate::channel::{Channel, Expiry, Mailbox, Skips};
 use crate::channel_config::ChannelConfig;
 use crate::handshake::Attempt;
 use crate::limits::Limits;
@@ -16,6 +16,9 @@ pub(crate) struct Memory {
     pub(crate) channels: Slab<Channel>,
     /// The receiving halves of channels whose messages stand alone.
     pub(crate) mailboxes: Slab<Mailbox>,
+    /// What channels know of messages with a deadline, sent and received; those that never had one have none.
+    pub(crate) expiries: Slab<Expiry>,
+    pub(crate) skips: Slab<Skips>,
     /// What sessions hold while they begin.
     pub(crate) attempts: Slab<Attempt>,
     /// Why sessions that are closing or closed end: room for each, so that no text is ever lost for want of memory.
@@ -36,6 +39,8 @@ impl Memory {
             pool: Pool::new(limits.pool_blocks, limits.block_size as usize, open_limit),
             channels: Slab::new(sessions.saturating_mul(channels)),
             mailboxes: Slab::new(sessions.saturating_mul(alone)),
+            expiries: Slab::new(sessions.saturating_mul(channels - 1)),
+            skips: Slab::new(sessions.saturating_mul((channels - 1).saturating_sub(alone))),
             attempts: Slab::with_ready(sessions, READY),
             reasons: Slab::with_ready(sessions, READY),
         }
@@ -43,10 +48,12 @@ impl Memory {
 
     /// Feeds what belongs to nobody; the rest is fed by who holds it.
     pub(crate) fn digest_into(&self, hash: &mut StateHash) {
-        let Self { pool, channels, mailboxes, attempts, reasons } = self;
+        let Self { pool, channels, mailboxes, expiries, skips, attempts, reasons } = self;
         pool.digest_into(hash);
         hash.u64(u64::from(channels.vacant()));
         hash.u64(u64::from(mailboxes.vacant()));
+        hash.u64(u64::from(expiries.vacant()));
+        hash.u64(u64::from(skips.vacant()));
         hash.u64(u64::from(attempts.vacant()));
         hash.u64(u64::from(reasons.vacant()));
     }

@@ -328,7 +328,7 @@ error! {
 error! {
     /// Why nothing was sent.
     SendError {
-        /// No credit, or no memory, now: [`Event::Writable`](crate::Event::Writable) tells when to try again.
+        /// No credit, or no memory, or no place for one more deadline, now: [`Event::Writable`](crate::Event::Writable) tells when to try again.
         Blocked => "the channel takes nothing now",
         /// The message can never be sent whole: stream it with `begin`, `write`, `finish`.
         TooLarge => "the message is larger than the channel takes whole",
@@ -354,6 +354,8 @@ error! {
         TooSmall => "the message is longer than the buffer",
         /// The channel's mode gives whole messages only: `recv`.
         WholeOnly => "the channel gives whole messages only",
+        /// The peer has given up the message that was being read: its rest does not come. Told once; what is read next begins another message.
+        Cut => "the peer has given up the message that was being read",
     }
 }
 

@@ -1,6 +1,9 @@
 //! The receiving half of a reliable-ordered channel.
 
+mod skip;
 mod unordered;
+
+pub(crate) use skip::Skips;
 
 use core::fmt;
 

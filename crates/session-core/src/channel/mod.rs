@@ -6,12 +6,14 @@
 
 pub(crate) mod assembler;
 pub(crate) mod block_map;
+pub(crate) mod expiry;
 pub(crate) mod mailbox;
 pub(crate) mod outbox;
 
 pub use assembler::Chunk;
-pub(crate) use assembler::{Assembler, InsertError};
+pub(crate) use assembler::{Assembler, InsertError, Skips};
 pub(crate) use block_map::positions_per_block;
+pub(crate) use expiry::Expiry;
 pub(crate) use mailbox::{Mailbox, MessagePart, Posted};
 pub(crate) use outbox::{Outbox, OutboxError};
 
@@ -37,6 +39,10 @@ pub(crate) struct Channel {
     pub(crate) inbox: Assembler,
     /// The receiving half where messages stand alone; nowhere else.
     pub(crate) mailbox: SlabKey,
+    /// Messages with a deadline, once there was one.
+    pub(crate) expiry: SlabKey,
+    /// What the peer has given up, once it has.
+    pub(crate) skips: SlabKey,
     /// Number of the message being sent, where messages stand alone, and the offset at which it begins.
     message_number: u64,
     message_start: u64,
@@ -52,8 +58,8 @@ pub(crate) struct Channel {
     pub(crate) send_maximum: u64,
     /// We take positions below this.
     pub(crate) receive_maximum: u64,
-    /// The credit it began with.
-    first_maximum: u64,
+    /// The peer was given more credit than at the beginning.
+    renewed: bool,
     /// What the peer's stack held when sending ended, and up to where it had been sent.
     ended_at: [OptionalNumber; 2],
     /// The application was told `Blocked` and waits for `Writable`.
@@ -71,6 +77,7 @@ pub(crate) struct Channel {
 /// The sending half of a channel, on its way to another.
 pub(crate) struct Sending {
     outbox: Outbox,
+    pub(crate) expiry: SlabKey,
     message_number: u64,
     message_start: u64,
     blocked: bool,
@@ -113,6 +120,8 @@ impl Channel {
             outbox: Outbox::new(),
             inbox: Assembler::new(),
             mailbox: SlabKey::NOWHERE,
+            expiry: SlabKey::NOWHERE,
+            skips: SlabKey::NOWHERE,
             message_number: 0,
             message_start: 0,
             lost_messages: 0,
@@ -122,7 +131,7 @@ impl Channel {
             delivered_to: 0,
             send_maximum: 0,
             receive_maximum: window,
-            first_maximum: window,
+            renewed: false,
             ended_at: [OptionalNumber::NONE; 2],
             blocked: false,
             wanted: 0,
@@ -187,7 +196,7 @@ impl Channel {
     }
 
     /// What was said of the application's progress may be lost.
-    pub(crate) fn repeat_receipt(&mut self) {
+    fn repeat_receipt(&mut self) {
         self.receipt_due |= self.receipts && self.inbox.read_offset() > 0;
     }
 
@@ -202,9 +211,16 @@ impl Channel {
         Some(news)
     }
 
-    /// The peer was given more credit than at the beginning.
-    pub(crate) fn is_renewed(&self) -> bool {
-        self.receive_maximum > self.first_maximum
+    /// The peer is to be given more credit.
+    pub(crate) fn announce_credit(&mut self, due: bool) {
+        self.announce |= due;
+        self.renewed |= due;
+    }
+
+    /// What was said of its credit and of the application's progress may be lost.
+    pub(crate) fn repeat(&mut self) {
+        self.announce |= self.renewed;
+        self.repeat_receipt();
     }
 
     /// Its turn, given the latest turn anyone of its priority was served at: idle time earns nothing.
@@ -242,6 +258,7 @@ impl Channel {
     pub(crate) fn give_up_sending(&mut self) -> Sending {
         Sending {
             outbox: core::mem::replace(&mut self.outbox, Outbox::new()),
+            expiry: core::mem::take(&mut self.expiry),
             message_number: core::mem::take(&mut self.message_number),
             message_start: core::mem::take(&mut self.message_start),
             blocked: core::mem::take(&mut self.blocked),
@@ -251,7 +268,8 @@ impl Channel {
 
     /// Sends in place of another channel on which nothing was acknowledged; what has left there leaves again.
     pub(crate) fn take_over_sending(&mut self, pool: &mut Pool, sending: Sending) {
-        let Sending { mut outbox, message_number, message_start, blocked, wanted } = sending;
+        let Sending { mut outbox, expiry, message_number, message_start, blocked, wanted } = sending;
+        self.expiry = expiry;
         outbox.on_lost(pool, 0, outbox.highest_sent());
         self.outbox = outbox;
         (self.message_number, self.message_start) = (message_number, message_start);
@@ -270,7 +288,8 @@ impl Channel {
 
     /// Every position below was sent at least once; stays true after sending has ended.
     pub(crate) fn sent_to(&self) -> u64 {
-        self.ended_at[1].get().unwrap_or(self.outbox.highest_sent())
+        // What is given up counts as sent, though nothing of it may have left.
+        self.ended_at[1].get().unwrap_or(self.outbox.highest_sent().max(self.outbox.acked_to()))
     }
 
     pub(crate) fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
@@ -282,6 +301,8 @@ impl Channel {
             outbox,
             inbox,
             mailbox: _,
+            expiry: _,
+            skips: _,
             message_number,
             message_start,
             lost_messages,
@@ -291,7 +312,7 @@ impl Channel {
             delivered_to,
             send_maximum,
             receive_maximum,
-            first_maximum: _,
+            renewed,
             ended_at,
             blocked,
             wanted,
@@ -321,6 +342,7 @@ impl Channel {
         hash.flag(*receipt_due);
         hash.u64(*delivered_to);
         hash.flag(*announce);
+        hash.flag(*renewed);
     }
 }
 

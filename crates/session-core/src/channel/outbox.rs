@@ -41,7 +41,7 @@ impl core::error::Error for OutboxError {}
 /// Messages from `send` until they are acknowledged.
 ///
 /// Invariants: blocks are held exactly while `acked_to < write`, cover `acked_to..write` without holes, and the head holds
-/// `acked_to`; every position from `highest_sent` on is pending, those below only if lost.
+/// `acked_to`; every position from `highest_sent` on is pending or given up, those below are pending only if lost.
 pub(crate) struct Outbox {
     head: Option<BlockId>,
     tail: Option<BlockId>,
@@ -50,6 +50,8 @@ pub(crate) struct Outbox {
     write: u64,
     highest_sent: u64,
     pending: u64,
+    /// Positions above `highest_sent` that were given up.
+    given_up: u64,
     streaming: bool,
     /// Position `write` begins a message.
     between_messages: bool,
@@ -72,6 +74,7 @@ impl Outbox {
             write: 0,
             highest_sent: 0,
             pending: 0,
+            given_up: 0,
             streaming: false,
             between_messages: true,
             pending_from: 0,
@@ -204,7 +207,53 @@ impl Outbox {
             cleared += block_map::clear_range(block_map::view_mut(pool, block).maps[PENDING], low, high);
         });
         self.pending -= cleared;
+        // What lies between was not pending any more.
+        self.given_up = self.given_up.saturating_sub(fragment.offset.saturating_sub(self.highest_sent));
         self.highest_sent = self.highest_sent.max(to);
+    }
+
+    /// Positions `from..to` are not sent any more, as if they were acknowledged.
+    pub(crate) fn give_up(&mut self, pool: &mut Pool, from: u64, to: u64) {
+        let (from, to) = (from.max(self.acked_to), to.min(self.write));
+        if from >= to {
+            return;
+        }
+        let first = self.locate(pool, from / per_block(pool));
+        let mut cleared = 0;
+        self.for_range(pool, first, from, to, |pool, block, low, high| {
+            let [_, acked, pending] = block_map::view_mut(pool, block).maps;
+            block_map::set_range(acked, low, high);
+            cleared += block_map::clear_range(pending, low, high);
+        });
+        self.pending -= cleared;
+        self.given_up += to.saturating_sub(self.highest_sent.max(from));
+        if from == self.acked_to {
+            self.free_acked(pool);
+        }
+    }
+
+    /// The peer was told that what is missing below `to` was given up: it counts as sent.
+    pub(crate) fn pass(&mut self, to: u64) {
+        self.given_up = self.given_up.saturating_sub(to.saturating_sub(self.highest_sent));
+        self.highest_sent = self.highest_sent.max(to);
+    }
+
+    /// Whether `from..to` is acknowledged, or given up.
+    pub(crate) fn is_acked(&self, pool: &Pool, from: u64, to: u64) -> bool {
+        let per_block = per_block(pool);
+        let from = from.max(self.acked_to);
+        let mut block = self.locate(pool, from / per_block);
+        let mut at = from;
+        while let Some(id) = block.filter(|_| at < to) {
+            let start = block_map::index(pool, id) * per_block;
+            let bound = (to - start).min(per_block) as usize;
+            if first_clear(block_map::view(pool, id).maps[ACKED], (at - start) as usize, bound).is_some() {
+                return false;
+            }
+            at = start + bound as u64;
+            block = pool.next(id);
+        }
+        at >= to
     }
 
     /// The peer has `positions` positions from `offset`: they are not sent again, and what it has from the start is freed.
@@ -273,7 +322,11 @@ impl Outbox {
     /// Something below `limit` waits to be sent. May be wrong once about a `limit` below [`Outbox::highest_sent`]: after
     /// [`Outbox::next_fragment`] found nothing, this says `false`.
     pub(crate) fn has_pending(&self, limit: u64) -> bool {
-        self.highest_sent < limit.min(self.write) || (self.lost() > 0 && self.pending_from < limit)
+        let limit = limit.min(self.write);
+        if self.given_up == 0 {
+            return self.highest_sent < limit || (self.lost() > 0 && self.pending_from < limit);
+        }
+        self.pending > 0 && self.pending_from.max(self.least_pending(self.lost() > 0)) < limit
     }
 
     pub(crate) fn is_all_acked(&self) -> bool {
@@ -296,7 +349,7 @@ impl Outbox {
         }
         self.acked_to = self.write;
         self.highest_sent = self.write;
-        self.pending = 0;
+        (self.pending, self.given_up) = (0, 0);
     }
 
     /// Feeds the state and the blocks held; hints are no state.
@@ -309,6 +362,7 @@ impl Outbox {
             write,
             highest_sent,
             pending,
+            given_up,
             streaming,
             between_messages,
             pending_from: _,
@@ -317,7 +371,7 @@ impl Outbox {
             ack_cursor: _,
         } = self;
         hash.u64(u64::from(*blocks));
-        for value in [acked_to, write, highest_sent, pending] {
+        for value in [acked_to, write, highest_sent, pending, given_up] {
             hash.u64(*value);
         }
         hash.flag(*streaming);
@@ -395,7 +449,7 @@ impl Outbox {
     fn lowest_pending(&mut self, pool: &Pool, limit: u64) -> Option<(BlockId, usize)> {
         let per_block = per_block(pool);
         let lost = self.lost() > 0;
-        self.pending_from = if lost { self.pending_from.max(self.acked_to) } else { self.highest_sent };
+        self.pending_from = self.pending_from.max(self.least_pending(lost));
         let mut block = self.locate(pool, self.pending_from / per_block);
         while let Some(id) = block.filter(|_| self.pending_from < limit) {
             if lost {
@@ -416,9 +470,14 @@ impl Outbox {
         None
     }
 
+    /// Nothing below is pending, given whether something was lost.
+    fn least_pending(&self, lost: bool) -> u64 {
+        if lost { self.acked_to } else { self.highest_sent.max(self.acked_to) }
+    }
+
     /// Pending positions that were sent before.
     fn lost(&self) -> u64 {
-        self.pending.saturating_sub(self.write - self.highest_sent)
+        (self.pending + self.given_up).saturating_sub(self.write - self.highest_sent)
     }
 
     /// The part of a range that was sent and lies above `acked_to`.

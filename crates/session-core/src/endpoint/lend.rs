@@ -11,6 +11,7 @@ use crate::memory::Memory;
 use crate::reason::{
     AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, Discards, ExtendError, RecvError, SendError,
 };
+use crate::send_options::SendOptions;
 use crate::session::{ChannelStats, CloseReport, Expiry, Heard, SessionCore, State, Stats};
 use crate::shared::Settings;
 
@@ -73,8 +74,32 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     /// [`SendError`]; nothing has changed then. After `Blocked`, [`Event::Writable`](crate::Event::Writable) tells when to try again.
     pub fn send(&mut self, message: &[u8], channel: ChannelId) -> Result<MessageId, SendError> {
         self.endpoint
-            .command(self.id.slot, |core, context| core.send(context, message, channel))
+            .command(self.id.slot, |core, context| core.send(context, message, channel, SendOptions::default()))
             .unwrap_or(Err(SendError::Closed))
+    }
+
+    /// The same with options: a deadline, for instance. At most 128 messages of a channel have one at a time; an expired one that the application has not
+    /// [taken](Self::take_expired) counts as long as its place is not needed.
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing has changed then.
+    pub fn send_with(
+        &mut self,
+        message: &[u8],
+        channel: ChannelId,
+        options: SendOptions,
+    ) -> Result<MessageId, SendError> {
+        self.endpoint
+            .command(self.id.slot, |core, context| core.send(context, message, channel, options))
+            .unwrap_or(Err(SendError::Closed))
+    }
+
+    /// The first message of `channel`, in the order sent, that has expired and was not taken by this; `None` if there is none. It is not sent any more, but may
+    /// have arrived whole all the same where its acknowledgement was lost.
+    pub fn take_expired(&mut self, channel: ChannelId) -> Option<MessageId> {
+        self.endpoint
+            .with(self.id.slot, |core, context| core.take_expired(&mut context.shared.memory, channel))
+            .flatten()
     }
 
     /// Opens a message of any size, to be given piece by piece with [`write`](Self::write) and ended with [`finish`](Self::finish).

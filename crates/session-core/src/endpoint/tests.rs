@@ -20,6 +20,7 @@ mod data;
 mod directory;
 mod dump;
 mod entropy;
+mod expiry;
 mod first_contact;
 mod forged;
 mod handshake;

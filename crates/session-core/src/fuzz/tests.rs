@@ -126,6 +126,9 @@ fn each_fault_closes_either_side_with_its_code() {
         ("ack-of-unsent", CloseCode::ACK_OF_UNSENT),
         ("close-text", CloseCode::FRAME_ENCODING),
         ("contradiction", CloseCode::PROTOCOL),
+        ("skip-unknown-channel", CloseCode::CHANNEL_UNKNOWN),
+        ("skip-mode", CloseCode::PROTOCOL),
+        ("skip-over-credit", CloseCode::FLOW_CONTROL),
     ] {
         for side in ["i", "r"] {
             let report = reached(2, &format!("{side}-{name}"));

@@ -2,7 +2,9 @@
 
 pub(super) mod schedule;
 
-use crate::channel::{Channel, Chunk, Fragment, InsertError, Mailbox, MessagePart, Posted, positions_per_block};
+use crate::channel::{
+    Channel, Chunk, Expiry, Fragment, InsertError, Mailbox, MessagePart, Posted, Skips, positions_per_block,
+};
 use crate::channel_config::{ChannelConfig, ChannelMode};
 use crate::ids::ChannelId;
 use crate::limits::{CHANNELS, CONTROL_WINDOW, Limits};
@@ -23,6 +25,8 @@ pub(crate) struct Channels {
     /// Where they are kept; only the first `count` are open.
     keys: [SlabKey; CHANNELS],
     count: u8,
+    /// A message was sent with a deadline.
+    pub(crate) expiring: bool,
     /// Backs the whole session credit while any application channel holds a block.
     data: Backing,
     /// The same for the control channel.
@@ -91,6 +95,7 @@ impl Channels {
         Self {
             keys,
             count: (application + 1) as u8,
+            expiring: false,
             data: Backing { blocks: data_blocks(limits, agreed), ..Backing::default() },
             control: Backing { blocks: CONTROL_WINDOW.div_ceil(per_block) as u32 + 1, ..Backing::default() },
             send_maximum: 0,
@@ -110,6 +115,11 @@ impl Channels {
         let has_urgent = self.credited(memory).any(|channel| channel.priority == URGENT);
         self.urgent_share = if has_urgent { share.min(URGENT_CREDIT) } else { 0 };
         self.for_each(memory, |index, entry| entry.send_maximum = if index == CONTROL { control } else { channel });
+    }
+
+    /// How many there are; the first is the control channel.
+    pub(crate) fn count(&self) -> usize {
+        usize::from(self.count)
     }
 
     pub(crate) fn find(&self, memory: &Memory, id: ChannelId) -> Option<usize> {
@@ -169,6 +179,10 @@ impl Channels {
         if end > channel.receive_maximum || over_session {
             return Err(StoreError::FlowControl);
         }
+        if memory.skips.get(channel.skips).is_some_and(|skips| end <= skips.floor) {
+            // It was given up on the way, or is here already.
+            return Ok(Stored { index, advanced: false });
+        }
         let backing = if index == CONTROL { &mut self.control } else { &mut self.data };
         let before = channel.inbox.contiguous_to();
         match channel.inbox.insert(&mut memory.pool, &mut backing.reservation, fragment, data) {
@@ -203,6 +217,41 @@ impl Channels {
         }
     }
 
+    /// The peer has given up what has not arrived below `to`. Returns the channel if that is news. All or nothing.
+    pub(crate) fn skip(&mut self, memory: &mut Memory, id: ChannelId, to: u64) -> Result<Option<usize>, StoreError> {
+        let index = self.find(memory, id).ok_or(StoreError::UnknownChannel)?;
+        let received = self.received(memory);
+        let Memory { pool, channels, skips, .. } = memory;
+        let channel = self.get_in(channels, index).ok_or(StoreError::UnknownChannel)?;
+        if index == CONTROL || channel.mode.stands_alone() {
+            return Err(StoreError::Mode);
+        }
+        let advance = to.saturating_sub(channel.inbox.highest());
+        if to > channel.receive_maximum || received.saturating_add(advance) > self.receive_maximum {
+            return Err(StoreError::FlowControl);
+        }
+        if !self.data.secure(pool) {
+            return Err(StoreError::NoMemory);
+        }
+        if skips.get(channel.skips).is_none() {
+            channel.skips = skips.insert(Skips::default()).map_err(|_| StoreError::NoMemory)?;
+        }
+        let skips = skips.get_mut(channel.skips).ok_or(StoreError::NoMemory)?;
+        let before = skips.positions;
+        channel.inbox.skip(pool, &mut self.data.reservation, skips, to).map_err(|error| match error {
+            InsertError::NoMemory => StoreError::NoMemory,
+            InsertError::Violation(_) => StoreError::Contradiction,
+        })?;
+        channel.on_taken();
+        Ok((skips.positions > before).then_some(index))
+    }
+
+    /// The message that was being read on the channel at `index` was given up; said once.
+    pub(crate) fn take_cut(&self, memory: &mut Memory, index: usize) -> bool {
+        let Some(key) = self.get(memory, index).map(|channel| channel.skips) else { return false };
+        memory.skips.get_mut(key).is_some_and(|skips| core::mem::take(&mut skips.cut))
+    }
+
     /// Copies a whole message into `out`; `None` if none is complete, or if it is longer than `out`.
     pub(crate) fn take(&mut self, memory: &mut Memory, limits: &Limits, index: usize, out: &mut [u8]) -> Option<usize> {
         let Memory { pool, channels, mailboxes, .. } = &mut *memory;
@@ -232,7 +281,9 @@ impl Channels {
     /// Something can be read on the channel at `index`.
     pub(crate) fn is_readable(&self, memory: &Memory, index: usize) -> bool {
         self.get(memory, index).is_some_and(|channel| match channel.mode {
-            ChannelMode::ReliableOrdered => channel.inbox.readable(),
+            ChannelMode::ReliableOrdered => {
+                channel.inbox.readable() || memory.skips.get(channel.skips).is_some_and(|skips| skips.cut)
+            }
             _ => self.message_length(memory, index).is_some(),
         })
     }
@@ -247,6 +298,9 @@ impl Channels {
         let backing = if index == CONTROL { &mut self.control } else { &mut self.data };
         let channel = memory.channels.get_mut(*self.keys.get(index)?)?;
         let chunk = channel.inbox.read(&mut memory.pool, &mut backing.reservation, out)?;
+        if chunk.end && channel.skips != SlabKey::NOWHERE {
+            channel.inbox.pass_read(&mut memory.pool, &mut backing.reservation);
+        }
         channel.on_taken();
         self.renew_credit(memory, limits, index);
         self.unsecure_if_empty(memory);
@@ -259,7 +313,8 @@ impl Channels {
         let window = if index == CONTROL { CONTROL_WINDOW } else { limits.channel_window };
         if let Some(channel) = self.get_mut(memory, index) {
             let (read, received) = (channel.inbox.read_offset(), channel.inbox.highest());
-            channel.announce |= renew(&mut channel.receive_maximum, window, read, received, 0);
+            let due = renew(&mut channel.receive_maximum, window, read, received, 0);
+            channel.announce_credit(due);
         }
         let read = self.iter(memory).skip(1).map(|channel| channel.inbox.read_offset()).sum();
         let received = self.received(memory);
@@ -290,10 +345,7 @@ impl Channels {
 
     /// What was said of channels may be lost: says it again of every channel that was ever given more, and of what was taken.
     pub(crate) fn announce_all(&self, memory: &mut Memory) {
-        self.for_each(memory, |_, channel| {
-            channel.announce |= channel.is_renewed();
-            channel.repeat_receipt();
-        });
+        self.for_each(memory, |_, channel| channel.repeat());
     }
 
     // --- sending ---
@@ -338,8 +390,20 @@ impl Channels {
         self.peer_window
     }
 
+    /// The peer's stack holds everything that was not given up, and knows what was.
     pub(crate) fn is_all_acked(&self, memory: &Memory) -> bool {
-        self.iter(memory).all(|channel| channel.outbox.is_all_acked())
+        let knows = |channel: &Channel| memory.expiries.get(channel.expiry).is_none_or(Expiry::is_known);
+        self.iter(memory).all(|channel| channel.outbox.is_all_acked() && knows(channel))
+    }
+
+    /// Packet `number`, in which SKIP left, was acknowledged, or lost.
+    pub(crate) fn on_skip_packet(&self, memory: &mut Memory, number: u64, acknowledged: bool) {
+        for key in self.keys.iter().take(self.count()) {
+            let expiry = memory.channels.get(*key).map(|channel| channel.expiry);
+            if let Some(expiry) = expiry.and_then(|key| memory.expiries.get_mut(key)) {
+                expiry.on_packet(number, acknowledged);
+            }
+        }
     }
 
     /// Frees what waits to be sent.
@@ -347,6 +411,9 @@ impl Channels {
         for key in self.keys {
             if let Some(channel) = memory.channels.get_mut(key) {
                 channel.end_sending(&mut memory.pool);
+                if let Some(expiry) = memory.expiries.get_mut(channel.expiry) {
+                    expiry.end(&mut memory.pool);
+                }
             }
         }
     }
@@ -373,6 +440,10 @@ impl Channels {
         for key in core::mem::replace(&mut self.keys, [SlabKey::NOWHERE; CHANNELS]) {
             if let Some(channel) = memory.channels.remove(key) {
                 memory.mailboxes.remove(channel.mailbox);
+                memory.skips.remove(channel.skips);
+                if let Some(mut expiry) = memory.expiries.remove(channel.expiry) {
+                    expiry.release(&mut memory.pool);
+                }
             }
         }
     }
@@ -382,12 +453,31 @@ impl Channels {
     }
 
     pub(crate) fn digest_into(&self, memory: &Memory, hash: &mut StateHash) {
-        let Self { keys: _, count, data, control, send_maximum, peer_window, urgent_share, receive_maximum, announce } =
-            self;
+        let Self {
+            keys: _,
+            count,
+            expiring,
+            data,
+            control,
+            send_maximum,
+            peer_window,
+            urgent_share,
+            receive_maximum,
+            announce,
+        } = self;
+        hash.flag(*expiring);
         for channel in self.iter(memory) {
             channel.digest_into(&memory.pool, hash);
             if let Some(mailbox) = memory.mailboxes.get(channel.mailbox) {
                 mailbox.digest_into(&memory.pool, hash);
+            }
+            if let Some(expiry) = memory.expiries.get(channel.expiry) {
+                expiry.digest_into(&memory.pool, hash);
+            }
+            if let Some(Skips { floor, positions, cut }) = memory.skips.get(channel.skips) {
+                hash.u64(*floor);
+                hash.u64(*positions);
+                hash.flag(*cut);
             }
         }
         data.digest_into(hash);

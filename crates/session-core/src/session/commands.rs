@@ -2,7 +2,7 @@
 
 use super::channels::CONTROL;
 use super::{Phase, SessionCore};
-use crate::channel::{Channel, Chunk, OutboxError, positions_per_block};
+use crate::channel::{Channel, Chunk, Expiry, OutboxError, positions_per_block};
 use crate::channel_config::ChannelMode;
 use crate::crypto::Provider;
 use crate::ids::{ChannelId, MessageId, Uid};
@@ -10,8 +10,10 @@ use crate::memory::Memory;
 use crate::pool::Pool;
 use crate::reason::{CloseReason, Discards, RecvError, SendError};
 use crate::recovery::CongestionController;
+use crate::send_options::SendOptions;
 use crate::session::{ChannelStats, CloseReport, Heard, State, Stats};
 use crate::shared::{Context, Settings};
+use crate::time::Instant;
 
 impl SessionCore {
     /// Queues a whole message.
@@ -20,14 +22,25 @@ impl SessionCore {
         context: &mut Context<'_, P>,
         message: &[u8],
         id: ChannelId,
+        options: SendOptions,
     ) -> Result<MessageId, SendError> {
         let index = self.channel_to_send(&context.shared.memory, id)?;
         let alone = self.mode_at(&context.shared.memory, index).stands_alone();
         if message.len() as u64 >= self.largest_whole(context.settings, alone) {
             return Err(SendError::TooLarge);
         }
-        self.with_outbox(context, index, message.len(), |channel, pool, budget| channel.send(pool, message, budget))
-            .map(|end_offset| MessageId { channel: id, end_offset })
+        let deadline = options.deadline.filter(|deadline| *deadline < Instant::MAX);
+        if self.channels.get(&context.shared.memory, index).is_some_and(|channel| channel.outbox.is_streaming()) {
+            return Err(SendError::Streaming);
+        }
+        let noted = deadline.is_none_or(|deadline| self.note_deadline(&mut context.shared.memory, index, deadline));
+        let sent = self.with_outbox(context, index, message.len(), |channel, pool, budget| {
+            if noted { channel.send(pool, message, budget) } else { Err(OutboxError::Blocked) }
+        });
+        if deadline.is_some() && noted {
+            self.settle_deadline(&mut context.shared.memory, index, sent.ok());
+        }
+        sent.map(|end_offset| MessageId { channel: id, end_offset })
     }
 
     /// Opens a message to be written piece by piece.
@@ -82,6 +95,9 @@ impl SessionCore {
         if !self.mode_at(&context.shared.memory, index).is_streamed() {
             return Err(RecvError::WholeOnly);
         }
+        if self.channels.take_cut(&mut context.shared.memory, index) {
+            return Err(RecvError::Cut);
+        }
         if !self.control.established {
             return self.nothing_to_read();
         }
@@ -104,6 +120,9 @@ impl SessionCore {
         id: ChannelId,
     ) -> Result<Option<usize>, RecvError> {
         let index = self.channel_to_read(&context.shared.memory, id)?;
+        if self.channels.take_cut(&mut context.shared.memory, index) {
+            return Err(RecvError::Cut);
+        }
         let Some(length) = self.message_length(&context.shared.memory, id) else {
             return self.nothing_to_read();
         };
@@ -210,6 +229,8 @@ impl SessionCore {
             read: channel.inbox.read_offset(),
             lost_messages: channel.lost_messages(),
             dropped_messages: self.channels.dropped_messages(memory, channel),
+            expired_messages: memory.expiries.get(channel.expiry).map_or(0, Expiry::expired),
+            skipped_positions: memory.skips.get(channel.skips).map_or(0, |skips| skips.positions),
         })
     }
 

@@ -66,11 +66,16 @@ impl SessionCore {
         for index in (0..CHANNELS).filter(|index| *index != CONTROL) {
             let Some(theirs) = attempt.channels.get_mut(memory, index) else { continue };
             let sending = theirs.give_up_sending();
-            let Memory { pool, channels, .. } = memory;
+            let Memory { pool, channels, expiries, .. } = memory;
             if let Some(ours) = self.channels.get_in(channels, index) {
+                if let Some(expiry) = expiries.get_mut(sending.expiry) {
+                    expiry.begin_anew();
+                }
+                expiries.remove(ours.expiry);
                 ours.take_over_sending(pool, sending);
             }
         }
+        self.channels.expiring |= attempt.channels.expiring;
         self.events.withdraw(SessionEvent::Incoming);
         core::mem::swap(&mut self.id, &mut attempt.id);
         true

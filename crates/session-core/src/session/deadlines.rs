@@ -45,9 +45,11 @@ impl AttemptLimit {
 const fn timers_of(phase: Phase) -> &'static [TimerKind] {
     use TimerKind as T;
     match phase {
-        Phase::Connecting | Phase::SynSent => &[T::Connect, T::HelloRetry],
+        Phase::Connecting | Phase::SynSent => &[T::Connect, T::HelloRetry, T::Message],
         Phase::Tentative => &[T::Tentative],
-        Phase::Handshaking => &[T::Connect, T::Acknowledge, T::LossDetection, T::Pacing, T::Keepalive, T::PeerLost],
+        Phase::Handshaking => {
+            &[T::Connect, T::Acknowledge, T::LossDetection, T::Pacing, T::Keepalive, T::PeerLost, T::Message]
+        }
         Phase::Established => &[
             T::Acknowledge,
             T::LossDetection,
@@ -58,8 +60,11 @@ const fn timers_of(phase: Phase) -> &'static [TimerKind] {
             T::Idle,
             T::Sliding,
             T::Lifetime,
+            T::Message,
         ],
-        Phase::Flushing => &[T::Release, T::Acknowledge, T::LossDetection, T::Pacing, T::Keepalive, T::PeerLost],
+        Phase::Flushing => {
+            &[T::Release, T::Acknowledge, T::LossDetection, T::Pacing, T::Keepalive, T::PeerLost, T::Message]
+        }
         Phase::Closing | Phase::Draining => &[T::Drain],
         Phase::Closed => &[T::Forget],
     }
@@ -116,6 +121,7 @@ impl SessionCore {
             TimerKind::PeerLost => exchanges.then(|| self.lost_at().max(self.clocks.grace_until)),
             TimerKind::Expiring => self.warning_at(settings),
             TimerKind::Idle | TimerKind::Sliding | TimerKind::Lifetime => self.expires_at(timeouts, timer),
+            TimerKind::Message => self.message_expires_at(memory),
         }
     }
 
@@ -174,6 +180,7 @@ impl SessionCore {
             TimerKind::Lifetime => {
                 self.close_after_flush(context, deadline_reason(CloseCode::EXPIRED, "the session has lived its time"));
             }
+            TimerKind::Message => self.expire_messages(context),
         }
     }
 

@@ -22,6 +22,8 @@ pub(crate) enum ChannelEvent {
     Acknowledged = 4,
     Lost = 8,
     Delivered = 16,
+    Expired = 32,
+    Skipped = 64,
 }
 
 /// Which events wait to be fetched.
@@ -75,6 +77,8 @@ impl Events {
                 ChannelEvent::Acknowledged,
                 ChannelEvent::Lost,
                 ChannelEvent::Delivered,
+                ChannelEvent::Expired,
+                ChannelEvent::Skipped,
             ] {
                 if *flags & event as u8 != 0 {
                     *flags &= !(event as u8);
@@ -85,6 +89,8 @@ impl Events {
                         ChannelEvent::Acknowledged => Event::Acknowledged(id, channel),
                         ChannelEvent::Lost => Event::Lost(id, channel),
                         ChannelEvent::Delivered => Event::Delivered(id, channel),
+                        ChannelEvent::Expired => Event::Expired(id, channel),
+                        ChannelEvent::Skipped => Event::Skipped(id, channel),
                     });
                 }
             }

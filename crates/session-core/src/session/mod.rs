@@ -13,6 +13,7 @@ mod crossing;
 mod deadlines;
 mod discards;
 mod events;
+mod expiry;
 mod lifetime;
 mod receive;
 mod state;

@@ -5,7 +5,7 @@ use super::channels::{CONTROL, StoreError};
 use super::close::Fault;
 use super::deadlines::AttemptLimit;
 use super::events::ChannelEvent;
-use super::transmit::{FLAG_CHANNELS, FLAG_ECT, FLAG_MAX_DATA, FLAG_PING};
+use super::transmit::{FLAG_CHANNELS, FLAG_ECT, FLAG_MAX_DATA, FLAG_PING, FLAG_SKIP};
 use super::{Phase, SessionCore, Trigger};
 use crate::action::Ecn;
 use crate::channel::{Fragment, MessagePart};
@@ -145,6 +145,10 @@ impl SessionCore {
                     count_message_frame(&mut data_frames, frame_type)?;
                     stored &= self.on_message(context, &message, stored)?;
                 }
+                Frame::Skip { channel, to } => {
+                    count_message_frame(&mut data_frames, frame_type)?;
+                    stored &= self.on_skip(context, ChannelId(channel), to, stored)?;
+                }
                 Frame::MaxData(maximum) => self.channels.on_max_data(maximum),
                 Frame::MaxChannelData { channel, maximum } => {
                     if !self.channels.on_max_channel_data(&mut context.shared.memory, ChannelId(channel), maximum) {
@@ -265,6 +269,40 @@ impl SessionCore {
         }
     }
 
+    /// Passes over what the peer has given up; `false` if it has to say so again.
+    fn on_skip<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        channel: ChannelId,
+        to: u64,
+        stored: bool,
+    ) -> Result<bool, Fault> {
+        const FRAME_TYPE: u64 = 0x12;
+        if !stored {
+            return Ok(false);
+        }
+        let memory = &mut context.shared.memory;
+        let (code, text) = match self.channels.skip(memory, channel, to) {
+            Ok(None) => return Ok(true),
+            Ok(Some(index)) => {
+                self.channels.renew_credit(memory, &context.settings.limits, index);
+                if matches!(self.phase, Phase::Established | Phase::Flushing) {
+                    self.events.raise_on(index, ChannelEvent::Skipped);
+                    if self.channels.is_readable(memory, index) {
+                        self.events.raise_on(index, ChannelEvent::Readable);
+                    }
+                }
+                return Ok(true);
+            }
+            Err(StoreError::NoMemory) => return Ok(false),
+            Err(StoreError::UnknownChannel) => (CloseCode::CHANNEL_UNKNOWN, "a skip on a channel that is not open"),
+            Err(StoreError::Mode) => (CloseCode::PROTOCOL, "a skip on a channel of another mode"),
+            Err(StoreError::FlowControl) => (CloseCode::FLOW_CONTROL, "a skip beyond credit"),
+            Err(_) => (CloseCode::PROTOCOL, "a skip into a message that goes on"),
+        };
+        Err(Fault::new(code, FRAME_TYPE, text))
+    }
+
     fn on_stored(&mut self, now: Instant, index: usize, advanced: bool) {
         if index == CONTROL {
             return;
@@ -301,6 +339,9 @@ impl SessionCore {
                 match event {
                     LogEvent::Packet(record) => {
                         self.on_packet_acked(context.now, &record);
+                        if record.flags.bits() & FLAG_SKIP != 0 {
+                            self.channels.on_skip_packet(&mut context.shared.memory, record.number, true);
+                        }
                         marked = marked.saturating_add(u64::from(record.flags.bits() & FLAG_ECT != 0));
                         if newest.is_none_or(|newest| record.number > newest.number) {
                             newest = Some(record);
@@ -331,11 +372,14 @@ impl SessionCore {
     /// What a packet held of a channel has arrived; tells the application where that is news.
     fn on_data_acked(&mut self, memory: &mut Memory, data: &DataRecord) {
         let index = usize::from(data.channel_index);
-        let Memory { pool, channels, .. } = memory;
+        let Memory { pool, channels, expiries, .. } = memory;
         let Some(channel) = self.channels.get_in(channels, index) else { return };
         let before = channel.outbox.acked_to();
         channel.outbox.on_acked(pool, data.offset, u64::from(data.positions));
         if index != CONTROL && channel.outbox.acked_to() != before {
+            if let Some(expiry) = expiries.get_mut(channel.expiry) {
+                channel.review(pool, expiry);
+            }
             self.events.raise_on(index, ChannelEvent::Acknowledged);
             if core::mem::take(&mut channel.blocked) {
                 self.events.raise_on(index, ChannelEvent::Writable);
@@ -404,6 +448,9 @@ impl SessionCore {
         }
         if flags & FLAG_CHANNELS != 0 {
             self.channels.announce_all(memory);
+        }
+        if flags & FLAG_SKIP != 0 {
+            self.channels.on_skip_packet(memory, record.number, false);
         }
     }
 }

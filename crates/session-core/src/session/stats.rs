@@ -76,6 +76,10 @@ pub struct ChannelStats {
     /// Messages received on an unreliable or latest-value channel that were given up: for want of room, or incomplete when newer
     /// ones came.
     pub dropped_messages: u64,
+    /// Messages sent with a deadline that were given up: not wholly acknowledged by then or, on an unreliable channel, not wholly sent.
+    pub expired_messages: u64,
+    /// Positions of messages sent on a reliable channel that the peer gave up: each message counts its bytes and one.
+    pub skipped_positions: u64,
 }
 
 impl ChannelStats {

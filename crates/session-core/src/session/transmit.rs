@@ -27,6 +27,9 @@ pub(super) const FLAG_PING: u16 = 2;
 /// The packet carried MAX_CHANNEL_DATA or RECEIPT of some channel.
 pub(super) const FLAG_CHANNELS: u16 = 4;
 
+/// The packet carried SKIP of some channel.
+pub(super) const FLAG_SKIP: u16 = 8;
+
 /// The packet left with ECT(0).
 pub(super) const FLAG_ECT: u16 = 1 << 15;
 
@@ -72,6 +75,8 @@ struct Piece {
 impl SessionCore {
     /// Writes the next datagram into `out`.
     pub(crate) fn transmit<P: Provider>(&mut self, context: &mut Context<'_, P>, out: &mut [u8]) -> Outcome {
+        // Nothing leaves after its deadline, though nobody may have served that yet.
+        self.expire_messages(context);
         let outcome = match self.phase {
             Phase::Connecting | Phase::SynSent | Phase::Tentative => self.transmit_attempt(context, out),
             Phase::Closed => Outcome::Nothing,
@@ -174,7 +179,7 @@ impl SessionCore {
         let largest_acked = self.write_ack(&mut writer, context.now);
         let mut pieces = [None; MAX_DATA_FRAMES];
         let memory = &mut context.shared.memory;
-        let flags = self.write_frames(memory, &mut writer, &plan, &mut schedule, &mut pieces);
+        let flags = self.write_frames(memory, &mut writer, number, &plan, &mut schedule, &mut pieces);
         if plan.urgent_only && writer.position() == 0 {
             return Outcome::Nothing;
         }
@@ -252,6 +257,7 @@ impl SessionCore {
     fn has_control_frames(&self, memory: &Memory) -> bool {
         self.packets.ping_due
             || self.channels.announce
+            || self.channels.has_skips(memory)
             || self.channels.iter(memory).any(|channel| channel.announce || channel.receipt_due)
     }
 
@@ -317,6 +323,7 @@ impl SessionCore {
         &mut self,
         memory: &mut Memory,
         writer: &mut Writer<'_>,
+        number: u64,
         plan: &Plan,
         schedule: &mut Schedule,
         pieces: &mut [Option<Piece>],
@@ -324,7 +331,10 @@ impl SessionCore {
         if !plan.ack_eliciting {
             return None;
         }
-        let mut flags = if plan.urgent_only { 0 } else { self.write_control_frames(memory, writer) };
+        let mut flags = 0;
+        if !plan.urgent_only {
+            flags = self.write_control_frames(memory, writer) | self.write_skips(memory, writer, number, schedule);
+        }
         let before = self.counters.bytes_retransmitted;
         self.write_data_frames(memory, writer, &mut pieces[..plan.data_frames], schedule, plan.urgent_only);
         if self.counters.bytes_retransmitted > before {
@@ -339,6 +349,26 @@ impl SessionCore {
             flags |= FLAG_PING;
         }
         Some(flags)
+    }
+
+    /// Says what was given up, in packet `number`; returns what was written as flags.
+    fn write_skips(
+        &mut self,
+        memory: &mut Memory,
+        writer: &mut Writer<'_>,
+        number: u64,
+        schedule: &mut Schedule,
+    ) -> u16 {
+        let mut flags = 0;
+        for index in 1..if self.channels.expiring { self.channels.count() } else { 0 } {
+            let Some(to) = self.channels.skip_due(memory, schedule, index) else { continue };
+            let Some(channel) = self.channels.get(memory, index).map(|channel| channel.id.0) else { continue };
+            if (Frame::Skip { channel, to }).encode(writer).is_ok() {
+                self.channels.on_skip_said(memory, schedule, index, to, number);
+                flags |= FLAG_SKIP;
+            }
+        }
+        flags
     }
 
     /// Writes credit and PING; returns what was written as flags.

@@ -25,6 +25,7 @@ const DATA_BEGIN: u8 = 0x01;
 const DATA_END: u8 = 0x02;
 const MAX_DATA: u8 = 0x10;
 const MAX_CHANNEL_DATA: u8 = 0x11;
+const SKIP: u8 = 0x12;
 const MESSAGE: u8 = 0x13;
 const RECEIPT: u8 = 0x17;
 /// The application has taken it.
@@ -43,6 +44,11 @@ pub(crate) enum Frame<'a> {
     MaxChannelData {
         channel: u64,
         maximum: u64,
+    },
+    /// What has not arrived below `to` was given up.
+    Skip {
+        channel: u64,
+        to: u64,
     },
     Message(MessageFrame<'a>),
     /// The application has taken every position below `offset`.
@@ -75,6 +81,11 @@ impl<'a> Frame<'a> {
                 writer.varint(channel)?;
                 writer.varint(maximum)
             }
+            Self::Skip { channel, to } => {
+                writer.u8(SKIP)?;
+                writer.varint(channel)?;
+                writer.varint(to)
+            }
             Self::Message(message) => message.encode(writer),
             Self::Receipt { channel, offset } => {
                 writer.u8(RECEIPT)?;
@@ -106,6 +117,9 @@ impl<'a> Frame<'a> {
             Self::MaxChannelData { channel, maximum } => {
                 1_usize.saturating_add(varint::length(*channel)).saturating_add(varint::length(*maximum))
             }
+            Self::Skip { channel, to } => {
+                1_usize.saturating_add(varint::length(*channel)).saturating_add(varint::length(*to))
+            }
             Self::Message(message) => message.encoded_len(),
             Self::Receipt { channel, offset } => {
                 2_usize.saturating_add(varint::length(*channel)).saturating_add(varint::length(*offset))
@@ -131,6 +145,7 @@ impl<'a> Frame<'a> {
             Self::Data(data) => data.prefix().frame_type(),
             Self::MaxData(_) => MAX_DATA,
             Self::MaxChannelData { .. } => MAX_CHANNEL_DATA,
+            Self::Skip { .. } => SKIP,
             Self::Message(_) => MESSAGE,
             Self::Receipt { .. } => RECEIPT,
             Self::Extension { frame_type, .. } => *frame_type,
@@ -156,6 +171,7 @@ impl<'a> Frame<'a> {
             DATA..=DATA_LAST => Self::Data(DataFrame::parse(frame_type, reader)?),
             MAX_DATA => Self::MaxData(reader.varint()?),
             MAX_CHANNEL_DATA => Self::MaxChannelData { channel: reader.varint()?, maximum: reader.varint()? },
+            SKIP => Self::Skip { channel: reader.varint()?, to: reader.varint()? },
             MESSAGE => Self::Message(MessageFrame::parse(reader)?),
             RECEIPT => {
                 let channel = reader.varint()?;

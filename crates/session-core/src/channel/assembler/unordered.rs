@@ -13,7 +13,7 @@ use crate::pool::{BlockId, Pool, Reservation};
 /// At the terminator's place of a message that is complete and was not read.
 const COMPLETE: u8 = 1;
 /// At the terminator's place of a message that was read.
-const READ: u8 = 2;
+pub(super) const READ: u8 = 2;
 
 impl Assembler {
     /// Notes the message that `fragment`, just stored, has made complete.
@@ -101,7 +101,7 @@ impl Assembler {
     }
 
     /// Moves `read` over messages that were read.
-    fn pass_read(&mut self, pool: &mut Pool, reservation: &mut Reservation) {
+    pub(crate) fn pass_read(&mut self, pool: &mut Pool, reservation: &mut Reservation) {
         let per_block = per_block(pool);
         while let Some(end) = self.message_end.get().filter(|end| self.is_read(pool, *end)) {
             self.read = end + 1;
@@ -114,7 +114,7 @@ impl Assembler {
     }
 
     /// Whether the message that ends at `terminator` was read.
-    fn is_read(&self, pool: &Pool, terminator: u64) -> bool {
+    pub(super) fn is_read(&self, pool: &Pool, terminator: u64) -> bool {
         let per_block = per_block(pool);
         let mut block = self.head;
         while let Some(id) = block {
@@ -154,7 +154,7 @@ impl Assembler {
 
     /// The terminator of the message that holds `at`, which `block` holds, and the terminator's block, if everything from `at` to it was
     /// received.
-    fn end_of(&self, pool: &Pool, block: BlockId, at: u64) -> Option<(u64, BlockId)> {
+    pub(super) fn end_of(&self, pool: &Pool, block: BlockId, at: u64) -> Option<(u64, BlockId)> {
         let per_block = per_block(pool);
         let width = per_block as usize;
         let mut expected = at / per_block;

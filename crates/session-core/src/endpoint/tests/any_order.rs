@@ -11,7 +11,8 @@ use super::*;
 use crate::channel_config::{ChannelConfig, ChannelMode};
 use crate::config::SecondSession;
 use crate::fuzz::null::Null;
-use crate::reason::{ConnectError, SendError};
+use crate::reason::{ConnectError, RecvError, SendError};
+use crate::send_options::SendOptions;
 use crate::session::State;
 
 /// Calls of each method in each state.
@@ -46,6 +47,8 @@ const METHODS: &[&str] = &[
     "pending",
     "refuse",
     "send",
+    "send_with",
+    "take_expired",
     "begin",
     "write",
     "finish",
@@ -360,8 +363,10 @@ impl World {
                 self.ends[side].entropy_changed(Seed::new([self.random.next() as u8; 32]), now);
                 false
             }
-            "accept" | "pending" | "refuse" | "send" | "begin" | "write" | "finish" | "read" | "recv" | "close"
-            | "abort" | "extend" | "set_keepalive" | "as_ref" => self.command(method, side, id, now),
+            "accept" | "pending" | "refuse" | "send" | "send_with" | "take_expired" | "begin" | "write" | "finish"
+            | "read" | "recv" | "close" | "abort" | "extend" | "set_keepalive" | "as_ref" => {
+                self.command(method, side, id, now)
+            }
             question => {
                 self.ask(question, side, id, now);
                 true
@@ -452,13 +457,17 @@ impl World {
         let retry = self.random.one_of(&[None, Some(Duration::ZERO), Some(Duration::MAX)]);
         let keepalive =
             self.random.one_of(&[Duration::ZERO, Duration::from_millis(1), Duration::from_secs(4), Duration::MAX]);
+        let soon = now.saturating_add(Duration::from_millis(self.random.next() % 100));
+        let options = self.random.one_of(&[SendOptions::by(now), SendOptions::by(soon), SendOptions::by(Instant::MAX)]);
         let Some(mut session) = self.ends[side].session_mut(id, now) else { return true };
         match method {
             "accept" => session.accept(&bytes).is_err(),
             "pending" => session.pending().is_err(),
             "refuse" => session.refuse(CloseCode(code), text, retry).is_err(),
-            "read" => session.read(&mut out, channel).is_err(),
-            "recv" => session.recv(&mut out, channel).is_err(),
+            // That a message was cut is said once.
+            "read" => session.read(&mut out, channel).is_err_and(|error| error != RecvError::Cut),
+            "recv" => session.recv(&mut out, channel).is_err_and(|error| error != RecvError::Cut),
+            "take_expired" => session.take_expired(channel).is_none(),
             "close" | "abort" if method == "close" => {
                 session.close(code, text);
                 false
@@ -472,6 +481,7 @@ impl World {
             "as_ref" => session.as_ref().is_none(),
             sending => {
                 let mut give = || match sending {
+                    "send_with" => session.send_with(&bytes, channel, options).map(|_| ()),
                     "send" => session.send(&bytes, channel).map(|_| ()),
                     "begin" => session.begin(channel),
                     "write" => session.write(&bytes, channel).map(|_| ()),
@@ -484,6 +494,7 @@ impl World {
                         let noted = self.ends[side].digest();
                         let mut session = self.ends[side].session_mut(id, now).unwrap();
                         let again = match sending {
+                            "send_with" => session.send_with(&bytes, channel, options).map(|_| ()),
                             "send" => session.send(&bytes, channel).map(|_| ()),
                             "write" => session.write(&bytes, channel).map(|_| ()),
                             _ => session.finish(channel).map(|_| ()),

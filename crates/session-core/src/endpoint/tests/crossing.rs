@@ -6,6 +6,7 @@ use super::*;
 use crate::channel_config::ChannelMode;
 use crate::config::PskName;
 use crate::ids::Role;
+use crate::send_options::SendOptions;
 use crate::session::State;
 
 /// One way between the two.
@@ -184,6 +185,45 @@ fn attempts_that_cross_become_one_session_in_a_mode_without_order() {
             first_bytes.sort_unstable();
             let from = 10 * (1 - side) as u8;
             assert_eq!(first_bytes, [from, from + 1, from + 2], "lost {lost:?}");
+        }
+    }
+}
+
+/// What was given up before the one session came about is told in it.
+//= docs/protocol.md P-4.4-2 P-9.3-2
+#[test]
+fn messages_that_expire_while_attempts_cross_are_passed_over() {
+    for lost in 0..64_u32 {
+        let lost = [lost & 7, lost >> 3];
+        let mut crossing = Crossing::with_mode(lost, ChannelMode::ReliableOrdered);
+        for side in [0, 1] {
+            crossing.connect(side);
+            let id = crossing.ids[side].unwrap();
+            let now = crossing.now;
+            let soon = SendOptions::by(now.saturating_add(Duration::from_millis(5)));
+            let mut session = crossing.ends[side].session_mut(id, now).unwrap();
+            session.send_with(&[99; 700], CHANNEL, soon).unwrap();
+            session.send(&[3 + 10 * side as u8; 500], CHANNEL).unwrap();
+        }
+        crossing.run(Duration::from_secs(9));
+        crossing.check_sessions(&format!("lost {lost:?}"));
+        for side in [0, 1] {
+            let id = crossing.ids[side].unwrap();
+            assert_eq!(
+                crossing.ends[side].session(id).unwrap().channel_stats(CHANNEL).unwrap().expired_messages,
+                1,
+                "lost {lost:?}"
+            );
+            let mut data = [0; 2000];
+            let mut session = crossing.ends[side].session_mut(id, crossing.now).unwrap();
+            for number in 0..4 {
+                assert_eq!(session.recv(&mut data, CHANNEL), Ok(Some(500)), "lost {lost:?}, {number}");
+                assert_eq!(data[0], number + 10 * (1 - side) as u8, "lost {lost:?}");
+            }
+            assert!(
+                crossing.ends[side].session(id).unwrap().channel_stats(CHANNEL).unwrap().is_all_acked(),
+                "lost {lost:?}"
+            );
         }
     }
 }

@@ -78,6 +78,39 @@ impl Channels {
         schedule.note_served(channel);
     }
 
+    /// What SKIP has to say of the channel at `index` now.
+    pub(crate) fn skip_due(&self, memory: &Memory, schedule: &Schedule, index: usize) -> Option<u64> {
+        let channel = self.get(memory, index)?;
+        let expiry = memory.expiries.get(channel.expiry)?;
+        expiry.due(self.limit_of(index, channel, schedule.sent))
+    }
+
+    /// Something was given up that the peer is to hear of.
+    pub(crate) fn has_skips(&self, memory: &Memory) -> bool {
+        if !self.expiring {
+            return false;
+        }
+        let schedule = self.schedule(memory);
+        (1..self.count()).any(|index| self.skip_due(memory, &schedule, index).is_some())
+    }
+
+    /// SKIP left in packet `number`: what it passes over counts as sent.
+    pub(crate) fn on_skip_said(
+        &self,
+        memory: &mut Memory,
+        schedule: &mut Schedule,
+        index: usize,
+        to: u64,
+        number: u64,
+    ) {
+        let Some(channel) = self.get_in(&mut memory.channels, index) else { return };
+        schedule.sent = schedule.sent.saturating_add(to.saturating_sub(channel.outbox.highest_sent()));
+        channel.outbox.pass(to);
+        if let Some(expiry) = memory.expiries.get_mut(channel.expiry) {
+            expiry.on_said(to, number);
+        }
+    }
+
     /// Positions below this may be sent on a channel now, of the application's channels together `sent` so far.
     fn limit_of(&self, index: usize, channel: &Channel, sent: u64) -> u64 {
         if index == CONTROL {

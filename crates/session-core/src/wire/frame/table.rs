@@ -87,7 +87,7 @@ pub(crate) const FRAMES: &[FrameRule] = &[
     served(0x08, 0x0B, "DATA", true),
     served(0x10, 0x10, "MAX_DATA", true),
     served(0x11, 0x11, "MAX_CHANNEL_DATA", true),
-    reserved(0x12, "SKIP"),
+    served(0x12, 0x12, "SKIP", true),
     served(0x13, 0x13, "MESSAGE", true),
     reserved(0x14, "CHANNEL_LIMIT"),
     reserved(0x15, "CHANNEL_RESET"),

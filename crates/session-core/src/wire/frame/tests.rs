@@ -38,6 +38,7 @@ fn samples() -> Vec<(Frame<'static>, Vec<u8>)> {
         (Frame::Data(data), vec![0x0A, 16, 0x41, 0x2C, 3, b'a', b'b', b'c']),
         (Frame::MaxData(16_384), vec![0x10, 0x80, 0, 0x40, 0]),
         (Frame::MaxChannelData { channel: 0, maximum: 5 }, vec![0x11, 0, 5]),
+        (Frame::Skip { channel: 16, to: 300 }, vec![0x12, 16, 0x41, 0x2C]),
         (Frame::Receipt { channel: 16, offset: 300 }, vec![0x17, 16, 1, 0x41, 0x2C]),
         (
             Frame::Message(MessageFrame { channel: 17, number: 300, offset: 5, last: true, data: b"xy" }),
@@ -96,7 +97,7 @@ fn a_frame_cut_short_or_out_of_range_is_refused() {
 //= docs/protocol.md P-6-2
 #[test]
 fn reserved_and_unassigned_types_are_not_allowed() {
-    for frame_type in (0x05..=0x07).chain(0x0C..=0x0F).chain([0x12]).chain(0x14..=0x16).chain(0x18..=0x7F) {
+    for frame_type in (0x05..=0x07).chain(0x0C..=0x0F).chain(0x14..=0x16).chain(0x18..=0x7F) {
         let plaintext = [frame_type, 1, 1, 1, 1, 1, 1, 1, 1];
         assert_eq!(only(&plaintext), error(FrameErrorKind::NotAllowed, frame_type));
     }
