@@ -253,7 +253,7 @@ fn read_error(error: RecvError) -> io::Error {
     let kind = match error {
         RecvError::Closed(_) => ErrorKind::ConnectionReset,
         RecvError::UnknownChannel => ErrorKind::NotFound,
-        RecvError::TooLong => ErrorKind::InvalidData,
+        RecvError::TooLong | RecvError::Cut => ErrorKind::InvalidData,
         RecvError::WholeOnly => ErrorKind::Unsupported,
     };
     io::Error::new(kind, error)
@@ -264,6 +264,7 @@ fn write_error(error: SendError) -> io::Error {
         SendError::Closed(_) => ErrorKind::BrokenPipe,
         SendError::UnknownChannel => ErrorKind::NotFound,
         SendError::Streaming => ErrorKind::ResourceBusy,
+        SendError::Late => ErrorKind::TimedOut,
         SendError::TooLarge => ErrorKind::InvalidInput,
         SendError::WholeOnly => ErrorKind::Unsupported,
     };

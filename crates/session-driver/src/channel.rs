@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use session_core::{ChannelId, Chunk, CloseCode, CloseReason, CloseSpace, ClosedBy, Instant, MessageId};
+use session_core::{ChannelId, Chunk, CloseCode, CloseReason, CloseSpace, ClosedBy, Instant, MessageId, SendOptions};
 
 use crate::error::{RecvError, SendError};
 use crate::session::SessionHandle;
@@ -44,6 +44,67 @@ impl Channel {
     /// A message is taken whole in the poll that completes the future, or not at all.
     pub async fn send(&self, message: &[u8]) -> Result<MessageId, SendError> {
         self.sending(|session, channel| session.send(message, channel), |end| Some(*end)).await
+    }
+
+    /// The same for a message that is worth nothing from `deadline` on: what has not arrived of it by then (or, on an unreliable channel, not left) is
+    /// given up, and [`expired`](Self::expired) says so. What is sent after it arrives all the same.
+    ///
+    /// # Errors
+    /// As for `send`; and if there was no room for it before its deadline.
+    ///
+    /// # Cancel safety
+    /// A message is taken whole in the poll that completes the future, or not at all.
+    pub async fn send_by(&self, message: &[u8], deadline: std::time::Instant) -> Result<MessageId, SendError> {
+        let deadline = self.session.shared.clock.instant(deadline);
+        let options = SendOptions::by(deadline);
+        WaitFor::new(&self.session.shared, move |state, now| {
+            if now >= deadline {
+                return Step::Done(Err(SendError::Late));
+            }
+            let send = |session: &mut CoreSession<'_>, channel| session.send_with(message, channel, options);
+            self.trying(state, send, |end| Some(*end), now)
+        })
+        .await
+    }
+
+    /// Waits until a message of [`send_by`](Self::send_by) has missed its deadline, and names it: each once, in the order sent. At most 128 wait to be
+    /// named; [`expired_messages`](Self::expired_messages) counts all. One may have arrived whole all the same, where only its acknowledgement was late.
+    ///
+    /// # Errors
+    /// If the session has ended.
+    ///
+    /// # Cancel safety
+    /// A message is named in the poll that completes the future, or stays to be named.
+    pub async fn expired(&self) -> Result<MessageId, SendError> {
+        let (id, channel) = (self.session.id, self.id);
+        WaitFor::new(&self.session.shared, move |state, now| {
+            match state.core.session_mut(id, now).and_then(|mut session| session.take_expired(channel)) {
+                Some(message) => Step::Done(Ok(message)),
+                None => match state.ended(id) {
+                    Some(ended) => Step::Done(Err(SendError::Closed(Some(ended.reason)))),
+                    None => Step::Wait(Topic::Progress(id, channel)),
+                },
+            }
+        })
+        .await
+    }
+
+    /// Messages of the channel that missed their deadlines so far; 0 once the session is gone.
+    #[must_use]
+    pub fn expired_messages(&self) -> u64 {
+        let (id, channel) = (self.session.id, self.id);
+        self.session
+            .shared
+            .with(|state, _| state.core.session(id).map_or(0, |session| session.expired_messages(channel)))
+    }
+
+    /// Positions of messages that the peer has given up on the channel so far, each message's bytes and one; 0 once the session is gone.
+    #[must_use]
+    pub fn skipped_positions(&self) -> u64 {
+        let (id, channel) = (self.session.id, self.id);
+        self.session
+            .shared
+            .with(|state, _| state.core.session(id).map_or(0, |session| session.skipped_positions(channel)))
     }
 
     /// Begins a message of any length, to be written piece by piece.
@@ -159,7 +220,8 @@ impl Channel {
     /// order and all that came has been read.
     ///
     /// # Errors
-    /// If the message is longer than `limit`, or the session broke: there may be data that never came.
+    /// If the message is longer than `limit`; if the peer has given it up, when what was read of it is dropped; or if the session broke: there may be
+    /// data that never came.
     ///
     /// # Cancel safety
     /// What was read of a message stands in `message`: call again with the same vector to go on. Clear it after a whole message.
@@ -209,7 +271,12 @@ impl Channel {
                     };
                 }
                 Read::End => break Step::Done(Ok(None)),
-                Read::Error(error) => break Step::Done(Err(error)),
+                Read::Error(error) => {
+                    if error == RecvError::Cut {
+                        filled = 0;
+                    }
+                    break Step::Done(Err(error));
+                }
                 Read::Wait(topic) => break Step::Wait(topic),
             }
         };
@@ -308,6 +375,7 @@ fn read(state: &mut State, id: session_core::SessionId, channel: ChannelId, out:
             Read::Chunk(chunk)
         }
         (Ok(None), None) => Read::Wait(Topic::Readable(id, channel)),
+        (Err(session_core::RecvError::Cut), _) => Read::Error(RecvError::Cut),
         (Err(session_core::RecvError::UnknownChannel), _) => Read::Error(RecvError::UnknownChannel),
         (Err(session_core::RecvError::TooSmall), _) => Read::Error(RecvError::WholeOnly),
         (_, Some(ended)) if is_orderly(&ended.reason) => Read::End,

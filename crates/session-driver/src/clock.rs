@@ -37,6 +37,17 @@ impl Clock {
         }
     }
 
+    /// The instant of the core that a program's `deadline` is; one that has passed is now.
+    pub(crate) fn instant(&self, deadline: std::time::Instant) -> Instant {
+        let base = match &self.0 {
+            Source::System { .. } => monotonic(),
+            Source::Manual { base, elapsed } => {
+                *base + std::time::Duration::from_micros(elapsed.load(Ordering::Relaxed))
+            }
+        };
+        self.now().saturating_add(deadline.saturating_duration_since(base))
+    }
+
     /// When a runtime's timer must fire for `deadline`.
     ///
     /// Runtimes count time awake only; this clock counts sleep too. A timer armed before the machine slept therefore fires late, never early.

@@ -60,6 +60,8 @@ pub enum SendError {
     Streaming,
     /// The channel's mode takes whole messages only: `send`.
     WholeOnly,
+    /// There was no room for the message before its deadline.
+    Late,
 }
 
 /// Why nothing was read.
@@ -74,6 +76,8 @@ pub enum RecvError {
     TooLong,
     /// The channel's mode gives whole messages only: `recv`.
     WholeOnly,
+    /// The peer has given up the message that was being read. Told once; what is read next begins another message.
+    Cut,
 }
 
 impl fmt::Display for BindError {
@@ -149,6 +153,7 @@ impl fmt::Display for SendError {
             Self::UnknownChannel => write!(formatter, "{}", session_core::SendError::UnknownChannel),
             Self::Streaming => write!(formatter, "{}", session_core::SendError::Streaming),
             Self::WholeOnly => write!(formatter, "{}", session_core::SendError::WholeOnly),
+            Self::Late => formatter.write_str("there was no room for the message before its deadline"),
         }
     }
 }
@@ -162,6 +167,7 @@ impl fmt::Display for RecvError {
             Self::UnknownChannel => write!(formatter, "{}", session_core::RecvError::UnknownChannel),
             Self::TooLong => formatter.write_str("the message is longer than the limit"),
             Self::WholeOnly => write!(formatter, "{}", session_core::RecvError::WholeOnly),
+            Self::Cut => write!(formatter, "{}", session_core::RecvError::Cut),
         }
     }
 }

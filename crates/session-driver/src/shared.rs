@@ -237,7 +237,7 @@ impl State {
                 self.flush_exchanges(id, channel, now);
                 self.notify(Topic::Writable(id, channel));
             }
-            Event::Acknowledged(id, channel) | Event::Delivered(id, channel) => {
+            Event::Acknowledged(id, channel) | Event::Delivered(id, channel) | Event::Expired(id, channel) => {
                 self.learn_progress(id, channel);
                 self.notify(Topic::Progress(id, channel));
             }

@@ -164,3 +164,35 @@ fn delivered_waits_for_the_application_and_flushed_does_not() {
         assert!(matches!(sender.delivered().await, Err(SendError::Closed(Some(_)))));
     });
 }
+
+#[test]
+fn a_message_that_is_late_is_named_and_the_next_arrives() {
+    for (id, mode) in &MODES[..2] {
+        let mut world = World::new();
+        let (_a, _b, near, far) = open(&mut world);
+        let (sender, receiver) = (near.channel(*id), far.channel(*id));
+        let clock = &sender.session.shared.clock;
+        let now = clock.timer(clock.now());
+        assert_eq!(world.run(sender.send_by(b"too late", now)), Err(SendError::Late), "{mode:?}");
+        // Nobody reads: when credit and room are at their end, messages are late.
+        let deadline = now + Duration::from_secs(1);
+        let mut sent = Vec::new();
+        let refused = loop {
+            match world.run(sender.send_by(&pattern(3000, 1), deadline)) {
+                Ok(message) => sent.push(message),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(refused, SendError::Late, "{mode:?}");
+        let late = world.run(sender.expired()).expect("the session lives");
+        assert!(sent.contains(&late) && sender.expired_messages() >= 1, "{mode:?}");
+        let mut message = Vec::new();
+        let (done, ()) = world.run(join(sender.send(b"in time"), async {
+            while message != b"in time" {
+                message.clear();
+                receiver.recv(&mut message, 3000).await.expect("receives");
+            }
+        }));
+        assert!(done.is_ok() && receiver.skipped_positions() > 0, "{mode:?}");
+    }
+}
