@@ -123,7 +123,8 @@ fn run_case(seed: u64) -> (Faults, [usize; 3], Vec<Vec<usize>>) {
     let mut world = World::new(seed);
     let channels = MODES.map(|(id, mode)| ChannelConfig::new(id, mode).with_priority(random.below(8) as u8)).to_vec();
     let window = if random.below(2) == 0 { 32_768 } else { 1 << 20 };
-    let limits = Limits { session_window: window, channel_window: window, ..Limits::default() };
+    let mut limits = Limits::default();
+    (limits.session_window, limits.channel_window) = (window, window);
     let setup = Setup { channels, limits, ..Setup::default() };
     let ledger = Recording::new();
     let nodes = [world.add(&setup, ledger.clone()), world.add(&setup, ledger.clone())];

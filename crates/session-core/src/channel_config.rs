@@ -48,6 +48,9 @@ pub struct ChannelConfig {
     pub weight: u8,
     /// Whether this end tells the peer how far its application has taken what arrived, at the price of a few more packets. Reliable modes only.
     pub receipts: bool,
+    /// Blocks of the pool that what was sent and is not yet acknowledged may hold, at least 2; never more than [`Limits::send_blocks`](crate::Limits::send_blocks). At
+    /// the bound sending says `Blocked` on this channel, and what it does not take is left to others.
+    pub budget: u32,
 }
 
 impl ChannelConfig {
@@ -59,7 +62,14 @@ impl ChannelConfig {
     /// A channel of `mode` with default priority and weight.
     #[must_use]
     pub const fn new(id: ChannelId, mode: ChannelMode) -> Self {
-        Self { id, mode, priority: Self::DEFAULT_PRIORITY, weight: Self::DEFAULT_WEIGHT, receipts: false }
+        Self {
+            id,
+            mode,
+            priority: Self::DEFAULT_PRIORITY,
+            weight: Self::DEFAULT_WEIGHT,
+            receipts: false,
+            budget: u32::MAX,
+        }
     }
 
     /// The same with another priority, 0–7.
@@ -80,8 +90,15 @@ impl ChannelConfig {
         Self { receipts: true, ..self }
     }
 
+    /// The same with a budget of send memory, in blocks of the pool, at least 2.
+    #[must_use]
+    pub const fn with_budget(self, budget: u32) -> Self {
+        Self { budget, ..self }
+    }
+
     pub(crate) fn is_valid(&self) -> bool {
-        self.id.is_agreed()
+        self.budget >= 2
+            && self.id.is_agreed()
             && self.priority <= LOWEST_PRIORITY
             && self.weight > 0
             && !(self.receipts && self.mode.stands_alone())

@@ -68,7 +68,7 @@ impl Channel {
     }
 
     /// Waits until a message of [`send_by`](Self::send_by) has missed its deadline, and names it: each once, in the order sent. At most 128 wait to be
-    /// named; [`expired_messages`](Self::expired_messages) counts all. One may have arrived whole all the same, where only its acknowledgement was late.
+    /// named; `ChannelStats::expired_messages` counts all. One may have arrived whole all the same, where only its acknowledgement was late.
     ///
     /// # Errors
     /// If the session has ended.
@@ -87,24 +87,6 @@ impl Channel {
             }
         })
         .await
-    }
-
-    /// Messages of the channel that missed their deadlines so far; 0 once the session is gone.
-    #[must_use]
-    pub fn expired_messages(&self) -> u64 {
-        let (id, channel) = (self.session.id, self.id);
-        self.session
-            .shared
-            .with(|state, _| state.core.session(id).map_or(0, |session| session.expired_messages(channel)))
-    }
-
-    /// Positions of messages that the peer has given up on the channel so far, each message's bytes and one; 0 once the session is gone.
-    #[must_use]
-    pub fn skipped_positions(&self) -> u64 {
-        let (id, channel) = (self.session.id, self.id);
-        self.session
-            .shared
-            .with(|state, _| state.core.session(id).map_or(0, |session| session.skipped_positions(channel)))
     }
 
     /// Begins a message of any length, to be written piece by piece.

@@ -72,11 +72,25 @@ impl Channel {
     /// # Cancel safety
     /// It changes nothing.
     pub async fn lost(&self, known: u64) -> Option<u64> {
+        self.more(known, |stats| stats.lost_messages).await
+    }
+
+    /// Waits until more than `known` positions of messages were missing because the peer has given them up, each message its bytes and one, and
+    /// says how many; `None` if the session ended before. Begin with 0, and go on with what was said last.
+    ///
+    /// # Cancel safety
+    /// It changes nothing.
+    pub async fn skipped(&self, known: u64) -> Option<u64> {
+        self.more(known, |stats| stats.skipped_positions).await
+    }
+
+    /// Waits until `count` is more than `known`.
+    async fn more(&self, known: u64, count: impl Fn(ChannelStats) -> u64 + Unpin) -> Option<u64> {
         let (shared, id, channel) = (self.shared(), self.session_id(), self.id());
         WaitFor::new(shared, |state, _| {
             let stats = state.figure(id, |session| session.channel_stats(channel), |figures| figures.channel(channel));
-            match stats.flatten().map(|stats| stats.lost_messages).filter(|lost| *lost > known) {
-                Some(lost) => Step::Done(Some(lost)),
+            match stats.flatten().map(&count).filter(|count| *count > known) {
+                Some(count) => Step::Done(Some(count)),
                 None if state.ended(id).is_some() => Step::Done(None),
                 None => Step::Wait(Topic::Lost(id, channel)),
             }

@@ -241,7 +241,7 @@ impl State {
                 self.learn_progress(id, channel);
                 self.notify(Topic::Progress(id, channel));
             }
-            Event::Lost(id, channel) => self.notify(Topic::Lost(id, channel)),
+            Event::Lost(id, channel) | Event::Skipped(id, channel) => self.notify(Topic::Lost(id, channel)),
             Event::Expiring(id) => {
                 if let Some(record) = self.sessions.get_mut(&id) {
                     record.warned = true;

@@ -26,7 +26,7 @@ impl SessionCore {
     ) -> Result<MessageId, SendError> {
         let index = self.channel_to_send(&context.shared.memory, id)?;
         let alone = self.mode_at(&context.shared.memory, index).stands_alone();
-        if message.len() as u64 >= self.largest_whole(context.settings, alone) {
+        if message.len() as u64 >= self.largest_whole(context.settings, id, alone) {
             return Err(SendError::TooLarge);
         }
         let deadline = options.deadline.filter(|deadline| *deadline < Instant::MAX);
@@ -174,8 +174,9 @@ impl SessionCore {
     ) -> Result<T, SendError> {
         let limits = &context.settings.limits;
         let Memory { pool, channels, .. } = &mut context.shared.memory;
+        let budget = |id| send_budget(context.settings, id);
         let channel = self.channels.get_in(channels, index).ok_or(SendError::UnknownChannel)?;
-        let done = operation(channel, pool, limits.send_blocks);
+        let done = operation(channel, pool, budget(channel.id));
         if done.is_ok() {
             self.clocks.lifetime.use_at(context.now);
         }
@@ -191,9 +192,9 @@ impl SessionCore {
     }
 
     /// Positions that a message sent whole may take: what fits our blocks and, once known, the peer's window.
-    fn largest_whole(&self, settings: &Settings, stands_alone: bool) -> u64 {
+    fn largest_whole(&self, settings: &Settings, id: ChannelId, stands_alone: bool) -> u64 {
         let per_block = positions_per_block(settings.limits.block_size as usize);
-        let ours = per_block.saturating_mul(u64::from(settings.limits.send_blocks.saturating_sub(1)));
+        let ours = per_block.saturating_mul(u64::from(send_budget(settings, id).saturating_sub(1)));
         if self.keys.secrets.is_some() && !stands_alone { ours.min(self.channels.peer_window()) } else { ours }
     }
 
@@ -282,4 +283,10 @@ impl SessionCore {
             max_datagram: self.path.max_datagram,
         }
     }
+}
+
+/// Blocks that what waits to be sent or acknowledged on a channel may hold.
+fn send_budget(settings: &Settings, id: ChannelId) -> u32 {
+    let config = settings.config.channels.iter().find(|config| config.id == id);
+    config.map_or(u32::MAX, |config| config.budget).min(settings.limits.send_blocks)
 }

@@ -265,3 +265,32 @@ fn a_closed_session_keeps_whole_messages_until_they_are_read() {
         assert_eq!(pair.session(1).recv(&mut [0; 9], channel), Err(RecvError::Closed));
     }
 }
+
+#[test]
+fn a_channel_at_its_budget_is_blocked_and_leaves_memory_to_the_others() {
+    let modest = ChannelConfig::new(UNORDERED, ChannelMode::ReliableUnordered).with_budget(4);
+    let limits = Limits { block_size: 256, ..Limits::default() };
+    let mut pair = Pair::established_with(&limits, &[ChannelConfig::from(CHANNEL), modest]);
+    assert_eq!(pair.session(0).send(&[0; 4 * 256], UNORDERED), Err(SendError::TooLarge));
+    let mut sent = 0;
+    while pair.session(0).send(&[1; 200], UNORDERED).is_ok() {
+        sent += 1;
+    }
+    assert_eq!((sent, pair.session(0).send(&[1; 200], UNORDERED)), (3, Err(SendError::Blocked)));
+    pair.session(0).send(&[2; 20_000], CHANNEL).unwrap();
+    pair.settle();
+    assert!(pair.events[0].contains(&Event::Writable(pair.ids[0].unwrap(), UNORDERED)));
+    assert_eq!(recv(&mut pair, CHANNEL), Some(vec![2; 20_000]));
+    for _ in 0..3 {
+        assert_eq!(recv(&mut pair, UNORDERED), Some(vec![1; 200]));
+    }
+    pair.session(0).send(&[1; 200], UNORDERED).unwrap();
+    let config = |budget| vec![ChannelConfig::from(CHANNEL).with_budget(budget)];
+    for (budget, fits) in [(0, false), (1, false), (2, true)] {
+        let key = StaticKey::new(&RustCrypto, Secret::new([1; 32]));
+        let mut checked = Config::new(key, "test");
+        checked.channels = config(budget);
+        let made = Endpoint::new(checked, Limits::default(), RustCrypto, Seed::new([1; 32]));
+        assert_eq!(made.is_ok(), fits, "{budget}");
+    }
+}
