@@ -1,10 +1,12 @@
-//! Ctrl-C, told to whoever waits.
+//! Signals: Ctrl-C, told to whoever waits, and the one that asks what the program is doing.
 
 use std::io;
 use std::pin::pin;
 
 use async_signal::{Signal, Signals};
 use smol::stream::StreamExt as _;
+
+use session_tokio::Endpoint;
 
 use crate::exit::{Exit, Failure, reason};
 
@@ -33,4 +35,19 @@ impl Interrupt {
             smol::future::pending::<()>().await;
         }
     }
+}
+
+/// Answers SIGUSR1, while `endpoint` is open, by writing out on standard error what it is doing; `None` where there is no such signal.
+pub fn dumps(endpoint: Endpoint) -> Option<impl Future<Output = ()> + Send + 'static> {
+    #[cfg(unix)]
+    let asked = Signals::new([Signal::Usr1]).ok();
+    #[cfg(not(unix))]
+    let asked: Option<Signals> = None;
+    let mut asked = asked?;
+    Some(async move {
+        while asked.next().await.is_some() {
+            // In one piece. That nobody reads it is no reason to stop.
+            let _ = io::Write::write_all(&mut io::stderr(), endpoint.dump().as_bytes());
+        }
+    })
 }

@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use session_tokio::{BindError, Endpoint, EndpointBuilder};
 
 use crate::exit::{Exit, Failure, reason};
+use crate::interrupt;
 
 /// What runs the tasks of a command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -48,15 +49,19 @@ impl Runtime {
         }
     }
 
-    /// Binds a configured endpoint to `address`.
+    /// Binds a configured endpoint to `address`. From then on SIGUSR1 makes it write out what it is doing.
     ///
     /// # Errors
     /// As the adapters' `bind`.
     pub async fn bind(self, builder: EndpointBuilder, address: SocketAddr) -> Result<Endpoint, BindError> {
-        match self {
+        let endpoint = match self {
             Self::Tokio => session_tokio::Bind::bind(builder, address).await,
             Self::Smol => session_smol::Bind::bind(builder, address).await,
+        }?;
+        if let Some(dumps) = interrupt::dumps(endpoint.clone()) {
+            self.spawn(dumps);
         }
+        Ok(endpoint)
     }
 
     /// Starts a task of its own.

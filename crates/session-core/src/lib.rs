@@ -130,7 +130,7 @@ pub use config::{Config, ConnectOptions, Peer, PskName, SecondSession};
 pub use crypto::{
     DhError, InvalidPublicKey, OpenError, Provider, PublicKey, RustCrypto, RustCryptoKey, Secret, StaticKey,
 };
-pub use endpoint::{Endpoint, Session, SessionMut, SessionRef};
+pub use endpoint::{Dump, Endpoint, Session, SessionMut, SessionRef};
 pub use ids::{ChannelId, MessageId, PeerId, Role, SessionId, Uid};
 pub use limits::{
     Limits, MAX_CARRIERS, MAX_CHANNELS, MAX_TENTATIVE_PER_PEER, MAX_TEXT, MAX_USER_DATA, MIN_UDP_DATAGRAM,

@@ -246,6 +246,28 @@ impl Endpoint {
         self.inner.shared.with(|state, _| *state.core.discards())
     }
 
+    /// What it is doing, as lines for people: its socket's figures, all sessions with state, timers, channels and figures, and what was discarded.
+    /// No key, no message and no user data is in it; names of peers and their addresses are. Nothing else moves while it is written.
+    #[must_use]
+    pub fn dump(&self) -> String {
+        let EndpointStats {
+            datagrams_sent,
+            send_batches,
+            datagrams_refused,
+            datagrams_received,
+            receive_batches,
+            receive_errors,
+            offload_failed,
+        } = self.stats();
+        let offload = if offload_failed { ", segmentation failed" } else { "" };
+        let core = self.inner.shared.with(|state, _| state.core.dump().to_string());
+        format!(
+            "socket {}: {datagrams_sent} datagrams out in {send_batches} calls, {datagrams_refused} refused{offload}; \
+             {datagrams_received} in by {receive_batches}, {receive_errors} errors\n{core}",
+            self.local_addr(),
+        )
+    }
+
     #[cfg(test)]
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.inner.shared

@@ -45,6 +45,14 @@ impl SessionSecrets {
         expand_label(&self.root, Label::Uid, &self.hash)
     }
 
+    /// All of them, for who looks whether they show somewhere.
+    #[cfg(test)]
+    pub(crate) fn exposed(&self) -> [[u8; 32]; 5] {
+        let Self { hash: _, root, initiator, responder } = self;
+        [root, &initiator.traffic, &initiator.header, &responder.traffic, &responder.header]
+            .map(|secret| *secret.expose())
+    }
+
     pub(crate) fn digest_into(&self, state: &mut StateHash) {
         let Self { hash, root, initiator, responder } = self;
         state.bytes(hash);

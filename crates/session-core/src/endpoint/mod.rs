@@ -9,11 +9,13 @@ mod directory;
 mod dump;
 mod filing;
 mod lend;
+mod line;
 mod route;
 mod single;
 mod slots;
 mod vacancy;
 
+pub use dump::Dump;
 pub use lend::{SessionMut, SessionRef};
 pub use single::Session;
 

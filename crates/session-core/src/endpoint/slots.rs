@@ -219,6 +219,12 @@ impl Slots {
         (first != NONE).then_some(first)
     }
 
+    /// How many slots stand in a queue. Looks at each of them.
+    pub(super) fn queued(&self, queue: Queue) -> usize {
+        let next = |index: &u32| self.slot(*index).map(|slot| slot.links[queue as usize].next);
+        core::iter::successors(self.first(queue), next).take_while(|index| *index != NONE).count()
+    }
+
     fn grow(&mut self) {
         let first = self.pages.len() as u32 * PAGE;
         let count = PAGE.min(self.capacity.saturating_sub(first));

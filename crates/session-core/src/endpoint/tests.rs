@@ -27,6 +27,7 @@ mod handshake;
 mod holes;
 mod identity;
 mod lifetime;
+mod line;
 mod misplaced;
 mod modes;
 mod pair;

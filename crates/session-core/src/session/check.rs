@@ -14,6 +14,11 @@ impl SessionCore {
         Some(PacketKeys::new(provider, self.keys.secrets.as_ref()?, self.role))
     }
 
+    /// Every secret it has.
+    pub(crate) fn exposed_secrets(&self) -> impl Iterator<Item = [u8; 32]> {
+        self.keys.secrets.iter().flat_map(crate::crypto::keys::SessionSecrets::exposed)
+    }
+
     pub(crate) fn remote_id(&self) -> Option<ReceiverId> {
         self.remote_id
     }

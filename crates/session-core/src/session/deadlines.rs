@@ -84,6 +84,12 @@ impl SessionCore {
         next
     }
 
+    /// Every deadline there is.
+    pub(crate) fn deadlines(&self, settings: &Settings, memory: &Memory) -> impl Iterator<Item = Deadline> {
+        let timers = timers_of(self.phase).iter().copied();
+        timers.filter_map(|timer| Some(Deadline { at: self.deadline(settings, memory, timer)?, timer }))
+    }
+
     /// Serves every deadline that has passed.
     pub(crate) fn handle_timeout<P: Provider>(&mut self, context: &mut Context<'_, P>) {
         for timer in TimerKind::ALL.iter().copied() {

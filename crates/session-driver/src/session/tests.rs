@@ -322,3 +322,16 @@ fn a_warning_comes_before_the_end_and_extend_puts_it_off() {
     assert_eq!(world.run(near.closed()).code, CloseCode::IDLE);
     assert_eq!(near.extend(), Err(ExtendError::NotEstablished));
 }
+
+#[test]
+fn an_endpoint_writes_out_what_it_is_doing() {
+    let mut world = World::new();
+    let (a, b) = (world.node(), world.node());
+    let (near, _far) = open(&mut world, &a, &b);
+    world.run(near.channel(CHANNEL).send(b"attack at dawn")).expect("sends");
+    let dump = a.endpoint.dump();
+    for shown in ["socket 10.0.0.1:7400: ", "endpoint: 1 of 16 sessions", "Established", &b.key.peer_id().to_string()] {
+        assert!(dump.contains(shown), "{shown:?} is not in\n{dump}");
+    }
+    assert!(!dump.contains("attack"), "{dump}");
+}
