@@ -70,6 +70,8 @@ struct Piece {
     index: usize,
     fragment: Fragment,
     start: usize,
+    /// Some of it was never sent before.
+    is_new: bool,
 }
 
 impl SessionCore {
@@ -425,7 +427,7 @@ impl SessionCore {
             self.counters.bytes_retransmitted = self.counters.bytes_retransmitted.saturating_add(again);
             channel.on_sent(pool, &fragment);
             let advance = channel.outbox.highest_sent().saturating_sub(sent_to);
-            *slot = Some(Piece { index, fragment, start: range.start });
+            *slot = Some(Piece { index, fragment, start: range.start, is_new: advance > 0 });
             let served = Served { positions: fragment.positions(), advance };
             self.channels.on_served(memory, schedule, index, served);
             debug_assert_eq!(*schedule, self.channels.schedule(memory), "what was derived once stays true");
@@ -441,14 +443,15 @@ impl SessionCore {
         let mut data = [DataRecord::default(); MAX_DATA_FRAMES];
         let mut count = 0;
         for piece in pieces.iter().flatten() {
-            let Piece { index, fragment, .. } = *piece;
+            let Piece { index, fragment, start: _, is_new } = *piece;
             data[count] = DataRecord {
                 channel_index: index as u8,
                 offset: fragment.offset,
                 positions: fragment.positions() as u32,
             };
             count += 1;
-            if index != CONTROL {
+            // What is only sent again would keep a session from idling whose data never arrives (D31).
+            if index != CONTROL && is_new {
                 self.clocks.user_data_at = context.now;
             }
         }
