@@ -5,14 +5,14 @@ use std::path::Path;
 
 use session_core::request::MAX_IN_FLIGHT;
 use session_core::{
-    Limits, MAX_CARRIERS, MAX_CHANNELS, MAX_TENTATIVE_PER_PEER, MAX_TEXT, MAX_USER_DATA, MIN_UDP_DATAGRAM,
-    TIMEOUTS_PER_CALL,
+    Limits, MAX_CARRIERS, MAX_CHANNELS, MAX_DYNAMIC_CHANNELS, MAX_TENTATIVE_PER_PEER, MAX_TEXT, MAX_USER_DATA,
+    MIN_UDP_DATAGRAM, TIMEOUTS_PER_CALL,
 };
 
 type Row = (&'static str, u64, &'static str, &'static str);
 
 /// Every limit, what it bounds, and what happens there.
-fn limits() -> [Row; 10] {
+fn limits() -> [Row; 11] {
     let Limits {
         sessions,
         pending,
@@ -24,6 +24,7 @@ fn limits() -> [Row; 10] {
         send_blocks,
         mailbox_blocks,
         record_blocks,
+        opened_channels,
         ..
     } = Limits::default();
     [
@@ -72,13 +73,19 @@ fn limits() -> [Row; 10] {
             "blocks of records of packets on their way",
             "no more data until an acknowledgement",
         ),
+        (
+            "opened_channels",
+            opened_channels.into(),
+            "dynamic channels of a session that we opened and that are not gone",
+            "`open_channel` says `Full`",
+        ),
     ]
 }
 
 /// The same of what cannot be chosen.
-fn constants() -> [Row; 8] {
+fn constants() -> [Row; 9] {
     [
-        ("MAX_CHANNELS", MAX_CHANNELS as u64, "channels of the application in a session", "`ConfigError::Channels`"),
+        ("MAX_CHANNELS", MAX_CHANNELS as u64, "channels agreed beforehand", "`ConfigError::Channels`"),
         ("MAX_CARRIERS", MAX_CARRIERS as u64, "carriers of an endpoint", "`ConfigError::Carriers`"),
         (
             "TIMEOUTS_PER_CALL",
@@ -97,6 +104,12 @@ fn constants() -> [Row; 8] {
             MAX_TENTATIVE_PER_PEER as u64,
             "responder slots of one peer that have not proved themselves",
             "a Hello is discarded: `PeerPending`",
+        ),
+        (
+            "MAX_DYNAMIC_CHANNELS",
+            MAX_DYNAMIC_CHANNELS.into(),
+            "`opened_channels` and all of `Config::channel_limits`, which bounds what a peer opens, together",
+            "`ConfigError::DynamicChannels`; a peer that opens more than it may closes the session: `CHANNEL_LIMIT`",
         ),
         (
             "MAX_USER_DATA",

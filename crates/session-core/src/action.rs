@@ -209,6 +209,18 @@ pub enum Event {
     Delivered(SessionId, ChannelId),
     /// The peer's stack holds all that was sent on the channel up to [`ChannelStats::acked`](crate::ChannelStats::acked).
     Acknowledged(SessionId, ChannelId),
+    /// The peer has opened a dynamic channel.
+    ChannelOpened(SessionId, ChannelId),
+    /// The peer has finished the dynamic channel, and everything it sent there was read, or was lost on an unreliable one.
+    ChannelFinished(SessionId, ChannelId),
+    /// The peer gave up what it sends on the dynamic channel, with a code of its application. What was not read is gone.
+    ChannelReset(SessionId, ChannelId, u64),
+    /// The peer reads the dynamic channel no more, with a code of its application. What was not sent is gone.
+    ChannelStopped(SessionId, ChannelId, u64),
+    /// Both directions of the dynamic channel have come to their end: its id names nothing any more. The last event of a channel.
+    ChannelClosed(SessionId, ChannelId),
+    /// A channel that [`open_channel`](crate::SessionMut::open_channel) refused may be had now.
+    ChannelsAvailable(SessionId),
     /// The session will end soon unless something happens: [`expiry`](crate::SessionRef::expiry) says when and what,
     /// [`extend`](crate::SessionMut::extend) puts it off.
     Expiring(SessionId),

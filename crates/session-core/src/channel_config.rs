@@ -19,6 +19,24 @@ pub enum ChannelMode {
 }
 
 impl ChannelMode {
+    /// Every mode, by its number on the wire.
+    pub const ALL: [Self; 4] = [Self::ReliableOrdered, Self::ReliableUnordered, Self::Unreliable, Self::LatestValue];
+
+    /// Its number on the wire.
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::ReliableOrdered => 0,
+            Self::ReliableUnordered => 1,
+            Self::Unreliable => 2,
+            Self::LatestValue => 3,
+        }
+    }
+
+    /// Its place in tables by mode.
+    pub(crate) const fn place(self) -> usize {
+        self.number() as usize
+    }
+
     /// Messages may be given and taken piece by piece.
     pub(crate) const fn is_streamed(self) -> bool {
         matches!(self, Self::ReliableOrdered)
@@ -102,6 +120,99 @@ impl ChannelConfig {
             && self.priority <= LOWEST_PRIORITY
             && self.weight > 0
             && !(self.receipts && self.mode.stands_alone())
+    }
+}
+
+/// How many dynamic channels of each mode the peer may have open at once. Begin with none and allow some.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChannelLimits {
+    /// Of [`ChannelMode::ReliableOrdered`].
+    pub reliable_ordered: u16,
+    /// Of [`ChannelMode::ReliableUnordered`].
+    pub reliable_unordered: u16,
+    /// Of [`ChannelMode::Unreliable`].
+    pub unreliable: u16,
+    /// Of [`ChannelMode::LatestValue`].
+    pub latest_value: u16,
+}
+
+impl ChannelLimits {
+    /// No channels at all: the peer opens none, and nothing is kept for them.
+    pub const NONE: Self = Self { reliable_ordered: 0, reliable_unordered: 0, unreliable: 0, latest_value: 0 };
+
+    /// The same with `count` channels of `mode`.
+    #[must_use]
+    pub const fn with(self, mode: ChannelMode, count: u16) -> Self {
+        match mode {
+            ChannelMode::ReliableOrdered => Self { reliable_ordered: count, ..self },
+            ChannelMode::ReliableUnordered => Self { reliable_unordered: count, ..self },
+            ChannelMode::Unreliable => Self { unreliable: count, ..self },
+            ChannelMode::LatestValue => Self { latest_value: count, ..self },
+        }
+    }
+
+    /// Channels of `mode`.
+    #[must_use]
+    pub const fn of(&self, mode: ChannelMode) -> u16 {
+        match mode {
+            ChannelMode::ReliableOrdered => self.reliable_ordered,
+            ChannelMode::ReliableUnordered => self.reliable_unordered,
+            ChannelMode::Unreliable => self.unreliable,
+            ChannelMode::LatestValue => self.latest_value,
+        }
+    }
+
+    /// By mode, as the peer is told.
+    pub(crate) fn counts(&self) -> [u64; 4] {
+        ChannelMode::ALL.map(|mode| u64::from(self.of(mode)))
+    }
+}
+
+/// What the end that opens a dynamic channel decides about what it sends there, and whether it gives receipts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChannelOptions {
+    /// As [`ChannelConfig::priority`].
+    pub priority: u8,
+    /// As [`ChannelConfig::weight`].
+    pub weight: u8,
+    /// As [`ChannelConfig::receipts`].
+    pub receipts: bool,
+}
+
+impl Default for ChannelOptions {
+    fn default() -> Self {
+        Self { priority: ChannelConfig::DEFAULT_PRIORITY, weight: ChannelConfig::DEFAULT_WEIGHT, receipts: false }
+    }
+}
+
+impl ChannelOptions {
+    /// The same with another priority, 0–7.
+    #[must_use]
+    pub const fn with_priority(self, priority: u8) -> Self {
+        Self { priority, ..self }
+    }
+
+    /// The same with another weight, 1–255.
+    #[must_use]
+    pub const fn with_weight(self, weight: u8) -> Self {
+        Self { weight, ..self }
+    }
+
+    /// The same with receipts.
+    #[must_use]
+    pub const fn with_receipts(self) -> Self {
+        Self { receipts: true, ..self }
+    }
+
+    pub(crate) fn is_valid(&self, mode: ChannelMode) -> bool {
+        self.priority <= 7 && self.weight > 0 && !(self.receipts && mode.stands_alone())
+    }
+
+    pub(crate) fn of_channel(self, id: ChannelId, mode: ChannelMode) -> ChannelConfig {
+        let Self { priority, weight, receipts } = self;
+        ChannelConfig { priority, weight, receipts, ..ChannelConfig::new(id, mode) }
     }
 }
 

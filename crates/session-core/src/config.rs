@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::action::{CarrierConfig, Timeouts};
-use crate::channel_config::ChannelConfig;
+use crate::channel_config::{ChannelConfig, ChannelLimits};
 use crate::crypto::{PublicKey, Secret, StaticKey};
 use crate::ids::ChannelId;
 use crate::limits::{CHANNELS, MAX_CARRIERS, MIN_UDP_DATAGRAM};
@@ -53,6 +53,9 @@ pub struct Config {
     pub capabilities: u64,
     /// Channels agreed beforehand, ids 16–255, at most fifteen.
     pub channels: Vec<ChannelConfig>,
+    /// Dynamic channels of each mode that a peer may have open at once in one session; none by default. How many we may open is in
+    /// [`Limits::opened_channels`](crate::Limits::opened_channels).
+    pub channel_limits: ChannelLimits,
     /// Carriers, 1 to 8; `Carrier(n)` names the n-th.
     pub carriers: Vec<CarrierConfig>,
     /// Pre-shared keys by name.
@@ -91,6 +94,7 @@ impl Config {
             node_type: 0,
             capabilities: 0,
             channels: vec![ChannelId(16).into()],
+            channel_limits: ChannelLimits::NONE,
             carriers: vec![CarrierConfig::udp(MIN_UDP_DATAGRAM)],
             psks: Vec::new(),
             timeouts: Timeouts::default(),

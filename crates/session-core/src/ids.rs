@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::channel_config::ChannelMode;
+
 /// The lasting name of a node: SHA-256 of its canonical static public key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId([u8; 32]);
@@ -58,6 +60,42 @@ impl ChannelId {
     /// The protocol's own channel, which carries control messages.
     pub const CONTROL: Self = Self(0);
 
+    /// The first id of a dynamic channel.
+    const FIRST_DYNAMIC: u64 = 256;
+    /// Channels of one mode that one side can open in the life of a session: more ids there are not (protocol §9.4).
+    pub(crate) const MOST_DYNAMIC: u64 = 1 << 58;
+
+    /// The channel of `number`, counted from 0, among those of `mode` that `opener` opens.
+    pub(crate) const fn dynamic(number: u64, mode: ChannelMode, opener: Role) -> Self {
+        let kind = (mode.number() << 1 | opener.bit()) as u64;
+        Self(Self::FIRST_DYNAMIC.saturating_add((number << 3) | kind))
+    }
+
+    /// Number, mode and opener of a dynamic channel; `None` of others.
+    pub(crate) fn parts(self) -> Option<(u64, ChannelMode, Role)> {
+        let rest = self.0.checked_sub(Self::FIRST_DYNAMIC)?;
+        let mode = ChannelMode::ALL.get((rest >> 1 & 3) as usize).copied()?;
+        Some((rest >> 3, mode, if rest & 1 == 0 { Role::Initiator } else { Role::Responder }))
+    }
+
+    /// Whether it is one that a side opened while the session lived.
+    #[must_use]
+    pub const fn is_dynamic(self) -> bool {
+        self.0 >= Self::FIRST_DYNAMIC
+    }
+
+    /// The mode of a dynamic channel, which its id tells; `None` of others.
+    #[must_use]
+    pub fn dynamic_mode(self) -> Option<ChannelMode> {
+        self.parts().map(|(_, mode, _)| mode)
+    }
+
+    /// Which side opened a dynamic channel; `None` of others.
+    #[must_use]
+    pub fn opener(self) -> Option<Role> {
+        self.parts().map(|(_, _, opener)| opener)
+    }
+
     /// Whether applications may agree on this id beforehand.
     #[must_use]
     pub const fn is_agreed(self) -> bool {
@@ -104,6 +142,24 @@ pub enum Role {
     Initiator,
     /// Answered it.
     Responder,
+}
+
+impl Role {
+    /// The role of the peer.
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Initiator => Self::Responder,
+            Self::Responder => Self::Initiator,
+        }
+    }
+
+    /// As ids of dynamic channels name it.
+    pub(crate) const fn bit(self) -> u8 {
+        match self {
+            Self::Initiator => 0,
+            Self::Responder => 1,
+        }
+    }
 }
 
 /// Bytes shown as lower-case hexadecimal digits.

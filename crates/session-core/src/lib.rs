@@ -125,7 +125,7 @@ pub use action::{
     Transmit,
 };
 pub use channel::Chunk;
-pub use channel_config::{ChannelConfig, ChannelMode};
+pub use channel_config::{ChannelConfig, ChannelLimits, ChannelMode, ChannelOptions};
 pub use config::{Config, ConnectOptions, Peer, PskName, SecondSession};
 pub use crypto::{
     DhError, InvalidPublicKey, OpenError, Provider, PublicKey, RustCrypto, RustCryptoKey, Secret, StaticKey,
@@ -133,12 +133,12 @@ pub use crypto::{
 pub use endpoint::{Dump, Endpoint, Session, SessionMut, SessionRef};
 pub use ids::{ChannelId, MessageId, PeerId, Role, SessionId, Uid};
 pub use limits::{
-    Limits, MAX_CARRIERS, MAX_CHANNELS, MAX_TENTATIVE_PER_PEER, MAX_TEXT, MAX_USER_DATA, MIN_UDP_DATAGRAM,
-    TIMEOUTS_PER_CALL,
+    Limits, MAX_CARRIERS, MAX_CHANNELS, MAX_DYNAMIC_CHANNELS, MAX_TENTATIVE_PER_PEER, MAX_TEXT, MAX_USER_DATA,
+    MIN_UDP_DATAGRAM, TIMEOUTS_PER_CALL,
 };
 pub use reason::{
     AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, ConfigError, ConnectError, DiscardReason, Discards,
-    ExtendError, RecvError, SendError, Text,
+    EndChannelError, ExtendError, OpenChannelError, RecvError, SendError, Text,
 };
 pub use seed::Seed;
 pub use send_options::SendOptions;

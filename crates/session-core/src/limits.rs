@@ -14,6 +14,8 @@
 /// | received, unread positions of a channel | `channel_window` | the peer's credit ends |
 /// | sent, unacknowledged blocks of a channel | `send_blocks`, or all that is not one window | send says `Blocked` |
 /// | received, unread blocks of an unreliable or latest-value channel | `mailbox_blocks` | unreliable: the message is dropped and counted; latest-value: a newer value replaces the unread one, else it is not acknowledged (`NoMemory`) |
+/// | dynamic channels of a session that the peer opened and that are not gone | [`Config::channel_limits`](crate::Config::channel_limits) | the peer's limit ends |
+/// | the same of those we opened | `opened_channels` | `open_channel` says `Full` |
 /// | blocks of sent-packet records of a session | `record_blocks` | no further data until an acknowledgement |
 ///
 /// Begin with the default and change what differs:
@@ -46,6 +48,8 @@ pub struct Limits {
     pub mailbox_blocks: u32,
     /// Blocks one session may hold of records of sent packets.
     pub record_blocks: u32,
+    /// Dynamic channels that we may have open at once in one session.
+    pub opened_channels: u32,
 }
 
 impl Default for Limits {
@@ -62,19 +66,22 @@ impl Default for Limits {
             send_blocks: 2048,
             mailbox_blocks: 256,
             record_blocks: 256,
+            opened_channels: 0,
         }
     }
 }
 
-/// Channels of the application that one session has at most.
+/// Channels agreed beforehand that one session has at most.
 pub const MAX_CHANNELS: usize = 15;
-/// With the control channel.
+/// With the control channel: those that are always there.
 pub(crate) const CHANNELS: usize = MAX_CHANNELS + 1;
 /// Carriers of one endpoint, at most.
 pub const MAX_CARRIERS: usize = 8;
 /// Unconfirmed responder slots of one peer: so many senders of one key begin at once, and so many Hellos of it, recorded and
 /// replayed, hold up none.
 pub const MAX_TENTATIVE_PER_PEER: usize = 4;
+/// Dynamic channels one session has open at most, whoever opened them: work on a packet may grow with them.
+pub const MAX_DYNAMIC_CHANNELS: u32 = 1024;
 /// Positions of credit on the control channel (protocol §4.3).
 pub(crate) const CONTROL_WINDOW: u64 = 1024;
 /// Datagram bytes every UDP path carries (RFC 9000 §14).

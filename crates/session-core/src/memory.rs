@@ -1,7 +1,8 @@
 //! The memory that sessions of one endpoint draw on.
 
-use crate::channel::{Channel, Expiry, Mailbox, Skips};
-use crate::channel_config::ChannelConfig;
+use crate::channel::{Channel, Dynamic, Expiry, Ledger, Mailbox, Skips};
+use crate::channel_config::ChannelMode;
+use crate::config::Config;
 use crate::handshake::Attempt;
 use crate::limits::Limits;
 use crate::pool::Pool;
@@ -19,6 +20,10 @@ pub(crate) struct Memory {
     /// What channels know of messages with a deadline, sent and received; those that never had one have none.
     pub(crate) expiries: Slab<Expiry>,
     pub(crate) skips: Slab<Skips>,
+    /// What dynamic channels have beside that.
+    pub(crate) dynamics: Slab<Dynamic>,
+    /// What sessions that may have dynamic channels keep about them.
+    pub(crate) ledgers: Slab<Ledger>,
     /// What sessions hold while they begin.
     pub(crate) attempts: Slab<Attempt>,
     /// Why sessions that are closing or closed end: room for each, so that no text is ever lost for want of memory.
@@ -29,18 +34,27 @@ pub(crate) struct Memory {
 const READY: u32 = 256;
 
 impl Memory {
-    /// Memory for `limits.sessions` sessions with the channels `agreed` each beside the control channel.
-    pub(crate) fn new(limits: &Limits, agreed: &[ChannelConfig], open_limit: u32) -> Self {
+    /// Memory for `limits.sessions` sessions with the channels that `config` and `limits` allow each, beside the control channel.
+    pub(crate) fn new(limits: &Limits, config: &Config, open_limit: u32) -> Self {
         // A new session is made before the closed one goes whose slot it takes.
         let sessions = limits.sessions.saturating_add(1);
-        let channels = u32::try_from(agreed.len() + 1).unwrap_or(u32::MAX);
-        let alone = agreed.iter().filter(|channel| channel.mode.stands_alone()).count() as u32;
+        let records = |of_each: u32| sessions.saturating_mul(of_each);
+        let agreed = config.channels.len() as u32 + 1;
+        let agreed_alone = config.channels.iter().filter(|channel| channel.mode.stands_alone()).count() as u32;
+        let accepted_of = |modes: &[ChannelMode]| -> u32 {
+            modes.iter().map(|mode| u32::from(config.channel_limits.of(*mode))).sum()
+        };
+        let opened = limits.opened_channels;
+        let dynamic = opened + accepted_of(&ChannelMode::ALL);
+        let dynamic_alone = opened + accepted_of(&[ChannelMode::Unreliable, ChannelMode::LatestValue]);
         Self {
             pool: Pool::new(limits.pool_blocks, limits.block_size as usize, open_limit),
-            channels: Slab::new(sessions.saturating_mul(channels)),
-            mailboxes: Slab::new(sessions.saturating_mul(alone)),
-            expiries: Slab::new(sessions.saturating_mul(channels - 1)),
-            skips: Slab::new(sessions.saturating_mul((channels - 1).saturating_sub(alone))),
+            channels: Slab::new(records(agreed + dynamic)),
+            mailboxes: Slab::new(records(agreed_alone + dynamic_alone)),
+            dynamics: Slab::new(records(dynamic)),
+            ledgers: Slab::new(if dynamic == 0 { 0 } else { sessions }),
+            expiries: Slab::new(records(agreed - 1 + dynamic)),
+            skips: Slab::new(records(agreed - 1 - agreed_alone + dynamic)),
             attempts: Slab::with_ready(sessions, READY),
             reasons: Slab::with_ready(sessions, READY),
         }
@@ -48,12 +62,14 @@ impl Memory {
 
     /// Feeds what belongs to nobody; the rest is fed by who holds it.
     pub(crate) fn digest_into(&self, hash: &mut StateHash) {
-        let Self { pool, channels, mailboxes, expiries, skips, attempts, reasons } = self;
+        let Self { pool, channels, mailboxes, expiries, skips, dynamics, ledgers, attempts, reasons } = self;
         pool.digest_into(hash);
         hash.u64(u64::from(channels.vacant()));
         hash.u64(u64::from(mailboxes.vacant()));
         hash.u64(u64::from(expiries.vacant()));
         hash.u64(u64::from(skips.vacant()));
+        hash.u64(u64::from(dynamics.vacant()));
+        hash.u64(u64::from(ledgers.vacant()));
         hash.u64(u64::from(attempts.vacant()));
         hash.u64(u64::from(reasons.vacant()));
     }

@@ -145,6 +145,10 @@ impl CloseCode {
     pub const EXPIRED: Self = Self(0x13);
     /// A newer session of the same peer took the place of this one.
     pub const SUPERSEDED: Self = Self(0x14);
+    /// More dynamic channels were opened than were allowed.
+    pub const CHANNEL_LIMIT: Self = Self(0x15);
+    /// A channel's end does not agree with what was sent on it, or said of it before.
+    pub const FINAL_SIZE: Self = Self(0x16);
 }
 
 /// Who ended a session.
@@ -276,6 +280,8 @@ error! {
         Capabilities => "capabilities are bits 0 to 61",
         /// More than 15 channels, one twice, an id outside 16–255, a priority above 7, a weight of 0, or receipts on a mode without offsets.
         Channels => "an endpoint has up to 15 different channels with ids from 16 to 255, priorities to 7 and weights from 1",
+        /// More than 1024 dynamic channels, both sides' together.
+        DynamicChannels => "a session has up to 1024 dynamic channels, those of the peer included",
         /// The application protocol is longer than 64 bytes.
         Application => "the application protocol is longer than 64 bytes",
         /// A pre-shared key's name is empty, longer than 16 bytes, or stands twice.
@@ -326,6 +332,38 @@ error! {
 }
 
 error! {
+    /// Why no channel was opened.
+    OpenChannelError {
+        /// The peer takes no more of this mode now: [`Event::ChannelsAvailable`](crate::Event::ChannelsAvailable) tells when to try again.
+        Limit => "the peer takes no more channels of this mode now",
+        /// [`Limits::opened_channels`](crate::Limits::opened_channels) is 0: this side opens none.
+        NoneAllowed => "this side opens no channels",
+        /// As many as [`Limits::opened_channels`](crate::Limits::opened_channels) are open: the same event tells when to try again.
+        Full => "as many channels are open as this side may open",
+        /// The session is not Established yet, or not any more.
+        NotEstablished => "the session is not established",
+        /// A priority above 7, a weight of 0, or receipts on a mode without offsets.
+        Options => "priorities are 0 to 7, weights from 1, and receipts for reliable modes",
+    }
+}
+
+error! {
+    /// Why a channel was not brought to an end.
+    EndChannelError {
+        /// There is no such channel, or not any more.
+        UnknownChannel => "no such channel",
+        /// The channel was agreed beforehand: it lasts as long as the session.
+        Agreed => "the channel was agreed beforehand and lasts as long as the session",
+        /// A streamed message is open on it: end it first, or reset the channel.
+        Streaming => "the channel is in the middle of a streamed message",
+        /// That direction has been brought to an end already.
+        Ended => "that direction of the channel has ended already",
+        /// The session is closing or closed.
+        Closed => "the session is closed",
+    }
+}
+
+error! {
     /// Why nothing was sent.
     SendError {
         /// No credit, or no memory, or no place for one more deadline, now: [`Event::Writable`](crate::Event::Writable) tells when to try again.
@@ -334,8 +372,12 @@ error! {
         TooLarge => "the message is larger than the channel takes whole",
         /// The session is closing or closed.
         Closed => "the session is closed",
-        /// The channel is not configured.
+        /// The channel is not configured, or was dynamic and is gone.
         UnknownChannel => "no such channel",
+        /// This side has finished or reset the channel.
+        Finished => "nothing more is sent on the channel",
+        /// The peer reads the channel no more ([`Event::ChannelStopped`](crate::Event::ChannelStopped)).
+        Stopped => "the peer reads the channel no more",
         /// A streamed message is open on the channel; or none is, for `write` and `finish`.
         Streaming => "the channel is in the middle of a streamed message, or was expected to be",
         /// The channel's mode takes whole messages only: `send`.
@@ -348,8 +390,14 @@ error! {
     RecvError {
         /// The session is closed and all it delivered has been read.
         Closed => "the session is closed",
-        /// The channel is not configured.
+        /// The channel is not configured, or was dynamic and is gone.
         UnknownChannel => "no such channel",
+        /// The peer has finished the channel, and everything was read.
+        Finished => "the peer has finished the channel and all it sent was read",
+        /// The peer gave up what it sent on the channel ([`Event::ChannelReset`](crate::Event::ChannelReset)).
+        Reset => "the peer has reset the channel",
+        /// This side has stopped the channel.
+        Stopped => "this side reads the channel no more",
         /// The message is longer than the buffer; it is kept.
         TooSmall => "the message is longer than the buffer",
         /// The channel's mode gives whole messages only: `recv`.

@@ -20,6 +20,16 @@ impl Default for SlabKey {
 impl SlabKey {
     /// Names no record of any slab.
     pub(crate) const NOWHERE: Self = Self(NONE);
+
+    /// As a number, to be kept where a key does not fit.
+    pub(crate) const fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The key of that number.
+    pub(crate) const fn of_number(number: u32) -> Self {
+        Self(number)
+    }
 }
 
 enum Place<T> {

@@ -255,6 +255,13 @@ impl State {
             }
             // Told only where they are asked for, which nobody does here: handles are found by look-ups.
             Event::Added(_) | Event::StateChanged(_) | Event::Removed(_) => {}
+            // Only where there may be dynamic channels, which a builder does not allow.
+            Event::ChannelOpened(..)
+            | Event::ChannelFinished(..)
+            | Event::ChannelReset(..)
+            | Event::ChannelStopped(..)
+            | Event::ChannelClosed(..)
+            | Event::ChannelsAvailable(_) => {}
             _ => debug_assert!(false, "an event nobody knows: {event:?}"),
         }
     }

@@ -5,7 +5,7 @@ use session_tokio::{CloseCode, CloseReason, CloseSpace, ClosedBy};
 use super::Exit;
 
 /// The protocol's close codes (protocol §12) with their names there, and how a run ends whose session ended with one.
-pub const CLOSE_CODES: [(CloseCode, &str, Exit); 21] = [
+pub const CLOSE_CODES: [(CloseCode, &str, Exit); 23] = [
     (CloseCode::NO_ERROR, "NoError", Exit::PeerClosed),
     (CloseCode::INTERNAL, "Internal", Exit::PeerClosed),
     (CloseCode::PROTOCOL, "Protocol", Exit::Protocol),
@@ -27,6 +27,8 @@ pub const CLOSE_CODES: [(CloseCode, &str, Exit); 21] = [
     (CloseCode::NO_ANSWER, "NoAnswer", Exit::NoAnswer),
     (CloseCode::EXPIRED, "Expired", Exit::PeerClosed),
     (CloseCode::SUPERSEDED, "Superseded", Exit::PeerClosed),
+    (CloseCode::CHANNEL_LIMIT, "ChannelLimit", Exit::Protocol),
+    (CloseCode::FINAL_SIZE, "FinalSize", Exit::Protocol),
 ];
 
 impl Exit {

@@ -242,6 +242,23 @@ impl Assembler {
         (self.message_end, self.complete, self.complete_block) = Default::default();
     }
 
+    /// Nothing is of interest any more: frees every block, and every position below `end` counts as received and read.
+    pub(crate) fn abandon(&mut self, pool: &mut Pool, reservation: &mut Reservation, end: u64) {
+        self.release(pool, reservation);
+        self.highest = self.highest.max(end);
+        (self.read, self.contiguous) = (self.highest, self.highest);
+        self.between_messages = true;
+    }
+
+    /// Whether the highest position received, if any, is the terminator of a message.
+    pub(crate) fn ends_with_a_message(&self, pool: &Pool) -> bool {
+        let Some(tail) = self.tail else { return self.between_messages };
+        let per_block = per_block(pool);
+        let last = self.highest.saturating_sub(1);
+        block_map::index(pool, tail) == last / per_block
+            && block_map::get(block_map::view(pool, tail).maps[END], (last % per_block) as usize)
+    }
+
     /// Feeds the state and the blocks held; hints are no state.
     pub(crate) fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
         let Self {

@@ -6,6 +6,8 @@
 
 pub(crate) mod assembler;
 pub(crate) mod block_map;
+pub(crate) mod direction;
+pub(crate) mod dynamic;
 pub(crate) mod expiry;
 pub(crate) mod mailbox;
 pub(crate) mod outbox;
@@ -13,6 +15,8 @@ pub(crate) mod outbox;
 pub use assembler::Chunk;
 pub(crate) use assembler::{Assembler, InsertError, Skips};
 pub(crate) use block_map::positions_per_block;
+pub(crate) use direction::{Directions, ReceiveState, ReceivingTrigger, SendState, SendingTrigger};
+pub(crate) use dynamic::{Dynamic, Ledger, Signal, SignalFate};
 pub(crate) use expiry::Expiry;
 pub(crate) use mailbox::{Mailbox, MessagePart, Posted};
 pub(crate) use outbox::{Outbox, OutboxError};
@@ -146,9 +150,10 @@ impl Channel {
         if self.mode != ChannelMode::LatestValue {
             return self.outbox.send(pool, message, block_budget);
         }
+        let is_first = self.outbox.write_offset() == 0;
         let end = self.outbox.replace(pool, message, block_budget)?;
         self.message_start = end.saturating_sub(message.len() as u64).saturating_sub(1);
-        self.message_number = self.message_number.saturating_add(1);
+        self.message_number = self.message_number.saturating_add(u64::from(!is_first));
         Ok(end)
     }
 
@@ -167,8 +172,40 @@ impl Channel {
             if fragment.begin {
                 self.message_start = fragment.offset;
             }
-            self.message_number = self.message_number.saturating_add(u64::from(fragment.end));
+            if fragment.end {
+                self.message_start = fragment.offset.saturating_add(fragment.positions());
+                self.message_number = self.message_number.saturating_add(1);
+            }
         }
+    }
+
+    /// CHANNEL_END may leave: everything was sent once; where messages stand alone, none is on its way any more, so that it overtakes none.
+    pub(crate) fn is_ready_to_end(&self) -> bool {
+        if self.mode.stands_alone() {
+            self.outbox.is_all_acked()
+        } else {
+            self.outbox.highest_sent() == self.outbox.write_offset()
+        }
+    }
+
+    /// Where what is sent ends, given that nothing more is: an offset, or the number after that of the last message.
+    pub(crate) fn end_of_sending(&self) -> u64 {
+        match self.mode {
+            ChannelMode::ReliableOrdered | ChannelMode::ReliableUnordered => self.outbox.write_offset(),
+            ChannelMode::Unreliable => {
+                let begun = self.outbox.highest_sent() > self.message_start;
+                self.message_number.saturating_add(u64::from(begun))
+            }
+            ChannelMode::LatestValue if self.outbox.write_offset() == 0 => 0,
+            ChannelMode::LatestValue => self.message_number.saturating_add(1),
+        }
+    }
+
+    /// Nothing more is sent, not even what was lost.
+    pub(crate) fn reset_sending(&mut self, pool: &mut Pool) {
+        self.ended_at = [self.acked_to().into(), self.sent_to().into()];
+        self.outbox.cut(pool);
+        self.blocked = false;
     }
 
     /// A packet with a part of it was lost. Returns whether that loses a message for good.

@@ -352,6 +352,15 @@ impl Outbox {
         (self.pending, self.given_up) = (0, 0);
     }
 
+    /// Frees every block. What has never been sent is as if never written, and nothing else is sent again.
+    pub(crate) fn cut(&mut self, pool: &mut Pool) {
+        let sent = self.highest_sent;
+        self.release(pool);
+        (self.write, self.acked_to, self.highest_sent) = (sent, sent, sent);
+        self.streaming = false;
+        self.between_messages = true;
+    }
+
     /// Feeds the state and the blocks held; hints are no state.
     pub(crate) fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
         let Self {

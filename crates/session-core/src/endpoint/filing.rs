@@ -120,7 +120,7 @@ impl<P: Provider> Endpoint<P> {
 
     pub(super) fn take_event(&mut self, slot: u32) -> Option<Event> {
         let core = self.slots.at_mut(slot)?;
-        let event = core.take_event(&self.shared.memory);
+        let event = core.take_event(&mut self.shared.memory, &self.settings);
         if !core.has_events() {
             self.slots.unlink(Queue::Events, slot);
         }

@@ -5,11 +5,13 @@ use core::time::Duration;
 use super::Endpoint;
 use crate::action::Link;
 use crate::channel::Chunk;
+use crate::channel_config::{ChannelMode, ChannelOptions};
 use crate::crypto::{Provider, PublicKey, RustCrypto};
 use crate::ids::{ChannelId, MessageId, PeerId, Role, SessionId, Uid};
 use crate::memory::Memory;
 use crate::reason::{
-    AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, Discards, ExtendError, RecvError, SendError,
+    AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, Discards, EndChannelError, ExtendError,
+    OpenChannelError, RecvError, SendError,
 };
 use crate::send_options::SendOptions;
 use crate::session::{ChannelStats, CloseReport, Expiry, Heard, SessionCore, State, Stats};
@@ -153,6 +155,53 @@ impl<'a, P: Provider> SessionMut<'a, P> {
             .unwrap_or(Err(RecvError::Closed))
     }
 
+    /// Opens a dynamic channel, if the peer takes another of this mode. Both ends may send on it; what the peer opens is told by
+    /// [`Event::ChannelOpened`](crate::Event::ChannelOpened). The peer hears of the channel by the first that is sent on it, or of its end.
+    ///
+    /// Each end brings its own direction to an end, by [`finish_channel`](Self::finish_channel) or [`reset_channel`](Self::reset_channel), and may
+    /// refuse the other by [`stop_channel`](Self::stop_channel); when both have ended the channel is gone.
+    ///
+    /// # Errors
+    /// [`OpenChannelError`]; after `Limit` and `Full`, [`Event::ChannelsAvailable`](crate::Event::ChannelsAvailable) tells when to try again.
+    pub fn open_channel(&mut self, mode: ChannelMode, options: ChannelOptions) -> Result<ChannelId, OpenChannelError> {
+        self.endpoint
+            .command(self.id.slot, |core, context| core.open_channel(context, mode, options))
+            .unwrap_or(Err(OpenChannelError::NotEstablished))
+    }
+
+    /// Sends nothing more on a dynamic channel. All that was sent still arrives, and then the peer's application is told
+    /// ([`Event::ChannelFinished`](crate::Event::ChannelFinished)). Reading goes on.
+    ///
+    /// # Errors
+    /// [`EndChannelError`]; nothing has changed then.
+    pub fn finish_channel(&mut self, channel: ChannelId) -> Result<(), EndChannelError> {
+        self.endpoint
+            .command(self.id.slot, |core, context| core.finish_channel(context, channel))
+            .unwrap_or(Err(EndChannelError::Closed))
+    }
+
+    /// Gives up what was sent on a dynamic channel and has not arrived. The peer drops what its application has not read, and tells it `code`
+    /// ([`Event::ChannelReset`](crate::Event::ChannelReset)). Reading goes on.
+    ///
+    /// # Errors
+    /// [`EndChannelError`]; nothing has changed then.
+    pub fn reset_channel(&mut self, code: u64, channel: ChannelId) -> Result<(), EndChannelError> {
+        self.endpoint
+            .command(self.id.slot, |core, context| core.reset_channel(context, code, channel))
+            .unwrap_or(Err(EndChannelError::Closed))
+    }
+
+    /// Reads nothing more from a dynamic channel. What has not been read is dropped, and the peer gives up sending; its application is told `code`
+    /// ([`Event::ChannelStopped`](crate::Event::ChannelStopped)). Sending goes on.
+    ///
+    /// # Errors
+    /// [`EndChannelError`]; nothing has changed then.
+    pub fn stop_channel(&mut self, code: u64, channel: ChannelId) -> Result<(), EndChannelError> {
+        self.endpoint
+            .command(self.id.slot, |core, context| core.stop_channel(context, code, channel))
+            .unwrap_or(Err(EndChannelError::Closed))
+    }
+
     /// Gives the session its lifetimes anew: idle, sliding and absolute. The peer has lifetimes of its own.
     ///
     /// # Errors
@@ -266,9 +315,15 @@ impl<'a> SessionRef<'a> {
         self.core.stats()
     }
 
-    /// Its channels, the control channel not among them.
+    /// Its channels, the control channel not among them: those agreed beforehand, then the dynamic ones as they were opened.
     pub fn channels(&self) -> impl Iterator<Item = ChannelId> + use<'a> {
         self.core.application_channels(self.memory)
+    }
+
+    /// How many channels of `mode` [`open_channel`](crate::SessionMut::open_channel) would open now.
+    #[must_use]
+    pub fn channels_available(&self, mode: ChannelMode) -> u64 {
+        self.core.channels_available(self.memory, self.settings, mode)
     }
 
     /// How far a channel has come, and what it lost; `None` if there is none of that id.

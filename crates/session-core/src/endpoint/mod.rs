@@ -20,13 +20,12 @@ pub use lend::{SessionMut, SessionRef};
 pub use single::Session;
 
 use crate::action::{Action, Arrival, Deadline, Ecn, Link, Received, Transmit};
-use crate::channel_config::ChannelConfig;
 use crate::config::{Config, ConnectOptions, Peer};
 use crate::crypto::hkdf::hmac;
 use crate::crypto::{Generator, KeyCache, Provider, PublicKey, RustCrypto, Secret};
 use crate::handshake::write_hello;
 use crate::ids::SessionId;
-use crate::limits::{Limits, TIMEOUTS_PER_CALL};
+use crate::limits::{Limits, MAX_DYNAMIC_CHANNELS, TIMEOUTS_PER_CALL};
 use crate::memory::Memory;
 use crate::reason::{ConfigError, ConnectError, DiscardReason, Discards};
 use crate::seed::Seed;
@@ -75,17 +74,17 @@ impl<P: Provider> Endpoint<P> {
     /// [`ConfigError`] names the part of `config` or `limits` that cannot work.
     pub fn new(config: Config, limits: Limits, provider: P, seed: Seed) -> Result<Self, ConfigError> {
         config.check()?;
-        check_limits(&limits, &config.channels)?;
+        check_limits(&limits, &config)?;
         let mut generator = Generator::new(seed);
         let [routes_key, hellos_key, peers_key] = core::array::from_fn(|_| generator.draw_secret());
         let directory_key = Secret::new(hmac(peers_key.expose(), &[b"directory"]));
         let directory = Directory::new(limits.sessions, config.directory_events, directory_key);
         let pending = limits.pending.min(limits.sessions);
-        let window = data_blocks(&limits, &config.channels);
+        let window = data_blocks(&limits, &config);
         let open = limits.pool_blocks - window;
         // A channel that may hold more than senders may hold together could wait for ever.
         let limits = Limits { send_blocks: limits.send_blocks.min(open), ..limits };
-        let memory = Memory::new(&limits, &config.channels, open);
+        let memory = Memory::new(&limits, &config, open);
         Ok(Self {
             shared: Shared { provider, memory, keys: KeyCache::new(limits.hot_keys), key_owners: 0, generator },
             slots: Slots::new(limits.sessions),
@@ -395,11 +394,15 @@ impl<P: Provider> Endpoint<P> {
     }
 }
 
-fn check_limits(limits: &Limits, channels: &[ChannelConfig]) -> Result<(), ConfigError> {
+fn check_limits(limits: &Limits, config: &Config) -> Result<(), ConfigError> {
     if !matches!(limits.block_size, 256 | 1024) {
         return Err(ConfigError::BlockSize);
     }
-    let windows = u64::from(data_blocks(limits, channels)) * 2;
+    let accepted: u64 = config.channel_limits.counts().iter().sum();
+    if accepted.saturating_add(u64::from(limits.opened_channels)) > u64::from(MAX_DYNAMIC_CHANNELS) {
+        return Err(ConfigError::DynamicChannels);
+    }
+    let windows = u64::from(data_blocks(limits, config)) * 2;
     let zero = [
         limits.sessions,
         limits.pending,

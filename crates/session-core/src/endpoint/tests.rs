@@ -6,12 +6,14 @@ use std::vec::Vec;
 
 use super::*;
 use crate::action::{Address, Carrier, Event};
+use crate::channel_config::ChannelConfig;
 use crate::crypto::{Secret, StaticKey};
 use crate::ids::ChannelId;
 use crate::reason::CloseCode;
 
 mod any_order;
 mod attack;
+mod channels;
 mod close;
 mod contradictions;
 mod control;
@@ -51,6 +53,7 @@ fn small_limits() -> Limits {
         send_blocks: 16,
         mailbox_blocks: 16,
         record_blocks: 8,
+        opened_channels: 0,
     }
 }
 

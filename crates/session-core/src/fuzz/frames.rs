@@ -6,6 +6,7 @@ use super::hello::{NOW, begin, exhaust, peer};
 use super::null::{Null, TAG};
 use super::{ALICE, BOB, CHANNEL, Report, drain, endpoint, feed, limits, link};
 use crate::action::{Arrival, Link, Received};
+use crate::channel_config::{ChannelMode, ChannelOptions};
 use crate::endpoint::Endpoint;
 use crate::ids::{Role, SessionId};
 use crate::session::Phase;
@@ -225,6 +226,14 @@ impl Target {
         let mut bytes = [0; 128];
         while let Ok(Some(_)) = session.read(&mut bytes, CHANNEL) {}
         let _ = session.send(&bytes, CHANNEL);
+        let open: Vec<_> = session.as_ref().map(|session| session.channels().collect()).unwrap_or_default();
+        for (turn, channel) in open.into_iter().filter(|id| id.is_dynamic()).enumerate() {
+            while let Ok(Some(_)) = session.recv(&mut bytes, channel) {}
+            let _ = session.send(&bytes, channel);
+            // What was sent before is ended, so that channels come and go.
+            let _ = if turn % 2 == 0 { session.finish_channel(channel) } else { session.reset_channel(1, channel) };
+        }
+        let _ = session.open_channel(ChannelMode::ReliableOrdered, ChannelOptions::default());
         self.endpoint.assert_invariants();
     }
 }

@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 use core::net::{Ipv4Addr, SocketAddr};
 
 use crate::action::{Action, Arrival, Carrier, Event, Link, Received};
-use crate::channel_config::{ChannelConfig, ChannelMode};
+use crate::channel_config::{ChannelConfig, ChannelLimits, ChannelMode};
 use crate::config::Config;
 use crate::crypto::{Provider, Secret, StaticKey};
 use crate::endpoint::Endpoint;
@@ -55,7 +55,7 @@ fn limits() -> Limits {
     Limits {
         sessions: 4,
         pending: 2,
-        pool_blocks: 42,
+        pool_blocks: 46,
         block_size: 256,
         hot_keys: 2,
         session_window: 2048,
@@ -63,6 +63,7 @@ fn limits() -> Limits {
         send_blocks: 8,
         mailbox_blocks: 16,
         record_blocks: 8,
+        opened_channels: 1,
     }
 }
 
@@ -70,6 +71,8 @@ fn limits() -> Limits {
 fn endpoint<P: Provider>(number: u8, provider: P, limits: Limits) -> Endpoint<P> {
     let key = StaticKey::new(&provider, Secret::new([number; 32]));
     let mut config = Config::new(key, "fuzz");
+    config.channel_limits =
+        ChannelLimits { reliable_ordered: 1, unreliable: 1, latest_value: 1, ..ChannelLimits::NONE };
     config.channels.extend([
         ChannelConfig::new(ChannelId(20), ChannelMode::ReliableUnordered),
         ChannelConfig::new(ChannelId(21), ChannelMode::Unreliable),

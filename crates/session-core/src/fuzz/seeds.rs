@@ -73,6 +73,41 @@ const FAULTS: &[(&str, &[u8])] = &[
     ("control-type", &[0x0B, 0, 8, 1, 0x20]),
 ];
 
+/// The second byte of the id of the first channel of `mode` that the peer of `role` opens; the first is 0x41.
+fn of_peer(role: Role, mode: u8) -> u8 {
+    mode << 1 | role.other().bit()
+}
+
+/// The life of dynamic channels of the peer of `role`.
+fn dynamic_channels(role: Role) -> Vec<(&'static str, Vec<u8>)> {
+    let [ordered, unreliable, latest] = [0, 2, 3].map(|mode| of_peer(role, mode));
+    vec![
+        ("open", vec![0x09, 0x41, ordered, 0, 1, b'x']),
+        ("open-and-end", [[0x0A, 0x41, ordered, 1, 1, b'y'], [0x0C, 0x41, ordered, 3, 0, 0]].concat()),
+        ("open-unreliable", vec![0x13, 0x41, unreliable, 0, 0, 1, 1, b'm']),
+        ("reset", vec![0x15, 0x41, unreliable, 7, 1]),
+        ("stop", vec![0x16, 0x41, latest, 9]),
+        ("limit", vec![0x14, role.bit(), 3]),
+        ("ended-again", vec![0x0C, 0x41, ordered, 3]),
+    ]
+}
+
+/// Ways to break the rules of dynamic channels, a few packets each.
+fn faults_of_dynamic_channels(role: Role) -> Vec<(&'static str, Vec<Vec<u8>>)> {
+    let ordered = of_peer(role, 0);
+    vec![
+        ("channel-limit", vec![vec![0x0B, 0x41, ordered | 8, 0, 1, b'x']]),
+        ("channel-not-opened", vec![vec![0x0B, 0x41, role.bit(), 0, 1, b'x']]),
+        ("end-of-agreed", vec![vec![0x0C, 16, 0]]),
+        ("limit-of-own", vec![vec![0x14, role.other().bit(), 9]]),
+        ("end-below", vec![vec![0x0B, 0x41, ordered, 0, 1, b'x'], vec![0x0C, 0x41, ordered, 1]]),
+        ("ends-differ", vec![vec![0x0C, 0x41, ordered, 5], vec![0x15, 0x41, ordered, 0, 6]]),
+        ("beyond-end", vec![vec![0x0C, 0x41, ordered, 1], vec![0x0B, 0x41, ordered, 0, 1, b'x']]),
+        ("end-in-message", vec![vec![0x0C, 0x41, ordered, 1], vec![0x09, 0x41, ordered, 0, 1, b'x']]),
+        ("end-beyond-credit", vec![vec![0x15, 0x41, ordered, 0, 0x80, 0, 0xFF, 0xFF]]),
+    ]
+}
+
 pub(super) fn header() -> Vec<Seed> {
     let alice = &mut endpoint(ALICE, Null, limits());
     let hello = begin(alice, &peer(&Null, BOB));
@@ -179,6 +214,8 @@ pub(super) fn frames_after_open() -> Vec<Seed> {
             seeds.push((format!("{side}-{name}"), input(role, stage, records)))
         };
         let valid: Vec<Record<'_>> = VALID.iter().map(|(_, frame)| (USE, *frame)).collect();
+        let dynamic = dynamic_channels(role);
+        let valid: Vec<Record<'_>> = dynamic.iter().map(|(_, frame)| (USE, &frame[..])).chain(valid).collect();
         for stage in Stage::ALL {
             push(&format!("all-{stage:?}").to_lowercase(), stage, &valid);
         }
@@ -191,6 +228,10 @@ pub(super) fn frames_after_open() -> Vec<Seed> {
             Stage::Established,
             &[(0, &[0x13, 21, 0, 8, 1, 1, 1]), (0, &[0x13, 21, 0, 4, 1, 1, 1])],
         );
+        for (name, packets) in faults_of_dynamic_channels(role) {
+            let records: Vec<Record<'_>> = packets.iter().map(|packet| (0, &packet[..])).collect();
+            push(name, Stage::Established, &records);
+        }
         push("wrong-tag", Stage::Established, &[(WRONG_TAG, &[0x01]), (0, &[0x01])]);
         push("wrong-id", Stage::Established, &[(WRONG_ID, &[0x01])]);
         push("key-phase", Stage::Established, &[(KEY_PHASE, &[0x01])]);

@@ -89,7 +89,7 @@ fn corpora_reach_every_frame_control_message_discard_and_close() {
     for control in [0x3D, 0x3E, 0x3F, 0x40] {
         assert!(total.control_types.contains(&control), "no input holds control message {control:x}");
     }
-    for code in (0..=0x14).map(CloseCode) {
+    for code in (0..=0x16).map(CloseCode) {
         let expected = !NOT_BY_RECEIVING.iter().any(|(other, _)| *other == code);
         let seen = total.closes.contains(&code);
         assert!(seen || !expected, "no input closes with {code:?}");
@@ -98,6 +98,10 @@ fn corpora_reach_every_frame_control_message_discard_and_close() {
     assert!(has(|event| matches!(event, Event::Incoming(_))));
     assert!(has(|event| matches!(event, Event::Established(_))));
     assert!(has(|event| matches!(event, Event::Readable(..))));
+    assert!(has(|event| matches!(event, Event::ChannelOpened(..))));
+    assert!(has(|event| matches!(event, Event::ChannelFinished(..))));
+    assert!(has(|event| matches!(event, Event::ChannelReset(..))));
+    assert!(has(|event| matches!(event, Event::ChannelStopped(..))));
     assert!(has(|event| matches!(event, Event::Acknowledged(..))));
 }
 
@@ -129,6 +133,15 @@ fn each_fault_closes_either_side_with_its_code() {
         ("skip-unknown-channel", CloseCode::CHANNEL_UNKNOWN),
         ("skip-mode", CloseCode::PROTOCOL),
         ("skip-over-credit", CloseCode::FLOW_CONTROL),
+        ("channel-limit", CloseCode::CHANNEL_LIMIT),
+        ("channel-not-opened", CloseCode::CHANNEL_UNKNOWN),
+        ("end-of-agreed", CloseCode::PROTOCOL),
+        ("limit-of-own", CloseCode::FRAME_ENCODING),
+        ("end-below", CloseCode::FINAL_SIZE),
+        ("ends-differ", CloseCode::FINAL_SIZE),
+        ("beyond-end", CloseCode::FINAL_SIZE),
+        ("end-in-message", CloseCode::FINAL_SIZE),
+        ("end-beyond-credit", CloseCode::FLOW_CONTROL),
     ] {
         for side in ["i", "r"] {
             let report = reached(2, &format!("{side}-{name}"));

@@ -26,6 +26,7 @@ const LONGEST_PAYLOAD: usize = payload::MAX_LENGTH + payload::LENGTH_FIELD;
 const LONGEST_XX_REPLY: usize = 15 + XX_MESSAGE_2_OVERHEAD + LONGEST_PAYLOAD + 32;
 
 /// A Hello that may be answered: genuine and acceptable, or of first contact, where nothing can be said of it.
+#[expect(clippy::large_enum_variant, reason = "it lives for one call, and there is no allocator to box it")]
 pub(crate) enum VerifiedHello {
     Known { noise: Responder, parameters: TransportParameters },
     Unknown { noise: XxResponder },

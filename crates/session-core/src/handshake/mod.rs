@@ -41,6 +41,7 @@ fn parameters(settings: &Settings, receiver_id: Option<ReceiverId>, largest_data
         control_credit: crate::limits::CONTROL_WINDOW,
         keepalive: config.timeouts.keepalive,
         largest_datagram: u64::from(largest_datagram),
+        channel_limits: config.channel_limits.counts(),
         ..TransportParameters::default()
     }
 }

@@ -1,17 +1,22 @@
 //! A session's channels, the credit given and received on them, and the memory that backs the credit.
 
+pub(crate) mod dynamic;
 pub(super) mod schedule;
 
 use crate::channel::{
-    Channel, Chunk, Expiry, Fragment, InsertError, Mailbox, MessagePart, Posted, Skips, positions_per_block,
+    Channel, Chunk, Dynamic, Expiry, Fragment, InsertError, Ledger, Mailbox, MessagePart, Posted, Skips,
+    positions_per_block,
 };
 use crate::channel_config::{ChannelConfig, ChannelMode};
+use crate::config::Config;
 use crate::ids::ChannelId;
 use crate::limits::{CHANNELS, CONTROL_WINDOW, Limits};
 use crate::memory::Memory;
 use crate::pool::{Pool, Reservation};
 use crate::slab::{Slab, SlabKey};
 use crate::state_hash::StateHash;
+use crate::wire::TransportParameters;
+use dynamic::{key_at, place_of};
 
 /// Position of the control channel.
 pub(crate) const CONTROL: usize = 0;
@@ -22,11 +27,13 @@ const URGENT_CREDIT: u64 = 4096;
 
 /// The channels of one session. The first is the control channel, which has credit of its own.
 pub(crate) struct Channels {
-    /// Where they are kept; only the first `count` are open.
+    /// Where those are kept that are always there; only the first `count` are open.
     keys: [SlabKey; CHANNELS],
     count: u8,
     /// A message was sent with a deadline.
     pub(crate) expiring: bool,
+    /// Where it is kept what dynamic channels there are; nowhere if there can be none.
+    ledger: SlabKey,
     /// Backs the whole session credit while any application channel holds a block.
     data: Backing,
     /// The same for the control channel.
@@ -68,13 +75,16 @@ pub(crate) enum StoreError {
     Mode,
     FlowControl,
     Contradiction,
+    /// It does not agree with where the channel ends.
+    FinalSize,
     OffsetOverflow,
     NoMemory,
 }
 
 impl Channels {
-    /// Opens the control channel and those of `agreed`. Must be released.
-    pub(crate) fn open(memory: &mut Memory, agreed: &[ChannelConfig], limits: &Limits) -> Self {
+    /// Opens the control channel and those agreed beforehand. Must be released.
+    pub(crate) fn open(memory: &mut Memory, config: &Config, limits: &Limits) -> Self {
+        let agreed = &config.channels;
         let per_block = positions_per_block(limits.block_size as usize);
         let application = agreed.len().min(CHANNELS - 1);
         let mut keys = [SlabKey::NOWHERE; CHANNELS];
@@ -92,11 +102,14 @@ impl Channels {
             debug_assert!(opened.is_ok(), "there is room for the channels of every session");
             *key = opened.unwrap_or(SlabKey::NOWHERE);
         }
+        // There is room for one of each session, or for none at all.
+        let ledger = memory.ledgers.insert(Ledger::new(config.channel_limits.counts()));
         Self {
             keys,
             count: (application + 1) as u8,
+            ledger: ledger.unwrap_or(SlabKey::NOWHERE),
             expiring: false,
-            data: Backing { blocks: data_blocks(limits, agreed), ..Backing::default() },
+            data: Backing { blocks: data_blocks(limits, config), ..Backing::default() },
             control: Backing { blocks: CONTROL_WINDOW.div_ceil(per_block) as u32 + 1, ..Backing::default() },
             send_maximum: 0,
             peer_window: 0,
@@ -107,128 +120,220 @@ impl Channels {
     }
 
     /// Takes the peer's initial credit out of its transport parameters.
-    pub(crate) fn set_initial_credit(&mut self, memory: &mut Memory, session: u64, channel: u64, control: u64) {
-        self.send_maximum = session;
+    pub(crate) fn set_initial_credit(
+        &mut self,
+        memory: &mut Memory,
+        config: &Config,
+        limits: &Limits,
+        parameters: &TransportParameters,
+    ) {
+        let TransportParameters { session_credit, channel_credit, control_credit, channel_limits, .. } = *parameters;
+        self.send_maximum = session_credit;
+        if let Some(ledger) = self.ledger_mut(memory) {
+            ledger.first_credit = channel_credit;
+            ledger.may_open = channel_limits;
+        }
+        let [ordered, unordered, ..] = channel_limits;
+        let ours = u64::from(limits.opened_channels).min(ordered.saturating_add(unordered));
+        let most =
+            (self.credited(memory).count() as u64).saturating_add(ours).saturating_add(accepted_reliable(config));
         // Messages of that size on all channels at once fit the session's credit: none waits for another's rest.
-        let share = session / (self.credited(memory).count() as u64).max(1);
-        self.peer_window = channel.min(share);
+        let share = session_credit / most.max(1);
+        self.peer_window = channel_credit.min(share);
         let has_urgent = self.credited(memory).any(|channel| channel.priority == URGENT);
         self.urgent_share = if has_urgent { share.min(URGENT_CREDIT) } else { 0 };
-        self.for_each(memory, |index, entry| entry.send_maximum = if index == CONTROL { control } else { channel });
-    }
-
-    /// How many there are; the first is the control channel.
-    pub(crate) fn count(&self) -> usize {
-        usize::from(self.count)
+        self.for_each(memory, |index, entry| {
+            entry.send_maximum = if index == CONTROL { control_credit } else { channel_credit };
+        });
     }
 
     pub(crate) fn find(&self, memory: &Memory, id: ChannelId) -> Option<usize> {
-        self.iter(memory).position(|channel| channel.id == id)
+        if id.is_dynamic() {
+            return self.dynamics(memory).find(|(_, _, channel)| channel.id == id).map(|(index, ..)| index);
+        }
+        self.entries(memory).find(|(_, channel)| channel.id == id).map(|(index, _)| index)
     }
 
     pub(crate) fn get<'m>(&self, memory: &'m Memory, index: usize) -> Option<&'m Channel> {
-        memory.channels.get(*self.keys.get(index)?)
+        memory.channels.get(self.key(&memory.dynamics, index)?)
     }
 
     pub(crate) fn get_mut<'m>(&self, memory: &'m mut Memory, index: usize) -> Option<&'m mut Channel> {
-        memory.channels.get_mut(*self.keys.get(index)?)
+        self.get_in(&memory.dynamics, &mut memory.channels, index)
     }
 
-    /// The same where the pool is in use beside it.
-    pub(crate) fn get_in<'m>(&self, channels: &'m mut Slab<Channel>, index: usize) -> Option<&'m mut Channel> {
-        channels.get_mut(*self.keys.get(index)?)
+    /// The same where the rest of the memory is in use beside it.
+    pub(crate) fn get_in<'m>(
+        &self,
+        dynamics: &Slab<Dynamic>,
+        channels: &'m mut Slab<Channel>,
+        index: usize,
+    ) -> Option<&'m mut Channel> {
+        channels.get_mut(self.key(dynamics, index)?)
     }
 
-    pub(crate) fn iter<'m>(&self, memory: &'m Memory) -> impl Iterator<Item = &'m Channel> {
-        self.keys.iter().take(usize::from(self.count)).filter_map(|key| memory.channels.get(*key))
-    }
-
-    pub(crate) fn for_each(&self, memory: &mut Memory, mut operation: impl FnMut(usize, &mut Channel)) {
-        for (index, key) in self.keys.iter().enumerate().take(usize::from(self.count)) {
-            if let Some(channel) = memory.channels.get_mut(*key) {
-                operation(index, channel);
-            }
+    fn key(&self, dynamics: &Slab<Dynamic>, index: usize) -> Option<SlabKey> {
+        match key_at(index) {
+            Some(key) => dynamics.get(key).map(|dynamic| dynamic.channel),
+            None => self.keys.get(index).copied(),
         }
     }
 
-    // --- receiving ---
-
-    /// Secures the memory behind the credit that a fragment on `id` draws on. `false` changes nothing.
-    pub(crate) fn secure(&mut self, pool: &mut Pool, id: ChannelId) -> bool {
-        let backing = if id == ChannelId::CONTROL { &mut self.control } else { &mut self.data };
-        backing.secure(pool)
+    /// All channels: the control channel first, then those agreed beforehand, then the dynamic ones.
+    pub(crate) fn iter<'m>(&self, memory: &'m Memory) -> impl Iterator<Item = &'m Channel> {
+        self.entries(memory).map(|(_, channel)| channel)
     }
+
+    /// The same with their places.
+    pub(crate) fn entries<'m>(&self, memory: &'m Memory) -> impl Iterator<Item = (usize, &'m Channel)> {
+        let lasting = self.keys.iter().enumerate().take(usize::from(self.count));
+        let lasting = lasting.filter_map(|(index, key)| Some((index, memory.channels.get(*key)?)));
+        lasting.chain(self.dynamics(memory).map(|(index, _, channel)| (index, channel)))
+    }
+
+    pub(crate) fn for_each(&self, memory: &mut Memory, mut operation: impl FnMut(usize, &mut Channel)) {
+        let Memory { channels, dynamics, ledgers, .. } = memory;
+        for (index, key) in self.keys.iter().enumerate().take(usize::from(self.count)) {
+            if let Some(channel) = channels.get_mut(*key) {
+                operation(index, channel);
+            }
+        }
+        let mut key = ledgers.get(self.ledger).map_or(SlabKey::NOWHERE, |ledger| ledger.first);
+        while let Some(dynamic) = dynamics.get(key) {
+            if let Some(channel) = channels.get_mut(dynamic.channel) {
+                operation(place_of(key), channel);
+            }
+            key = dynamic.next;
+        }
+    }
+
+    /// The place after the one at `before`, or the first: for loops that need the memory meanwhile.
+    pub(crate) fn place_after(&self, memory: &Memory, before: Option<usize>) -> Option<usize> {
+        let next = before.map_or(0, |before| before + 1);
+        if next < usize::from(self.count) {
+            return Some(next);
+        }
+        self.dynamic_after(memory, before.filter(|before| *before >= CHANNELS))
+    }
+
+    // --- receiving ---
 
     /// Stores a fragment. All or nothing.
     pub(crate) fn store(
         &mut self,
         memory: &mut Memory,
-        id: ChannelId,
+        limits: &Limits,
+        index: usize,
         fragment: &Fragment,
         data: &[u8],
     ) -> Result<Stored, StoreError> {
-        let index = self.find(memory, id).ok_or(StoreError::UnknownChannel)?;
         let received = self.received(memory);
-        let channel = memory.channels.get_mut(self.keys[index]).ok_or(StoreError::UnknownChannel)?;
+        let Memory { pool, channels, dynamics, skips, .. } = &mut *memory;
+        let channel = self.get_in(dynamics, channels, index).ok_or(StoreError::UnknownChannel)?;
         if channel.mode.stands_alone() {
             return Err(StoreError::Mode);
         }
         let end = fragment.end_offset().ok_or(StoreError::OffsetOverflow)?;
+        let dynamic = key_at(index).and_then(|key| dynamics.get(key));
+        let end_of_channel = dynamic.and_then(|dynamic| dynamic.end.get());
+        if end_of_channel.is_some_and(|last| end > last) {
+            return Err(StoreError::FinalSize);
+        }
         let advance = end.saturating_sub(channel.inbox.highest());
         let over_session = index != CONTROL && received.saturating_add(advance) > self.receive_maximum;
         if end > channel.receive_maximum || over_session {
             return Err(StoreError::FlowControl);
         }
-        if memory.skips.get(channel.skips).is_some_and(|skips| end <= skips.floor) {
+        if let Some(dynamic) = dynamic.filter(|dynamic| !dynamic.directions.receiving.takes_data()) {
+            if dynamic.directions.receiving.discards() {
+                self.discard(memory, limits, index, end);
+            }
+            return Ok(Stored { index, advanced: false });
+        }
+        if skips.get(channel.skips).is_some_and(|skips| end <= skips.floor) {
             // It was given up on the way, or is here already.
             return Ok(Stored { index, advanced: false });
         }
         let backing = if index == CONTROL { &mut self.control } else { &mut self.data };
-        let before = channel.inbox.contiguous_to();
-        match channel.inbox.insert(&mut memory.pool, &mut backing.reservation, fragment, data) {
-            Ok(_) if channel.mode == ChannelMode::ReliableUnordered => {
-                channel.inbox.note_complete(&mut memory.pool, fragment);
-                Ok(Stored { index, advanced: channel.inbox.complete_length(&memory.pool).is_some() })
-            }
-            Ok(_) => Ok(Stored { index, advanced: channel.inbox.contiguous_to() > before }),
-            Err(InsertError::NoMemory) => Err(StoreError::NoMemory),
-            Err(InsertError::Violation(_)) => Err(StoreError::Contradiction),
+        if !backing.secure(pool) {
+            return Err(StoreError::NoMemory);
         }
+        let before = channel.inbox.contiguous_to();
+        match channel.inbox.insert(pool, &mut backing.reservation, fragment, data) {
+            Ok(_) => {}
+            Err(InsertError::NoMemory) => return Err(StoreError::NoMemory),
+            Err(InsertError::Violation(_)) => return Err(StoreError::Contradiction),
+        }
+        let contiguous = channel.inbox.contiguous_to();
+        if end_of_channel == Some(contiguous) && !channel.inbox.ends_with_a_message(pool) {
+            return Err(StoreError::FinalSize);
+        }
+        let advanced = if channel.mode == ChannelMode::ReliableUnordered {
+            channel.inbox.note_complete(pool, fragment);
+            channel.inbox.complete_length(pool).is_some()
+        } else {
+            contiguous > before
+        };
+        Ok(Stored { index, advanced })
     }
 
     /// Takes a part of a message that stands alone; `Ok(None)` if there is no room for it. All or nothing.
     pub(crate) fn post(
         &mut self,
         memory: &mut Memory,
-        id: ChannelId,
+        index: usize,
         part: &MessagePart<'_>,
     ) -> Result<Option<Stored>, StoreError> {
-        let index = self.find(memory, id).ok_or(StoreError::UnknownChannel)?;
-        let Memory { pool, channels, mailboxes, .. } = memory;
-        let channel = self.get_in(channels, index).ok_or(StoreError::UnknownChannel)?;
+        let Memory { pool, channels, mailboxes, dynamics, .. } = memory;
+        let channel = self.get_in(dynamics, channels, index).ok_or(StoreError::UnknownChannel)?;
         let mailbox = mailboxes.get_mut(channel.mailbox).ok_or(StoreError::Mode)?;
+        let kept = Ok(Some(Stored { index, advanced: false }));
+        if let Some(dynamic) = key_at(index).and_then(|key| dynamics.get_mut(key)) {
+            if dynamic.end.get().is_some_and(|end| part.number >= end) {
+                return Err(StoreError::FinalSize);
+            }
+            dynamic.numbers = dynamic.numbers.max(part.number.saturating_add(1));
+            if !dynamic.directions.receiving.takes_data() {
+                return kept;
+            }
+        }
         match mailbox.post(pool, part) {
             Posted::Complete => Ok(Some(Stored { index, advanced: true })),
-            Posted::Kept => Ok(Some(Stored { index, advanced: false })),
+            Posted::Kept => kept,
             // Lost here is lost as on the way; the newest value has to come again.
-            Posted::NoRoom if channel.mode == ChannelMode::Unreliable => Ok(Some(Stored { index, advanced: false })),
+            Posted::NoRoom if channel.mode == ChannelMode::Unreliable => kept,
             Posted::NoRoom => Ok(None),
             Posted::Contradiction => Err(StoreError::Contradiction),
         }
     }
 
-    /// The peer has given up what has not arrived below `to`. Returns the channel if that is news. All or nothing.
-    pub(crate) fn skip(&mut self, memory: &mut Memory, id: ChannelId, to: u64) -> Result<Option<usize>, StoreError> {
-        let index = self.find(memory, id).ok_or(StoreError::UnknownChannel)?;
+    /// The peer has given up what has not arrived below `to`. Returns whether that is news. All or nothing.
+    pub(crate) fn skip(
+        &mut self,
+        memory: &mut Memory,
+        limits: &Limits,
+        index: usize,
+        to: u64,
+    ) -> Result<bool, StoreError> {
         let received = self.received(memory);
-        let Memory { pool, channels, skips, .. } = memory;
-        let channel = self.get_in(channels, index).ok_or(StoreError::UnknownChannel)?;
+        let Memory { pool, channels, skips, dynamics, .. } = &mut *memory;
+        let channel = self.get_in(dynamics, channels, index).ok_or(StoreError::UnknownChannel)?;
         if index == CONTROL || channel.mode.stands_alone() {
             return Err(StoreError::Mode);
+        }
+        let dynamic = key_at(index).and_then(|key| dynamics.get(key));
+        if dynamic.and_then(|dynamic| dynamic.end.get()).is_some_and(|end| to > end) {
+            return Err(StoreError::FinalSize);
         }
         let advance = to.saturating_sub(channel.inbox.highest());
         if to > channel.receive_maximum || received.saturating_add(advance) > self.receive_maximum {
             return Err(StoreError::FlowControl);
+        }
+        if let Some(dynamic) = dynamic.filter(|dynamic| !dynamic.directions.receiving.takes_data()) {
+            if dynamic.directions.receiving.discards() {
+                self.discard(memory, limits, index, to);
+            }
+            return Ok(false);
         }
         if !self.data.secure(pool) {
             return Err(StoreError::NoMemory);
@@ -243,7 +348,7 @@ impl Channels {
             InsertError::Violation(_) => StoreError::Contradiction,
         })?;
         channel.on_taken();
-        Ok((skips.positions > before).then_some(index))
+        Ok(skips.positions > before)
     }
 
     /// The message that was being read on the channel at `index` was given up; said once.
@@ -254,8 +359,8 @@ impl Channels {
 
     /// Copies a whole message into `out`; `None` if none is complete, or if it is longer than `out`.
     pub(crate) fn take(&mut self, memory: &mut Memory, limits: &Limits, index: usize, out: &mut [u8]) -> Option<usize> {
-        let Memory { pool, channels, mailboxes, .. } = &mut *memory;
-        let channel = self.get_in(channels, index)?;
+        let Memory { pool, channels, mailboxes, dynamics, .. } = &mut *memory;
+        let channel = self.get_in(dynamics, channels, index)?;
         if let Some(mailbox) = mailboxes.get_mut(channel.mailbox) {
             return mailbox.take(pool, out);
         }
@@ -295,11 +400,12 @@ impl Channels {
 
     /// Reads the next bytes of the current message and gives the peer new credit for them.
     pub(crate) fn read(&mut self, memory: &mut Memory, limits: &Limits, index: usize, out: &mut [u8]) -> Option<Chunk> {
+        let Memory { pool, channels, dynamics, .. } = &mut *memory;
+        let channel = self.get_in(dynamics, channels, index)?;
         let backing = if index == CONTROL { &mut self.control } else { &mut self.data };
-        let channel = memory.channels.get_mut(*self.keys.get(index)?)?;
-        let chunk = channel.inbox.read(&mut memory.pool, &mut backing.reservation, out)?;
+        let chunk = channel.inbox.read(pool, &mut backing.reservation, out)?;
         if chunk.end && channel.skips != SlabKey::NOWHERE {
-            channel.inbox.pass_read(&mut memory.pool, &mut backing.reservation);
+            channel.inbox.pass_read(pool, &mut backing.reservation);
         }
         channel.on_taken();
         self.renew_credit(memory, limits, index);
@@ -311,12 +417,17 @@ impl Channels {
     /// A message as long as the window could not be completed otherwise, and its reader may wait for it whole.
     pub(crate) fn renew_credit(&mut self, memory: &mut Memory, limits: &Limits, index: usize) {
         let window = if index == CONTROL { CONTROL_WINDOW } else { limits.channel_window };
-        if let Some(channel) = self.get_mut(memory, index) {
+        // Where the peer has come to its end, it needs no more of the channel's own.
+        let is_ending = self
+            .dynamic_at(memory, index)
+            .is_some_and(|dynamic| dynamic.end.get().is_some() || !dynamic.directions.receiving.takes_data());
+        if let Some(channel) = self.get_mut(memory, index).filter(|_| !is_ending) {
             let (read, received) = (channel.inbox.read_offset(), channel.inbox.highest());
             let due = renew(&mut channel.receive_maximum, window, read, received, 0);
             channel.announce_credit(due);
         }
-        let read = self.iter(memory).skip(1).map(|channel| channel.inbox.read_offset()).sum();
+        let read: u64 = self.iter(memory).skip(1).map(|channel| channel.inbox.read_offset()).sum();
+        let read = read.saturating_add(self.ledger(memory).map_or(0, |ledger| ledger.gone_received));
         let received = self.received(memory);
         let window = limits.session_window;
         // The peer may keep as much back for what is urgent, and a message could wait for that as for the last of it.
@@ -335,7 +446,13 @@ impl Channels {
     }
 
     fn received(&self, memory: &Memory) -> u64 {
-        self.iter(memory).skip(1).map(|channel| channel.inbox.highest()).sum()
+        let received: u64 = self.iter(memory).skip(1).map(|channel| channel.inbox.highest()).sum();
+        received.saturating_add(self.ledger(memory).map_or(0, |ledger| ledger.gone_received))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn in_use(&self, memory: &Memory) -> (u64, u64) {
+        (self.schedule(memory).sent(), self.received(memory))
     }
 
     /// What MAX_DATA says.
@@ -346,6 +463,9 @@ impl Channels {
     /// What was said of channels may be lost: says it again of every channel that was ever given more, and of what was taken.
     pub(crate) fn announce_all(&self, memory: &mut Memory) {
         self.for_each(memory, |_, channel| channel.repeat());
+        if let Some(ledger) = self.ledger_mut(memory) {
+            ledger.announce_again();
+        }
     }
 
     // --- sending ---
@@ -359,25 +479,16 @@ impl Channels {
         self.send_maximum = self.send_maximum.max(maximum);
     }
 
-    /// The peer's application took what lies below `offset`; returns where that is news.
-    pub(crate) fn on_receipt(
-        &self,
-        memory: &mut Memory,
-        id: ChannelId,
-        offset: u64,
-    ) -> Result<Option<usize>, StoreError> {
-        let index = self.find(memory, id).ok_or(StoreError::UnknownChannel)?;
+    /// The peer's application took what lies below `offset`; returns whether that is news.
+    pub(crate) fn on_receipt(&self, memory: &mut Memory, index: usize, offset: u64) -> Result<bool, StoreError> {
         let channel = self.get_mut(memory, index).ok_or(StoreError::UnknownChannel)?;
-        let news = channel.on_receipt(offset).ok_or(StoreError::Contradiction)?;
-        Ok(news.then_some(index))
+        channel.on_receipt(offset).ok_or(StoreError::Contradiction)
     }
 
-    /// `false` if there is no such channel.
-    pub(crate) fn on_max_channel_data(&mut self, memory: &mut Memory, id: ChannelId, maximum: u64) -> bool {
-        let Some(index) = self.find(memory, id) else { return false };
-        let Some(channel) = self.get_mut(memory, index) else { return false };
-        channel.send_maximum = channel.send_maximum.max(maximum);
-        true
+    pub(crate) fn on_max_channel_data(&self, memory: &mut Memory, index: usize, maximum: u64) {
+        if let Some(channel) = self.get_mut(memory, index) {
+            channel.send_maximum = channel.send_maximum.max(maximum);
+        }
     }
 
     /// The application's channels that draw on the session's credit.
@@ -393,43 +504,52 @@ impl Channels {
     /// The peer's stack holds everything that was not given up, and knows what was.
     pub(crate) fn is_all_acked(&self, memory: &Memory) -> bool {
         let knows = |channel: &Channel| memory.expiries.get(channel.expiry).is_none_or(Expiry::is_known);
-        self.iter(memory).all(|channel| channel.outbox.is_all_acked() && knows(channel))
+        let acked = self.iter(memory).all(|channel| channel.outbox.is_all_acked() && knows(channel));
+        acked && self.owes_no_signal(memory)
     }
 
     /// Packet `number`, in which SKIP left, was acknowledged, or lost.
     pub(crate) fn on_skip_packet(&self, memory: &mut Memory, number: u64, acknowledged: bool) {
-        for key in self.keys.iter().take(self.count()) {
-            let expiry = memory.channels.get(*key).map(|channel| channel.expiry);
+        let mut place = self.place_after(memory, None);
+        while let Some(index) = place {
+            let expiry = self.get(memory, index).map(|channel| channel.expiry);
             if let Some(expiry) = expiry.and_then(|key| memory.expiries.get_mut(key)) {
                 expiry.on_packet(number, acknowledged);
             }
+            place = self.place_after(memory, place);
         }
+        self.unsettle(memory);
     }
 
     /// Frees what waits to be sent.
     pub(crate) fn release_outboxes(&mut self, memory: &mut Memory) {
-        for key in self.keys {
-            if let Some(channel) = memory.channels.get_mut(key) {
-                channel.end_sending(&mut memory.pool);
-                if let Some(expiry) = memory.expiries.get_mut(channel.expiry) {
-                    expiry.end(&mut memory.pool);
+        let mut place = self.place_after(memory, None);
+        while let Some(index) = place {
+            let Memory { pool, channels, dynamics, expiries, .. } = &mut *memory;
+            if let Some(channel) = self.get_in(dynamics, channels, index) {
+                channel.end_sending(pool);
+                if let Some(expiry) = expiries.get_mut(channel.expiry) {
+                    expiry.end(pool);
                 }
             }
+            place = self.place_after(memory, place);
         }
     }
 
     /// Frees everything that waits to be sent or read.
     pub(crate) fn release_data(&mut self, memory: &mut Memory) {
         self.release_outboxes(memory);
-        for (index, key) in self.keys.into_iter().enumerate() {
-            let backing = if index == CONTROL { &mut self.control } else { &mut self.data };
-            let Memory { pool, channels, mailboxes, .. } = &mut *memory;
-            if let Some(channel) = channels.get_mut(key) {
+        let mut place = self.place_after(memory, None);
+        while let Some(index) = place {
+            let Memory { pool, channels, mailboxes, dynamics, .. } = &mut *memory;
+            if let Some(channel) = self.get_in(dynamics, channels, index) {
+                let backing = if index == CONTROL { &mut self.control } else { &mut self.data };
                 channel.inbox.release(pool, &mut backing.reservation);
                 if let Some(mailbox) = mailboxes.get_mut(channel.mailbox) {
                     mailbox.release(pool);
                 }
             }
+            place = self.place_after(memory, place);
         }
         self.unsecure_if_empty(memory);
     }
@@ -437,6 +557,7 @@ impl Channels {
     /// Frees everything; there are no channels afterwards.
     pub(crate) fn release(&mut self, memory: &mut Memory) {
         self.release_data(memory);
+        self.release_dynamics(memory);
         for key in core::mem::replace(&mut self.keys, [SlabKey::NOWHERE; CHANNELS]) {
             if let Some(channel) = memory.channels.remove(key) {
                 memory.mailboxes.remove(channel.mailbox);
@@ -449,7 +570,7 @@ impl Channels {
     }
 
     pub(crate) fn has_unread(&self, memory: &Memory) -> bool {
-        (1..usize::from(self.count)).any(|index| self.is_readable(memory, index))
+        self.entries(memory).skip(1).any(|(index, _)| self.is_readable(memory, index))
     }
 
     pub(crate) fn digest_into(&self, memory: &Memory, hash: &mut StateHash) {
@@ -457,6 +578,7 @@ impl Channels {
             keys: _,
             count,
             expiring,
+            ledger: _,
             data,
             control,
             send_maximum,
@@ -480,6 +602,10 @@ impl Channels {
                 hash.flag(*cut);
             }
         }
+        if let Some(ledger) = self.ledger(memory) {
+            ledger.digest_into(hash);
+        }
+        self.dynamics(memory).for_each(|(_, dynamic, _)| dynamic.digest_into(hash));
         data.digest_into(hash);
         control.digest_into(hash);
         for number in [u64::from(*count), *send_maximum, *peer_window, *urgent_share, *receive_maximum] {
@@ -521,11 +647,17 @@ fn renew(maximum: &mut u64, window: u64, read: u64, received: u64, reserve: u64)
     worth_it
 }
 
-/// Blocks that hold `session_window` positions however they are spread over the channels `agreed`: each channel that draws on
-/// credit may begin and end inside a block.
-pub(crate) fn data_blocks(limits: &Limits, agreed: &[ChannelConfig]) -> u32 {
-    let channels = agreed.iter().filter(|channel| !channel.mode.stands_alone()).count();
+/// Blocks that hold `session_window` positions however they are spread over the channels that may be open: each that draws on credit may
+/// begin and end inside a block.
+pub(crate) fn data_blocks(limits: &Limits, config: &Config) -> u32 {
+    let agreed = config.channels.iter().filter(|channel| !channel.mode.stands_alone()).count() as u64;
+    let channels = agreed + u64::from(limits.opened_channels) + accepted_reliable(config);
     let per_block = positions_per_block(limits.block_size as usize);
-    let blocks = limits.session_window.div_ceil(per_block).saturating_add(2 * channels as u64);
+    let blocks = limits.session_window.div_ceil(per_block).saturating_add(2 * channels);
     u32::try_from(blocks).unwrap_or(u32::MAX)
+}
+
+/// Channels of the reliable modes that a peer may have opened at once.
+fn accepted_reliable(config: &Config) -> u64 {
+    u64::from(config.channel_limits.reliable_ordered) + u64::from(config.channel_limits.reliable_unordered)
 }

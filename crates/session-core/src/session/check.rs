@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::SessionCore;
 use crate::crypto::Provider;
 use crate::crypto::keys::PacketKeys;
+use crate::memory::Memory;
 use crate::recovery::RttEstimator;
 use crate::wire::ReceiverId;
 
@@ -25,6 +26,11 @@ impl SessionCore {
 
     pub(crate) fn largest_received(&self) -> Option<u64> {
         self.packets.replay.largest()
+    }
+
+    /// Positions sent and received that count against session credit.
+    pub(crate) fn credit_in_use(&self, memory: &Memory) -> (u64, u64) {
+        self.channels.in_use(memory)
     }
 
     pub(crate) fn next_number(&self) -> u64 {

@@ -104,6 +104,7 @@ impl SessionCore {
         let Some(chunk) = self.channels.read(&mut context.shared.memory, &context.settings.limits, index, out) else {
             return self.nothing_to_read();
         };
+        self.on_read(&mut context.shared.memory, index);
         self.clocks.lifetime.use_at(context.now);
         if self.phase == Phase::Closed {
             // What is left stays readable for its full time again.
@@ -133,7 +134,9 @@ impl SessionCore {
             if self.phase == Phase::Closed {
                 self.closing.since = context.now;
             }
-            return Ok(self.channels.take(&mut context.shared.memory, &context.settings.limits, index, out));
+            let taken = self.channels.take(&mut context.shared.memory, &context.settings.limits, index, out);
+            self.on_read(&mut context.shared.memory, index);
+            return Ok(taken);
         }
         let mut read = 0;
         while let Some(chunk) = self.read(context, &mut out[read..], id)? {
@@ -155,13 +158,18 @@ impl SessionCore {
     }
 
     fn channel_to_read(&self, memory: &Memory, id: ChannelId) -> Result<usize, RecvError> {
-        self.channels.find(memory, id).filter(|index| *index != CONTROL).ok_or(RecvError::UnknownChannel)
+        let index =
+            self.channels.find(memory, id).filter(|index| *index != CONTROL).ok_or(RecvError::UnknownChannel)?;
+        self.channels.refuses_to_read(memory, index).map_or(Ok(index), Err)
     }
 
     fn channel_to_send(&self, memory: &Memory, id: ChannelId) -> Result<usize, SendError> {
         let index =
             self.channels.find(memory, id).filter(|index| *index != CONTROL).ok_or(SendError::UnknownChannel)?;
-        if self.phase.takes_data() { Ok(index) } else { Err(SendError::Closed) }
+        if !self.phase.takes_data() {
+            return Err(SendError::Closed);
+        }
+        self.channels.refuses_to_send(memory, index).map_or(Ok(index), Err)
     }
 
     /// Runs `operation`, and remembers to tell `Writable` where room for `length` bytes and a terminator was missing.
@@ -173,9 +181,9 @@ impl SessionCore {
         operation: impl FnOnce(&mut Channel, &mut Pool, u32) -> Result<T, OutboxError>,
     ) -> Result<T, SendError> {
         let limits = &context.settings.limits;
-        let Memory { pool, channels, .. } = &mut context.shared.memory;
+        let Memory { pool, channels, dynamics, .. } = &mut context.shared.memory;
         let budget = |id| send_budget(context.settings, id);
-        let channel = self.channels.get_in(channels, index).ok_or(SendError::UnknownChannel)?;
+        let channel = self.channels.get_in(dynamics, channels, index).ok_or(SendError::UnknownChannel)?;
         let done = operation(channel, pool, budget(channel.id));
         if done.is_ok() {
             self.clocks.lifetime.use_at(context.now);

@@ -9,7 +9,7 @@ use super::events::{ChannelEvent, SessionEvent};
 use super::{Phase, SessionCore, Trigger};
 use crate::crypto::Provider;
 use crate::ids::Role;
-use crate::limits::{CHANNELS, CONTROL_WINDOW};
+use crate::limits::CONTROL_WINDOW;
 use crate::memory::Memory;
 use crate::pool::{Blob, Pool};
 use crate::reason::{AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, Text};
@@ -46,8 +46,8 @@ impl SessionCore {
         if message.encode(&mut writer).is_err() {
             return false;
         }
-        let Memory { pool, channels, .. } = memory;
-        let Some(channel) = self.channels.get_in(channels, CONTROL) else { return false };
+        let Memory { pool, channels, dynamics, .. } = memory;
+        let Some(channel) = self.channels.get_in(dynamics, channels, CONTROL) else { return false };
         channel.outbox.send(pool, writer.written(), u32::MAX).is_ok()
     }
 
@@ -206,11 +206,16 @@ impl SessionCore {
         self.clocks.user_data_at = context.now;
         self.clocks.lifetime.begin(context.now);
         self.events.raise(SessionEvent::Established);
-        for index in 1..CHANNELS {
-            if self.channels.is_readable(&context.shared.memory, index) {
-                self.events.raise_on(index, ChannelEvent::Readable);
+        let memory = &mut context.shared.memory;
+        let mut place = self.channels.place_after(memory, Some(CONTROL));
+        while let Some(index) = place {
+            if self.channels.is_readable(memory, index) {
+                self.events.raise_on(&mut memory.dynamics, index, ChannelEvent::Readable);
             }
+            place = self.channels.place_after(memory, place);
         }
+        // Those that the peer has opened meanwhile have kept their events.
+        self.tell_opened(memory);
     }
 }
 

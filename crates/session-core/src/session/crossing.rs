@@ -66,8 +66,8 @@ impl SessionCore {
         for index in (0..CHANNELS).filter(|index| *index != CONTROL) {
             let Some(theirs) = attempt.channels.get_mut(memory, index) else { continue };
             let sending = theirs.give_up_sending();
-            let Memory { pool, channels, expiries, .. } = memory;
-            if let Some(ours) = self.channels.get_in(channels, index) {
+            let Memory { pool, channels, expiries, dynamics, .. } = memory;
+            if let Some(ours) = self.channels.get_in(dynamics, channels, index) {
                 if let Some(expiry) = expiries.get_mut(sending.expiry) {
                     expiry.begin_anew();
                 }

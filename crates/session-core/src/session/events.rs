@@ -1,8 +1,11 @@
 //! Events of one session, coalesced into flags.
 
+use super::channels::dynamic::key_at;
 use crate::action::Event;
+use crate::channel::Dynamic;
 use crate::ids::{ChannelId, SessionId};
 use crate::limits::CHANNELS;
+use crate::slab::Slab;
 use crate::state_hash::StateHash;
 
 /// Of the session as a whole.
@@ -12,9 +15,13 @@ pub(crate) enum SessionEvent {
     Established = 2,
     Closed = 4,
     Expiring = 8,
+    ChannelsAvailable = 64,
 }
 
-/// Of one channel.
+/// Some dynamic channel has events: they wait there.
+const DYNAMIC: u8 = 128;
+
+/// Of one channel. The upper ones are of dynamic channels only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChannelEvent {
     Readable = 1,
@@ -24,6 +31,11 @@ pub(crate) enum ChannelEvent {
     Delivered = 16,
     Expired = 32,
     Skipped = 64,
+    Opened = 256,
+    Finished = 512,
+    Reset = 1024,
+    Stopped = 2048,
+    Closed = 4096,
 }
 
 /// Which events wait to be fetched.
@@ -31,6 +43,49 @@ pub(crate) enum ChannelEvent {
 pub(crate) struct Events {
     session: u8,
     channels: [u8; CHANNELS],
+}
+
+impl ChannelEvent {
+    /// In the order in which they are told.
+    const ALL: [Self; 12] = [
+        Self::Opened,
+        Self::Readable,
+        Self::Writable,
+        Self::Acknowledged,
+        Self::Lost,
+        Self::Delivered,
+        Self::Expired,
+        Self::Skipped,
+        Self::Finished,
+        Self::Reset,
+        Self::Stopped,
+        Self::Closed,
+    ];
+
+    /// Takes the first of those that wait.
+    pub(crate) fn take_first(flags: &mut u16) -> Option<Self> {
+        let event = Self::ALL.into_iter().find(|event| *flags & *event as u16 != 0)?;
+        *flags &= !(event as u16);
+        Some(event)
+    }
+
+    /// As the application sees it. The codes are why sending, and receiving, was given up.
+    pub(crate) fn about(self, id: SessionId, channel: ChannelId, (sending, receiving): (u64, u64)) -> Event {
+        match self {
+            Self::Readable => Event::Readable(id, channel),
+            Self::Writable => Event::Writable(id, channel),
+            Self::Acknowledged => Event::Acknowledged(id, channel),
+            Self::Lost => Event::Lost(id, channel),
+            Self::Delivered => Event::Delivered(id, channel),
+            Self::Expired => Event::Expired(id, channel),
+            Self::Skipped => Event::Skipped(id, channel),
+            Self::Opened => Event::ChannelOpened(id, channel),
+            Self::Finished => Event::ChannelFinished(id, channel),
+            Self::Reset => Event::ChannelReset(id, channel, receiving),
+            Self::Stopped => Event::ChannelStopped(id, channel, sending),
+            Self::Closed => Event::ChannelClosed(id, channel),
+        }
+    }
 }
 
 impl Events {
@@ -47,10 +102,27 @@ impl Events {
         self.session & event as u8 != 0
     }
 
-    pub(crate) fn raise_on(&mut self, index: usize, event: ChannelEvent) {
+    /// Raises an event of the channel at `index`; those of dynamic channels are kept with them.
+    pub(crate) fn raise_on(&mut self, dynamics: &mut Slab<Dynamic>, index: usize, event: ChannelEvent) {
         if let Some(flags) = self.channels.get_mut(index) {
             *flags |= event as u8;
+        } else if let Some(dynamic) = key_at(index).and_then(|key| dynamics.get_mut(key)) {
+            dynamic.events |= event as u16;
+            self.look_at_dynamic();
         }
+    }
+
+    /// Some dynamic channel may have events.
+    pub(crate) fn look_at_dynamic(&mut self) {
+        self.session |= DYNAMIC;
+    }
+
+    pub(crate) fn found_no_dynamic(&mut self) {
+        self.session &= !DYNAMIC;
+    }
+
+    pub(crate) fn may_have_dynamic(&self) -> bool {
+        self.session & DYNAMIC != 0
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -62,7 +134,7 @@ impl Events {
         self.session & !(SessionEvent::Closed as u8) == 0 && self.channels == [0; CHANNELS]
     }
 
-    /// The next event: beginnings first, then channels, `Closed` last.
+    /// The next event of what lasts as long as the session: beginnings first, then channels.
     pub(crate) fn take(&mut self, id: SessionId, channel_at: impl Fn(usize) -> ChannelId) -> Option<Event> {
         if self.take_flag(SessionEvent::Incoming) {
             return Some(Event::Incoming(id));
@@ -71,29 +143,19 @@ impl Events {
             return Some(Event::Established(id));
         }
         for (index, flags) in self.channels.iter_mut().enumerate() {
-            for event in [
-                ChannelEvent::Readable,
-                ChannelEvent::Writable,
-                ChannelEvent::Acknowledged,
-                ChannelEvent::Lost,
-                ChannelEvent::Delivered,
-                ChannelEvent::Expired,
-                ChannelEvent::Skipped,
-            ] {
-                if *flags & event as u8 != 0 {
-                    *flags &= !(event as u8);
-                    let channel = channel_at(index);
-                    return Some(match event {
-                        ChannelEvent::Readable => Event::Readable(id, channel),
-                        ChannelEvent::Writable => Event::Writable(id, channel),
-                        ChannelEvent::Acknowledged => Event::Acknowledged(id, channel),
-                        ChannelEvent::Lost => Event::Lost(id, channel),
-                        ChannelEvent::Delivered => Event::Delivered(id, channel),
-                        ChannelEvent::Expired => Event::Expired(id, channel),
-                        ChannelEvent::Skipped => Event::Skipped(id, channel),
-                    });
-                }
+            let mut all = u16::from(*flags);
+            if let Some(event) = ChannelEvent::take_first(&mut all) {
+                *flags &= !(event as u8);
+                return Some(event.about(id, channel_at(index), (0, 0)));
             }
+        }
+        None
+    }
+
+    /// The next event when no channel has any: `Closed` last.
+    pub(crate) fn take_last(&mut self, id: SessionId) -> Option<Event> {
+        if self.take_flag(SessionEvent::ChannelsAvailable) {
+            return Some(Event::ChannelsAvailable(id));
         }
         if self.take_flag(SessionEvent::Expiring) {
             return Some(Event::Expiring(id));

@@ -26,28 +26,32 @@ impl SessionCore {
         if self.message_expires_at(memory).is_none_or(|at| at > context.now) {
             return;
         }
-        for index in 1..self.channels.count() {
-            let Memory { pool, channels, expiries, .. } = &mut *memory;
-            let Some(channel) = self.channels.get_in(channels, index) else { continue };
+        let mut place = self.channels.place_after(memory, Some(CONTROL));
+        while let Some(index) = place {
+            place = self.channels.place_after(memory, place);
+            let Memory { pool, channels, expiries, dynamics, .. } = &mut *memory;
+            let Some(channel) = self.channels.get_in(dynamics, channels, index) else { continue };
             let Some(expiry) = expiries.get_mut(channel.expiry) else { continue };
             let before = channel.outbox.acked_to();
             if channel.expire(pool, expiry, context.now) {
-                self.events.raise_on(index, ChannelEvent::Expired);
+                self.events.raise_on(dynamics, index, ChannelEvent::Expired);
                 if channel.outbox.acked_to() > before {
-                    self.events.raise_on(index, ChannelEvent::Acknowledged);
+                    self.events.raise_on(dynamics, index, ChannelEvent::Acknowledged);
                 }
                 if core::mem::take(&mut channel.blocked) {
-                    self.events.raise_on(index, ChannelEvent::Writable);
+                    self.events.raise_on(dynamics, index, ChannelEvent::Writable);
                 }
             }
         }
+        self.channels.unsettle(memory);
+        self.settle_channels(memory);
         self.close_if_flushed(context);
     }
 
     /// Takes a place for the deadline of the message that is to be sent next; `false` if there is none.
     pub(super) fn note_deadline(&self, memory: &mut Memory, index: usize, deadline: Instant) -> bool {
-        let Memory { pool, channels, expiries, .. } = memory;
-        let Some(channel) = self.channels.get_in(channels, index) else { return false };
+        let Memory { pool, channels, expiries, dynamics, .. } = memory;
+        let Some(channel) = self.channels.get_in(dynamics, channels, index) else { return false };
         if expiries.get(channel.expiry).is_none() {
             channel.expiry = expiries.insert(Expiry::new()).unwrap_or_default();
         }
@@ -61,8 +65,8 @@ impl SessionCore {
     /// The message was taken up to `end`, or not at all.
     pub(super) fn settle_deadline(&mut self, memory: &mut Memory, index: usize, end: Option<u64>) {
         self.channels.expiring |= end.is_some();
-        let Memory { pool, channels, expiries, .. } = memory;
-        let Some(channel) = self.channels.get_in(channels, index) else { return };
+        let Memory { pool, channels, expiries, dynamics, .. } = memory;
+        let Some(channel) = self.channels.get_in(dynamics, channels, index) else { return };
         let Some(expiry) = expiries.get_mut(channel.expiry) else { return };
         expiry.settle(pool, end);
         if expiry.is_unused() {
@@ -73,8 +77,8 @@ impl SessionCore {
     /// The first message that expired and was not asked for.
     pub(crate) fn take_expired(&mut self, memory: &mut Memory, id: ChannelId) -> Option<MessageId> {
         let index = self.channels.find(memory, id).filter(|index| *index != CONTROL)?;
-        let Memory { pool, channels, expiries, .. } = memory;
-        let expiry = expiries.get_mut(self.channels.get_in(channels, index)?.expiry)?;
+        let Memory { pool, channels, expiries, dynamics, .. } = memory;
+        let expiry = expiries.get_mut(self.channels.get_in(dynamics, channels, index)?.expiry)?;
         expiry.take(pool).map(|end_offset| MessageId { channel: id, end_offset })
     }
 }

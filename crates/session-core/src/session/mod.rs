@@ -12,6 +12,7 @@ mod control;
 mod crossing;
 mod deadlines;
 mod discards;
+mod dynamic;
 mod events;
 mod expiry;
 mod lifetime;
@@ -203,7 +204,7 @@ impl SessionCore {
                 ping_due: false,
             },
             path: Path::new(link, first, *now),
-            channels: Channels::open(&mut shared.memory, &settings.config.channels, &settings.limits),
+            channels: Channels::open(&mut shared.memory, &settings.config, &settings.limits),
             control: Control::default(),
             clocks: Clocks {
                 attempt_at: *now,
@@ -285,12 +286,7 @@ impl SessionCore {
         self.keys.secrets = Some(secrets);
         self.peer.node_type = parameters.node_type;
         self.peer.capabilities = parameters.capabilities;
-        self.channels.set_initial_credit(
-            &mut shared.memory,
-            parameters.session_credit,
-            parameters.channel_credit,
-            parameters.control_credit,
-        );
+        self.channels.set_initial_credit(&mut shared.memory, &settings.config, &settings.limits, parameters);
         self.path.set_peer_max_ack_delay(parameters.max_ack_delay);
         let largest = u16::try_from(parameters.largest_datagram).unwrap_or(u16::MAX);
         let ours = self.path.max_datagram;
@@ -367,14 +363,20 @@ impl SessionCore {
         }
     }
 
-    pub(crate) fn take_event(&mut self, memory: &Memory) -> Option<Event> {
+    pub(crate) fn take_event(&mut self, memory: &mut Memory, settings: &Settings) -> Option<Event> {
         if !self.has_events() {
             return None;
         }
         let channels = &self.channels;
-        let event = self
+        let mut event = self
             .events
             .take(self.id, |index| channels.get(memory, index).map_or(ChannelId::CONTROL, |channel| channel.id));
+        if event.is_none() && self.events.may_have_dynamic() {
+            event = self.take_channel_event(memory, settings);
+        }
+        if event.is_none() && self.has_events() {
+            event = self.events.take_last(self.id);
+        }
         if matches!(event, Some(Event::Closed(_))) {
             self.closing.reported = true;
         }
@@ -393,13 +395,14 @@ impl SessionCore {
 
     /// There is memory again.
     pub(crate) fn feed(&mut self, memory: &mut Memory) {
-        let events = &mut self.events;
-        self.channels.for_each(memory, |index, channel| {
-            if channel.is_starved() {
+        let mut place = self.channels.place_after(memory, None);
+        while let Some(index) = place {
+            if let Some(channel) = self.channels.get_mut(memory, index).filter(|channel| channel.is_starved()) {
                 channel.blocked = false;
-                events.raise_on(index, ChannelEvent::Writable);
+                self.events.raise_on(&mut memory.dynamics, index, ChannelEvent::Writable);
             }
-        });
+            place = self.channels.place_after(memory, place);
+        }
     }
 
     pub(crate) fn count_discard(&mut self, reason: crate::reason::DiscardReason) {

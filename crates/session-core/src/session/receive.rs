@@ -8,11 +8,11 @@ use super::events::ChannelEvent;
 use super::transmit::{FLAG_CHANNELS, FLAG_ECT, FLAG_MAX_DATA, FLAG_PING, FLAG_SKIP};
 use super::{Phase, SessionCore, Trigger};
 use crate::action::Ecn;
-use crate::channel::{Fragment, MessagePart};
+use crate::channel::{Fragment, MessagePart, SignalFate};
 use crate::crypto::Provider;
 use crate::crypto::keys::PacketKeys;
 use crate::crypto::replay::Verdict;
-use crate::ids::{ChannelId, Role};
+use crate::ids::Role;
 use crate::memory::Memory;
 use crate::path::{Cursor, DataRecord, LogEvent, PacketRecord};
 use crate::reason::{CloseCode, CloseReason, CloseSpace, ClosedBy, DiscardReason, Text};
@@ -123,42 +123,39 @@ impl SessionCore {
                     return Ok(());
                 }
                 Frame::Data(data) => {
-                    count_message_frame(&mut data_frames, frame_type)?;
+                    count_channel_frame(&mut data_frames, frame_type)?;
                     stored &= self.on_data(context, &data, stored)?;
                 }
                 Frame::Receipt { channel, offset } => {
-                    let told = self.channels.on_receipt(&mut context.shared.memory, ChannelId(channel), offset);
-                    match told {
-                        Ok(None) => {}
-                        Ok(Some(index)) => self.events.raise_on(index, ChannelEvent::Delivered),
-                        Err(StoreError::UnknownChannel) => {
-                            let text = "a receipt for a channel that is not open";
-                            return Err(Fault::new(CloseCode::CHANNEL_UNKNOWN, frame_type, text));
-                        }
-                        Err(_) => {
-                            let text = "a receipt for what was never sent";
-                            return Err(Fault::new(CloseCode::PROTOCOL, frame_type, text));
+                    if let Some(index) = self.locate(context, channel, frame_type)? {
+                        let memory = &mut context.shared.memory;
+                        let fault = Fault::new(CloseCode::PROTOCOL, frame_type, "a receipt for what was never sent");
+                        if self.channels.on_receipt(memory, index, offset).map_err(|_| fault)? {
+                            self.events.raise_on(&mut memory.dynamics, index, ChannelEvent::Delivered);
                         }
                     }
                 }
                 Frame::Message(message) => {
-                    count_message_frame(&mut data_frames, frame_type)?;
+                    count_channel_frame(&mut data_frames, frame_type)?;
                     stored &= self.on_message(context, &message, stored)?;
                 }
                 Frame::Skip { channel, to } => {
-                    count_message_frame(&mut data_frames, frame_type)?;
-                    stored &= self.on_skip(context, ChannelId(channel), to, stored)?;
+                    count_channel_frame(&mut data_frames, frame_type)?;
+                    if let Some(index) = self.locate(context, channel, frame_type)? {
+                        stored &= self.on_skip(context, index, to, stored)?;
+                    }
                 }
                 Frame::MaxData(maximum) => self.channels.on_max_data(maximum),
                 Frame::MaxChannelData { channel, maximum } => {
-                    if !self.channels.on_max_channel_data(&mut context.shared.memory, ChannelId(channel), maximum) {
-                        return Err(Fault::new(
-                            CloseCode::CHANNEL_UNKNOWN,
-                            0x11,
-                            "credit for a channel that is not open",
-                        ));
+                    if let Some(index) = self.locate(context, channel, frame_type)? {
+                        self.channels.on_max_channel_data(&mut context.shared.memory, index, maximum);
                     }
                 }
+                Frame::Channel(frame) => {
+                    count_channel_frame(&mut data_frames, frame_type)?;
+                    self.on_channel_frame(context, frame)?;
+                }
+                Frame::ChannelLimit(frame) => self.on_channel_limit(context, frame)?,
             }
         }
         if stored {
@@ -169,6 +166,7 @@ impl SessionCore {
             self.packets.ack_forced = true;
         }
         self.channels.unsecure_if_empty(&mut context.shared.memory);
+        self.settle_channels(&mut context.shared.memory);
         self.serve_control(context)?;
         self.close_if_flushed(context);
         Ok(())
@@ -214,19 +212,17 @@ impl SessionCore {
     ) -> Result<bool, Fault> {
         let frame_type = u64::from(Frame::Data(*frame).frame_type());
         let fault = |code, text| Err(Fault::new(code, frame_type, text));
-        let channel = ChannelId(frame.channel);
-        let memory = &mut context.shared.memory;
-        if self.channels.find(memory, channel).is_none() {
-            return fault(CloseCode::CHANNEL_UNKNOWN, "data for a channel that is not open");
-        }
-        if !stored || !self.channels.secure(&mut memory.pool, channel) {
+        // What comes for a channel that is gone was sent twice.
+        let Some(index) = self.locate(context, frame.channel, frame_type)? else { return Ok(true) };
+        if !stored {
             return Ok(false);
         }
+        let (memory, limits) = (&mut context.shared.memory, &context.settings.limits);
         let fragment = Fragment { offset: frame.offset, length: frame.data.len(), begin: frame.begin, end: frame.end };
-        match self.channels.store(memory, channel, &fragment, frame.data) {
+        match self.channels.store(memory, limits, index, &fragment, frame.data) {
             Ok(stored) => {
-                self.channels.renew_credit(memory, &context.settings.limits, stored.index);
-                self.on_stored(context.now, stored.index, stored.advanced);
+                self.channels.renew_credit(memory, limits, index);
+                self.on_stored(context, index, stored.advanced);
                 Ok(true)
             }
             Err(StoreError::NoMemory) => Ok(false),
@@ -234,6 +230,9 @@ impl SessionCore {
             Err(StoreError::FlowControl) => fault(CloseCode::FLOW_CONTROL, "more data than credit"),
             Err(StoreError::Mode) => fault(CloseCode::PROTOCOL, "data for a channel of another mode"),
             Err(StoreError::Contradiction) => fault(CloseCode::PROTOCOL, "fragments contradict each other"),
+            Err(StoreError::FinalSize) => {
+                fault(CloseCode::FINAL_SIZE, "data that does not agree with the channel's end")
+            }
             Err(StoreError::OffsetOverflow) => fault(CloseCode::FRAME_ENCODING, "an offset beyond the channel"),
         }
     }
@@ -245,15 +244,16 @@ impl SessionCore {
         frame: &MessageFrame<'_>,
         stored: bool,
     ) -> Result<bool, Fault> {
+        let frame_type = u64::from(Frame::Message(*frame).frame_type());
+        let MessageFrame { channel, number, offset, last, data } = *frame;
+        let Some(index) = self.locate(context, channel, frame_type)? else { return Ok(true) };
         if !stored {
             return Ok(false);
         }
-        let MessageFrame { channel, number, offset, last, data } = *frame;
         let part = MessagePart { number, offset, last, data };
-        let frame_type = u64::from(Frame::Message(*frame).frame_type());
-        match self.channels.post(&mut context.shared.memory, ChannelId(channel), &part) {
+        match self.channels.post(&mut context.shared.memory, index, &part) {
             Ok(Some(stored)) => {
-                self.on_stored(context.now, stored.index, stored.advanced);
+                self.on_stored(context, index, stored.advanced);
                 Ok(true)
             }
             Ok(None) => Ok(false),
@@ -262,6 +262,9 @@ impl SessionCore {
             }
             Err(StoreError::Mode) => {
                 Err(Fault::new(CloseCode::PROTOCOL, frame_type, "a message for a channel of another mode"))
+            }
+            Err(StoreError::FinalSize) => {
+                Err(Fault::new(CloseCode::FINAL_SIZE, frame_type, "a message beyond the channel's end"))
             }
             Err(_) => {
                 Err(Fault::new(CloseCode::CHANNEL_UNKNOWN, frame_type, "a message for a channel that is not open"))
@@ -273,7 +276,7 @@ impl SessionCore {
     fn on_skip<P: Provider>(
         &mut self,
         context: &mut Context<'_, P>,
-        channel: ChannelId,
+        index: usize,
         to: u64,
         stored: bool,
     ) -> Result<bool, Fault> {
@@ -282,20 +285,24 @@ impl SessionCore {
             return Ok(false);
         }
         let memory = &mut context.shared.memory;
-        let (code, text) = match self.channels.skip(memory, channel, to) {
-            Ok(None) => return Ok(true),
-            Ok(Some(index)) => {
+        let (code, text) = match self.channels.skip(memory, &context.settings.limits, index, to) {
+            Ok(false) => {
+                self.on_read(memory, index);
+                return Ok(true);
+            }
+            Ok(true) => {
                 self.channels.renew_credit(memory, &context.settings.limits, index);
                 if matches!(self.phase, Phase::Established | Phase::Flushing) {
-                    self.events.raise_on(index, ChannelEvent::Skipped);
+                    self.events.raise_on(&mut memory.dynamics, index, ChannelEvent::Skipped);
                     if self.channels.is_readable(memory, index) {
-                        self.events.raise_on(index, ChannelEvent::Readable);
+                        self.events.raise_on(&mut memory.dynamics, index, ChannelEvent::Readable);
                     }
                 }
+                self.on_read(memory, index);
                 return Ok(true);
             }
             Err(StoreError::NoMemory) => return Ok(false),
-            Err(StoreError::UnknownChannel) => (CloseCode::CHANNEL_UNKNOWN, "a skip on a channel that is not open"),
+            Err(StoreError::FinalSize) => (CloseCode::FINAL_SIZE, "a skip beyond the channel's end"),
             Err(StoreError::Mode) => (CloseCode::PROTOCOL, "a skip on a channel of another mode"),
             Err(StoreError::FlowControl) => (CloseCode::FLOW_CONTROL, "a skip beyond credit"),
             Err(_) => (CloseCode::PROTOCOL, "a skip into a message that goes on"),
@@ -303,13 +310,13 @@ impl SessionCore {
         Err(Fault::new(code, FRAME_TYPE, text))
     }
 
-    fn on_stored(&mut self, now: Instant, index: usize, advanced: bool) {
+    fn on_stored<P: Provider>(&mut self, context: &mut Context<'_, P>, index: usize, advanced: bool) {
         if index == CONTROL {
             return;
         }
-        self.clocks.user_data_at = now;
+        self.clocks.user_data_at = context.now;
         if advanced && matches!(self.phase, Phase::Established | Phase::Flushing) {
-            self.events.raise_on(index, ChannelEvent::Readable);
+            self.events.raise_on(&mut context.shared.memory.dynamics, index, ChannelEvent::Readable);
         }
     }
 
@@ -369,22 +376,28 @@ impl SessionCore {
         Ok(())
     }
 
-    /// What a packet held of a channel has arrived; tells the application where that is news.
+    /// What a packet said of a channel has arrived.
     fn on_data_acked(&mut self, memory: &mut Memory, data: &DataRecord) {
-        let index = usize::from(data.channel_index);
-        let Memory { pool, channels, expiries, .. } = memory;
-        let Some(channel) = self.channels.get_in(channels, index) else { return };
-        let before = channel.outbox.acked_to();
-        channel.outbox.on_acked(pool, data.offset, u64::from(data.positions));
-        if index != CONTROL && channel.outbox.acked_to() != before {
-            if let Some(expiry) = expiries.get_mut(channel.expiry) {
-                channel.review(pool, expiry);
-            }
-            self.events.raise_on(index, ChannelEvent::Acknowledged);
-            if core::mem::take(&mut channel.blocked) {
-                self.events.raise_on(index, ChannelEvent::Writable);
+        let index = data.index();
+        if let Some(signal) = data.signal() {
+            self.channels.on_signal(memory, index, signal, SignalFate::Acked);
+        } else {
+            let Memory { pool, channels, dynamics, expiries, .. } = &mut *memory;
+            let Some(channel) = self.channels.get_in(dynamics, channels, index) else { return };
+            let before = channel.outbox.acked_to();
+            channel.outbox.on_acked(pool, data.offset, u64::from(data.positions));
+            if index != CONTROL && channel.outbox.acked_to() != before {
+                if let Some(expiry) = expiries.get_mut(channel.expiry) {
+                    channel.review(pool, expiry);
+                }
+                let was_blocked = core::mem::take(&mut channel.blocked);
+                self.events.raise_on(dynamics, index, ChannelEvent::Acknowledged);
+                if was_blocked {
+                    self.events.raise_on(dynamics, index, ChannelEvent::Writable);
+                }
             }
         }
+        self.channels.on_named_no_more(memory, index);
     }
 
     fn on_packet_acked(&mut self, now: Instant, record: &PacketRecord) {
@@ -414,27 +427,35 @@ impl SessionCore {
                         persistent.on_lost(record.number, record.sent_at);
                     }
                 }
-                LogEvent::Data(data) => {
-                    let Memory { pool, channels, .. } = &mut context.shared.memory;
-                    if let Some(channel) = self.channels.get_in(channels, usize::from(data.channel_index)) {
-                        let lost = channel.on_lost(pool, data.offset, u64::from(data.positions));
-                        if lost {
-                            let index = usize::from(data.channel_index);
-                            self.events.raise_on(index, ChannelEvent::Lost);
-                            if core::mem::take(&mut channel.blocked) {
-                                self.events.raise_on(index, ChannelEvent::Writable);
-                            }
-                        }
-                    }
-                }
+                LogEvent::Data(data) => self.on_data_lost(&mut context.shared.memory, &data),
             }
         }
         self.path.loss_at = cursor.earliest_outstanding().map(|sent_at| thresholds.deadline(sent_at));
         if let Some(sent_at) = newest_lost {
             self.packets.log.sweep(&mut context.shared.memory.pool);
+            self.settle_channels(&mut context.shared.memory);
             let persistent = persistent.is_some_and(|persistent| persistent.is_established());
             self.path.on_congestion(sent_at, context.now, persistent);
         }
+    }
+
+    /// What a packet said of a channel is lost, and queued again if it is owed.
+    fn on_data_lost(&mut self, memory: &mut Memory, data: &DataRecord) {
+        let index = data.index();
+        if let Some(signal) = data.signal() {
+            self.channels.on_signal(memory, index, signal, SignalFate::Lost);
+        } else {
+            let Memory { pool, channels, dynamics, .. } = &mut *memory;
+            let Some(channel) = self.channels.get_in(dynamics, channels, index) else { return };
+            if channel.on_lost(pool, data.offset, u64::from(data.positions)) {
+                let was_blocked = core::mem::take(&mut channel.blocked);
+                self.events.raise_on(dynamics, index, ChannelEvent::Lost);
+                if was_blocked {
+                    self.events.raise_on(dynamics, index, ChannelEvent::Writable);
+                }
+            }
+        }
+        self.channels.on_named_no_more(memory, index);
     }
 
     /// Regenerates what a lost packet announced.
@@ -455,11 +476,11 @@ impl SessionCore {
     }
 }
 
-/// One more DATA or MESSAGE frame in a packet.
-fn count_message_frame(count: &mut usize, frame_type: u64) -> Result<(), Fault> {
+/// One more frame about a channel in a packet, each of which may cost a search or a walk.
+fn count_channel_frame(count: &mut usize, frame_type: u64) -> Result<(), Fault> {
     *count = count.saturating_add(1);
     if *count > MAX_DATA_FRAMES_RECEIVED {
-        return Err(Fault::new(CloseCode::PROTOCOL, frame_type, "more than 64 DATA and MESSAGE frames in a packet"));
+        return Err(Fault::new(CloseCode::PROTOCOL, frame_type, "more than 64 frames about channels in a packet"));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 use std::vec::Vec;
 
 use super::*;
-use crate::channel::{Channel, Mailbox};
+use crate::channel::{Channel, Dynamic, Ledger, Mailbox};
 use crate::path::EcnPath;
 use crate::reason::CloseReason;
 use crate::recovery::{Congestion, Pacer, RttEstimator};
@@ -34,9 +34,11 @@ const PARTS: [(&str, usize, usize); 21] = [
 ];
 
 /// The same of what it holds for a while, or for each channel.
-const RECORDS: [(&str, usize, usize); 4] = [
+const RECORDS: [(&str, usize, usize); 6] = [
     ("channel", Slab::<Channel>::RECORD, 264),
     ("mailbox", Slab::<Mailbox>::RECORD, 136),
+    ("dynamic channel", Slab::<Dynamic>::RECORD, 56),
+    ("ledger", Slab::<Ledger>::RECORD, 200),
     ("attempt", Slab::<Attempt>::RECORD, 184),
     ("reason", Slab::<CloseReason>::RECORD, 168),
 ];

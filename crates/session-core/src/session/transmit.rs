@@ -5,7 +5,7 @@ use super::channels::schedule::{Schedule, Served};
 use super::close::Fault;
 use super::{Phase, SessionCore, Trigger};
 use crate::action::Ecn;
-use crate::channel::{Channel, Fragment};
+use crate::channel::{Channel, Fragment, Signal, SignalFate};
 use crate::channel_config::ChannelMode;
 use crate::crypto::Provider;
 use crate::crypto::keys::PacketKeys;
@@ -16,8 +16,8 @@ use crate::reason::{CloseCode, CloseSpace};
 use crate::shared::{Context, Shared};
 use crate::time::Instant;
 use crate::wire::{
-    self, CloseFrame, DataHeader, DataPrefix, Frame, MessagePrefix, NumberLength, WireText, Writer, data_header,
-    packet_number,
+    self, ChannelFrame, CloseFrame, DataHeader, DataPrefix, Frame, LimitFrame, MessagePrefix, NumberLength, WireText,
+    Writer, data_header, packet_number,
 };
 
 /// The packet carried MAX_DATA.
@@ -74,6 +74,26 @@ struct Piece {
     is_new: bool,
 }
 
+impl Piece {
+    /// A frame without data, which the log keeps as no positions at the number of the signal.
+    fn of_signal(index: usize, signal: Signal) -> Self {
+        let fragment = Fragment { offset: signal.number(), length: 0, begin: false, end: false };
+        Self { index, fragment, start: 0, is_new: false }
+    }
+}
+
+impl DataRecord {
+    /// The place of its channel.
+    pub(super) fn index(&self) -> usize {
+        self.channel_index as usize
+    }
+
+    /// What it is about, if not about data.
+    pub(super) fn signal(&self) -> Option<Signal> {
+        (self.positions == 0).then(|| Signal::of_number(self.offset))
+    }
+}
+
 impl SessionCore {
     /// Writes the next datagram into `out`.
     pub(crate) fn transmit<P: Provider>(&mut self, context: &mut Context<'_, P>, out: &mut [u8]) -> Outcome {
@@ -108,7 +128,10 @@ impl SessionCore {
                 self.attempt_due(memory)
                     || packets.ack_forced
                     || packets.acks.is_immediate()
-                    || (!paced && (self.path.probes_due > 0 || self.has_control_frames(memory)))
+                    || (!paced
+                        && (self.path.probes_due > 0
+                            || self.has_control_frames(memory)
+                            || self.channels.due_signal(memory).is_some()))
                     || self.channels.has_data(memory, paced)
             }
         }
@@ -226,7 +249,8 @@ impl SessionCore {
         let memory = &context.shared.memory;
         let has_data = self.channels.next_with_data(memory, schedule, false).is_some();
         let has_control_frames = self.has_control_frames(memory);
-        let wanted = probe || has_data || has_control_frames;
+        let has_signals = self.channels.due_signal(memory).is_some();
+        let wanted = probe || has_data || has_control_frames || has_signals;
         let in_flight = self.packets.log.bytes_in_flight();
         self.path.paced_until = None;
         let has_window = probe || self.path.has_window(in_flight);
@@ -261,6 +285,7 @@ impl SessionCore {
             || self.channels.announce
             || self.channels.has_skips(memory)
             || self.channels.iter(memory).any(|channel| channel.announce || channel.receipt_due)
+            || self.channels.ledger(memory).is_some_and(|ledger| ledger.due().next().is_some())
     }
 
     /// Takes the next packet number and writes the header; returns the number and the header's length.
@@ -338,7 +363,7 @@ impl SessionCore {
             flags = self.write_control_frames(memory, writer) | self.write_skips(memory, writer, number, schedule);
         }
         let before = self.counters.bytes_retransmitted;
-        self.write_data_frames(memory, writer, &mut pieces[..plan.data_frames], schedule, plan.urgent_only);
+        self.write_channels(memory, writer, &mut pieces[..plan.data_frames], schedule, plan.urgent_only);
         if self.counters.bytes_retransmitted > before {
             self.counters.packets_retransmitted = self.counters.packets_retransmitted.saturating_add(1);
         }
@@ -362,7 +387,9 @@ impl SessionCore {
         schedule: &mut Schedule,
     ) -> u16 {
         let mut flags = 0;
-        for index in 1..if self.channels.expiring { self.channels.count() } else { 0 } {
+        let mut place = if self.channels.expiring { self.channels.place_after(memory, Some(CONTROL)) } else { None };
+        while let Some(index) = place {
+            place = self.channels.place_after(memory, place);
             let Some(to) = self.channels.skip_due(memory, schedule, index) else { continue };
             let Some(channel) = self.channels.get(memory, index).map(|channel| channel.id.0) else { continue };
             if (Frame::Skip { channel, to }).encode(writer).is_ok() {
@@ -392,11 +419,69 @@ impl SessionCore {
                 flags |= FLAG_CHANNELS;
             }
         });
+        let role = self.role.other();
+        if let Some(ledger) = self.channels.ledger_mut(memory) {
+            for mode in ledger.due() {
+                let limit = LimitFrame { role, mode, count: ledger.granted[mode.place()] };
+                if Frame::ChannelLimit(limit).encode(writer).is_ok() {
+                    ledger.on_told(mode);
+                    flags |= FLAG_CHANNELS;
+                }
+            }
+        }
         if self.packets.ping_due && Frame::Ping.encode(writer).is_ok() {
             self.packets.ping_due = false;
             flags |= FLAG_PING;
         }
         flags
+    }
+
+    /// Writes data and the ends of channels; notes what the log is to keep of each in `pieces`.
+    fn write_channels(
+        &mut self,
+        memory: &mut Memory,
+        writer: &mut Writer<'_>,
+        pieces: &mut [Option<Piece>],
+        schedule: &mut Schedule,
+        urgent_only: bool,
+    ) {
+        if urgent_only {
+            self.write_data_frames(memory, writer, pieces, schedule, true);
+            return;
+        }
+        // Ends are short, and what they end is over; yet they leave half of the records to data.
+        let some = pieces.len().div_ceil(2);
+        let ends = self.write_signals(memory, writer, &mut pieces[..some]);
+        self.write_data_frames(memory, writer, &mut pieces[ends..], schedule, false);
+        // With the last of the data its end may leave at once.
+        let used = pieces.iter().flatten().count();
+        self.write_signals(memory, writer, &mut pieces[used..]);
+    }
+
+    /// Writes CHANNEL_END, CHANNEL_RESET and CHANNEL_STOP frames that are due; returns how many.
+    fn write_signals(&self, memory: &mut Memory, writer: &mut Writer<'_>, pieces: &mut [Option<Piece>]) -> usize {
+        let mut written = 0;
+        for slot in pieces {
+            let Some((index, signal)) = self.channels.due_signal(memory) else { break };
+            let Some(frame) = self.signal_frame(memory, index, signal) else { break };
+            if Frame::Channel(frame).encode(writer).is_err() {
+                break;
+            }
+            self.channels.on_signal(memory, index, signal, SignalFate::Sent);
+            *slot = Some(Piece::of_signal(index, signal));
+            written += 1;
+        }
+        written
+    }
+
+    fn signal_frame(&self, memory: &Memory, index: usize, signal: Signal) -> Option<ChannelFrame> {
+        let (entry, dynamic) = (self.channels.get(memory, index)?, self.channels.dynamic_at(memory, index)?);
+        let (channel, end) = (entry.id.0, entry.end_of_sending());
+        Some(match signal {
+            Signal::End => ChannelFrame::End { channel, end },
+            Signal::Reset => ChannelFrame::Reset { channel, code: dynamic.sending_code, end },
+            Signal::Stop => ChannelFrame::Stop { channel, code: dynamic.receiving_code },
+        })
     }
 
     /// Writes the heads of DATA frames, leaves room for their bytes, and notes where they go.
@@ -410,8 +495,8 @@ impl SessionCore {
     ) {
         for slot in pieces {
             let Some((index, limit)) = self.channels.next_with_data(memory, schedule, urgent_only) else { return };
-            let Memory { pool, channels, .. } = &mut *memory;
-            let Some(channel) = self.channels.get_in(channels, index) else { return };
+            let Memory { pool, channels, dynamics, .. } = &mut *memory;
+            let Some(channel) = self.channels.get_in(dynamics, channels, index) else { return };
             let Some(fragment) = channel.outbox.next_fragment(pool, limit, writer.remaining()) else { return };
             // The head of the frame, then as many bytes as fit beside it.
             let Some(room) = writer.remaining().checked_sub(head_length(channel, &fragment)) else { return };
@@ -445,11 +530,12 @@ impl SessionCore {
         for piece in pieces.iter().flatten() {
             let Piece { index, fragment, start: _, is_new } = *piece;
             data[count] = DataRecord {
-                channel_index: index as u8,
+                channel_index: index as u32,
                 offset: fragment.offset,
                 positions: fragment.positions() as u32,
             };
             count += 1;
+            self.channels.on_named(&mut context.shared.memory.dynamics, index);
             // What is only sent again would keep a session from idling whose data never arrives (D31).
             if index != CONTROL && is_new {
                 self.clocks.user_data_at = context.now;
@@ -478,8 +564,13 @@ impl SessionCore {
                 LogEvent::Packet(_) if packets == 2 => break,
                 LogEvent::Packet(_) => packets += 1,
                 LogEvent::Data(data) => {
-                    let Memory { pool, channels, .. } = &mut context.shared.memory;
-                    let channel = self.channels.get_in(channels, usize::from(data.channel_index));
+                    let memory = &mut context.shared.memory;
+                    if let Some(signal) = data.signal() {
+                        self.channels.on_signal(memory, data.index(), signal, SignalFate::Lost);
+                        continue;
+                    }
+                    let Memory { pool, channels, dynamics, .. } = memory;
+                    let channel = self.channels.get_in(dynamics, channels, data.index());
                     // Unreliable data is not sent twice: PING asks in its stead.
                     if let Some(channel) = channel.filter(|channel| channel.mode != ChannelMode::Unreliable) {
                         channel.outbox.on_lost(pool, data.offset, u64::from(data.positions));

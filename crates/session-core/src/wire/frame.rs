@@ -1,10 +1,12 @@
 //! Frames: the content of a data packet.
 
 pub(crate) mod ack;
+pub(crate) mod channel;
 pub(crate) mod message;
 pub(crate) mod table;
 
 pub(crate) use ack::{AckFrame, EcnCounts, MAX_RANGES, encode_ack};
+pub(crate) use channel::{ChannelFrame, LimitFrame};
 pub(crate) use message::{MessageFrame, MessagePrefix};
 use table::Treatment;
 pub(crate) use table::{Sender, rule};
@@ -23,10 +25,14 @@ const DATA: u8 = 0x08;
 const DATA_LAST: u8 = 0x0B;
 const DATA_BEGIN: u8 = 0x01;
 const DATA_END: u8 = 0x02;
+const CHANNEL_END: u8 = 0x0C;
 const MAX_DATA: u8 = 0x10;
 const MAX_CHANNEL_DATA: u8 = 0x11;
 const SKIP: u8 = 0x12;
 const MESSAGE: u8 = 0x13;
+const CHANNEL_LIMIT: u8 = 0x14;
+const CHANNEL_RESET: u8 = 0x15;
+const CHANNEL_STOP: u8 = 0x16;
 const RECEIPT: u8 = 0x17;
 /// The application has taken it.
 const DELIVERED: u8 = 1;
@@ -51,6 +57,10 @@ pub(crate) enum Frame<'a> {
         to: u64,
     },
     Message(MessageFrame<'a>),
+    /// How a dynamic channel ends.
+    Channel(ChannelFrame),
+    /// How many dynamic channels may be opened.
+    ChannelLimit(LimitFrame),
     /// The application has taken every position below `offset`.
     Receipt {
         channel: u64,
@@ -87,6 +97,8 @@ impl<'a> Frame<'a> {
                 writer.varint(to)
             }
             Self::Message(message) => message.encode(writer),
+            Self::Channel(frame) => frame.encode(writer),
+            Self::ChannelLimit(frame) => frame.encode(writer),
             Self::Receipt { channel, offset } => {
                 writer.u8(RECEIPT)?;
                 writer.varint(channel)?;
@@ -121,6 +133,8 @@ impl<'a> Frame<'a> {
                 1_usize.saturating_add(varint::length(*channel)).saturating_add(varint::length(*to))
             }
             Self::Message(message) => message.encoded_len(),
+            Self::Channel(frame) => frame.encoded_len(),
+            Self::ChannelLimit(frame) => frame.encoded_len(),
             Self::Receipt { channel, offset } => {
                 2_usize.saturating_add(varint::length(*channel)).saturating_add(varint::length(*offset))
             }
@@ -147,6 +161,8 @@ impl<'a> Frame<'a> {
             Self::MaxChannelData { .. } => MAX_CHANNEL_DATA,
             Self::Skip { .. } => SKIP,
             Self::Message(_) => MESSAGE,
+            Self::Channel(frame) => frame.frame_type(),
+            Self::ChannelLimit(_) => CHANNEL_LIMIT,
             Self::Receipt { .. } => RECEIPT,
             Self::Extension { frame_type, .. } => *frame_type,
         }
@@ -173,6 +189,8 @@ impl<'a> Frame<'a> {
             MAX_CHANNEL_DATA => Self::MaxChannelData { channel: reader.varint()?, maximum: reader.varint()? },
             SKIP => Self::Skip { channel: reader.varint()?, to: reader.varint()? },
             MESSAGE => Self::Message(MessageFrame::parse(reader)?),
+            CHANNEL_END | CHANNEL_RESET | CHANNEL_STOP => Self::Channel(ChannelFrame::parse(frame_type, reader)?),
+            CHANNEL_LIMIT => Self::ChannelLimit(LimitFrame::parse(reader)?),
             RECEIPT => {
                 let channel = reader.varint()?;
                 if reader.u8()? != DELIVERED {

@@ -6,6 +6,7 @@ use super::connection_id::ReceiverId;
 use super::reader::Reader;
 use super::tlv::{Tlv, TlvError, TlvReader, TlvWriter};
 use super::writer::{WriteError, Writer};
+use crate::ids::ChannelId;
 
 /// Bytes of the longest list of parameters (docs/protocol.md §4.3).
 pub(crate) const MAX_LENGTH: usize = 256;
@@ -31,6 +32,7 @@ const LARGEST_MESSAGE: u64 = 0x0C;
 const KEEPALIVE: u64 = 0x0E;
 const ACK_DELAY: u64 = 0x10;
 const LARGEST_DATAGRAM: u64 = 0x12;
+const CHANNEL_LIMITS: u64 = 0x16;
 
 /// The name of the protocol that runs over the session: 1–64 bytes, compared byte by byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +125,7 @@ pub(crate) struct TransportParameters {
     pub(crate) capabilities: u64,
     /// Positions over all reliable channels but channel 0.
     pub(crate) session_credit: u64,
-    /// Positions of each channel agreed beforehand.
+    /// Positions of each channel but channel 0.
     pub(crate) channel_credit: u64,
     /// Positions of channel 0.
     pub(crate) control_credit: u64,
@@ -135,6 +137,8 @@ pub(crate) struct TransportParameters {
     pub(crate) max_ack_delay: Duration,
     /// Bytes, at least 256.
     pub(crate) largest_datagram: u64,
+    /// Dynamic channels of each mode that the other side may open.
+    pub(crate) channel_limits: [u64; 4],
 }
 
 impl Default for TransportParameters {
@@ -151,6 +155,7 @@ impl Default for TransportParameters {
             keepalive: Duration::from_millis(5000),
             max_ack_delay: Duration::from_millis(25),
             largest_datagram: 1200,
+            channel_limits: [0; 4],
         }
     }
 }
@@ -207,7 +212,8 @@ impl TransportParameters {
     pub(crate) fn write(&self, writer: &mut Writer<'_>) -> Result<(), WriteError> {
         let keepalive = milliseconds(self.keepalive, 1, MAX_KEEPALIVE)?;
         let max_ack_delay = milliseconds(self.max_ack_delay, 0, MAX_ACK_DELAY)?;
-        if self.largest_datagram < MIN_LARGEST_DATAGRAM || self.control_credit < MIN_CONTROL_CREDIT {
+        let too_many = self.channel_limits.iter().any(|count| *count > ChannelId::MOST_DYNAMIC);
+        if self.largest_datagram < MIN_LARGEST_DATAGRAM || self.control_credit < MIN_CONTROL_CREDIT || too_many {
             return Err(WriteError::OutOfRange);
         }
         writer.all_or_nothing(|writer| {
@@ -236,6 +242,12 @@ impl TransportParameters {
                     list.varint(id, value)?;
                 }
             }
+            if self.channel_limits != default.channel_limits {
+                let mut value = [0; 32];
+                let mut counts = Writer::new(&mut value);
+                self.channel_limits.into_iter().try_for_each(|count| counts.varint(count))?;
+                list.bytes(CHANNEL_LIMITS, counts.written())?;
+            }
             Ok(())
         })
     }
@@ -262,11 +274,22 @@ impl TransportParameters {
             KEEPALIVE => self.keepalive = Duration::from_millis(within(varint()?, 1, MAX_KEEPALIVE)?),
             ACK_DELAY => self.max_ack_delay = Duration::from_millis(within(varint()?, 0, MAX_ACK_DELAY)?),
             LARGEST_DATAGRAM => self.largest_datagram = within(varint()?, MIN_LARGEST_DATAGRAM, u64::MAX)?,
+            CHANNEL_LIMITS => self.channel_limits = channel_limits(tlv.value).ok_or(ParameterError::Range)?,
             _ if tlv.is_critical() => return Err(ParameterError::UnknownCritical),
             _ => {}
         }
         Ok(())
     }
+}
+
+/// Four counts and nothing else.
+fn channel_limits(value: &[u8]) -> Option<[u64; 4]> {
+    let mut reader = Reader::new(value);
+    let mut limits = [0; 4];
+    for limit in &mut limits {
+        *limit = reader.varint().ok().filter(|count| *count <= ChannelId::MOST_DYNAMIC)?;
+    }
+    reader.rest().is_empty().then_some(limits)
 }
 
 /// `duration` as the wire has it; refused where it is not whole milliseconds of the range.

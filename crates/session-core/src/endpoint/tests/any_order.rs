@@ -8,10 +8,10 @@ use std::string::String;
 use std::{eprintln, format};
 
 use super::*;
-use crate::channel_config::{ChannelConfig, ChannelMode};
+use crate::channel_config::{ChannelConfig, ChannelLimits, ChannelMode, ChannelOptions};
 use crate::config::SecondSession;
 use crate::fuzz::null::Null;
-use crate::reason::{ConnectError, RecvError, SendError};
+use crate::reason::{ConnectError, OpenChannelError, RecvError, SendError};
 use crate::send_options::SendOptions;
 use crate::session::State;
 
@@ -58,8 +58,13 @@ const METHODS: &[&str] = &[
     "abort",
     "extend",
     "set_keepalive",
+    "open_channel",
+    "finish_channel",
+    "reset_channel",
+    "stop_channel",
     "as_ref",
     "id",
+    "channels_available",
     "state",
     "role",
     "peer_key",
@@ -113,7 +118,7 @@ impl Random {
 }
 
 fn null_endpoint(number: u8) -> Endpoint<Null> {
-    let limits = Limits { sessions: 6, pending: 3, ..small_limits() };
+    let limits = Limits { sessions: 6, pending: 3, opened_channels: 3, ..small_limits() };
     Endpoint::new(null_config(number), limits, Null, Seed::new([number; 32])).unwrap()
 }
 
@@ -126,6 +131,8 @@ pub(super) fn null_config(number: u8) -> Config {
         ChannelConfig::new(ChannelId(21), ChannelMode::Unreliable).with_weight(1),
         ChannelConfig::new(ChannelId(22), ChannelMode::LatestValue),
     ];
+    config.channel_limits =
+        ChannelLimits { reliable_ordered: 2, reliable_unordered: 1, unreliable: 1, latest_value: 1 };
     config.carriers[0].padding = false;
     // The world brings several sessions about between one pair of peers.
     config.second_session = if number == 1 { SecondSession::NewestWins } else { SecondSession::KeepBoth };
@@ -328,7 +335,8 @@ impl World {
 
     fn any_channel(&mut self) -> ChannelId {
         let wild = self.random.next() % 300;
-        ChannelId(self.random.one_of(&[16, 16, 16, 20, 21, 22, wild, u64::MAX]))
+        let dynamic = 256 + self.random.next() % 24;
+        ChannelId(self.random.one_of(&[16, 16, 16, 20, 21, 22, dynamic, dynamic, dynamic, wild, u64::MAX]))
     }
 
     fn call(&mut self, method: &str, side: usize, id: SessionId) {
@@ -364,9 +372,8 @@ impl World {
                 false
             }
             "accept" | "pending" | "refuse" | "send" | "send_with" | "take_expired" | "begin" | "write" | "finish"
-            | "read" | "recv" | "close" | "abort" | "extend" | "set_keepalive" | "as_ref" => {
-                self.command(method, side, id, now)
-            }
+            | "read" | "recv" | "close" | "abort" | "extend" | "set_keepalive" | "open_channel" | "finish_channel"
+            | "reset_channel" | "stop_channel" | "as_ref" => self.command(method, side, id, now),
             question => {
                 self.ask(question, side, id, now);
                 true
@@ -459,6 +466,12 @@ impl World {
             self.random.one_of(&[Duration::ZERO, Duration::from_millis(1), Duration::from_secs(4), Duration::MAX]);
         let soon = now.saturating_add(Duration::from_millis(self.random.next() % 100));
         let options = self.random.one_of(&[SendOptions::by(now), SendOptions::by(soon), SendOptions::by(Instant::MAX)]);
+        let mode = self.random.one_of(&ChannelMode::ALL);
+        let channel_options = ChannelOptions {
+            priority: self.random.one_of(&[0, 3, 7, 8]),
+            weight: self.random.one_of(&[0, 1, 255]),
+            receipts: self.random.below(4) == 0,
+        };
         let Some(mut session) = self.ends[side].session_mut(id, now) else { return true };
         match method {
             "accept" => session.accept(&bytes).is_err(),
@@ -478,6 +491,13 @@ impl World {
             }
             "extend" => session.extend().is_err(),
             "set_keepalive" => session.set_keepalive(keepalive).is_err(),
+            // Who was refused a channel is noted, to be told when there is one.
+            "open_channel" => session
+                .open_channel(mode, channel_options)
+                .is_err_and(|error| matches!(error, OpenChannelError::NotEstablished | OpenChannelError::Options)),
+            "finish_channel" => session.finish_channel(channel).is_err(),
+            "reset_channel" => session.reset_channel(code, channel).is_err(),
+            "stop_channel" => session.stop_channel(code, channel).is_err(),
             "as_ref" => session.as_ref().is_none(),
             sending => {
                 let mut give = || match sending {
@@ -564,6 +584,10 @@ impl World {
                             assert!(stats.delivered <= stats.sent, "{stats:?}");
                             assert!(stats.read <= stats.received, "{stats:?}");
                         }
+                    }
+                    "channels_available" => {
+                        let few = ChannelMode::ALL.iter().all(|mode| session.channels_available(*mode) <= 3);
+                        assert!(few, "no more than we may have open at once");
                     }
                     "close_report" => {
                         assert!(session.close_report(channel).is_none() || session.close_reason().is_some());

@@ -35,7 +35,14 @@ fn limits() -> Limits {
         ..small_limits()
     };
     // The other half serves what is sent, the mailboxes of both sessions, handshakes and control channels.
-    Limits { pool_blocks: 2 * data_blocks(&limits, &channels()) + 100, ..limits }
+    Limits { pool_blocks: 2 * window_blocks(&limits) + 100, ..limits }
+}
+
+/// Blocks that are promised to one session.
+fn window_blocks(limits: &Limits) -> u32 {
+    let mut config = Config::new(StaticKey::new(&RustCrypto, Secret::new([1; 32])), "test");
+    config.channels = channels();
+    data_blocks(limits, &config)
 }
 
 /// Byte `at` of the one message of `channel`.
@@ -167,7 +174,7 @@ fn d17_one_byte_holes_over_the_window_of_every_channel_starve_nobody_and_lose_no
             pair.pass(Duration::from_millis(1));
         }
         // Just the window: the blocks promised for its positions, two more for each channel, and the two mailboxes.
-        let promise = data_blocks(&limits(), &channels()) + 2 * limits().mailbox_blocks;
+        let promise = window_blocks(&limits()) + 2 * limits().mailbox_blocks;
         let held = pool_in_use(&pair) - idle;
         assert!(held <= promise, "{held} blocks, {promise} were promised");
         assert!(held >= promise / 2, "{held} of {promise}: the window is not full of holes");

@@ -66,7 +66,7 @@ impl Pair {
         pair.establish()
     }
 
-    fn establish(mut self) -> Self {
+    pub(super) fn establish(mut self) -> Self {
         let pair = &mut self;
         pair.agree(b"");
         pair.settle();

@@ -3,7 +3,7 @@
 //! Slot 0 is the block's header: `last number u64 | live packets u16 | used slots u16 | first live slot u16 | 0 u16`.
 //! A packet takes two slots (its head) and one more per data record, all in the same block:
 //! head `number u64 | sent_at u64 | largest_acked u64 | size u16 | flags u16 | data records u8 | state u8 | 0 u16`,
-//! data record `offset u64 | positions u32 | channel index u8 | 0 u24`.
+//! data record `offset u64 | positions u32 | channel index u32`.
 
 use crate::time::Instant;
 
@@ -50,10 +50,10 @@ pub(crate) struct PacketRecord {
     pub(crate) probe: bool,
 }
 
-/// A run of channel positions a packet carried.
+/// A run of channel positions a packet carried. Without positions, something else about the channel, which `offset` names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DataRecord {
-    pub(crate) channel_index: u8,
+    pub(crate) channel_index: u32,
     pub(crate) offset: u64,
     pub(crate) positions: u32,
 }
@@ -136,9 +136,8 @@ pub(super) fn settle_head(bytes: &mut [u8], at: usize) {
 }
 
 pub(super) fn read_data(bytes: &[u8], at: usize) -> DataRecord {
-    let [channel_index] = array(bytes, at + 12);
     DataRecord {
-        channel_index,
+        channel_index: u32::from_le_bytes(array(bytes, at + 12)),
         offset: u64::from_le_bytes(array(bytes, at)),
         positions: u32::from_le_bytes(array(bytes, at + 8)),
     }
@@ -147,7 +146,7 @@ pub(super) fn read_data(bytes: &[u8], at: usize) -> DataRecord {
 pub(super) fn write_data(bytes: &mut [u8], at: usize, data: &DataRecord) {
     put(bytes, at, data.offset.to_le_bytes());
     put(bytes, at + 8, data.positions.to_le_bytes());
-    put(bytes, at + 12, [data.channel_index]);
+    put(bytes, at + 12, data.channel_index.to_le_bytes());
 }
 
 /// Bytes outside `bytes` read as zero: no packet.

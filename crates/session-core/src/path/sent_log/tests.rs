@@ -22,7 +22,7 @@ fn packet(number: u64, sent_at: u64, size: u16) -> PacketRecord {
 
 fn data(number: u64, count: usize) -> Vec<DataRecord> {
     let record =
-        |index| DataRecord { channel_index: index as u8, offset: number << 8, positions: u32::MAX - index as u32 };
+        |index| DataRecord { channel_index: index as u32, offset: number << 8, positions: u32::MAX - index as u32 };
     (0..count).map(record).collect()
 }
 

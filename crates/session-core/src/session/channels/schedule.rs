@@ -23,7 +23,9 @@ pub(crate) struct Served {
 impl Channels {
     /// What the choice among channels depends on, derived once for a packet.
     pub(crate) fn schedule(&self, memory: &Memory) -> Schedule {
-        let mut schedule = Schedule::default();
+        // What was sent on channels that are gone counts for ever.
+        let gone = self.ledger(memory).map_or(0, |ledger| ledger.gone_sent);
+        let mut schedule = Schedule { sent: gone, ..Schedule::default() };
         for channel in self.iter(memory).skip(1) {
             if !channel.mode.stands_alone() {
                 schedule.sent = schedule.sent.saturating_add(channel.outbox.highest_sent());
@@ -41,7 +43,7 @@ impl Channels {
         urgent_only: bool,
     ) -> Option<(usize, u64)> {
         let mut next: Option<((u8, u64), usize, u64)> = None;
-        for (index, channel) in self.iter(memory).enumerate() {
+        for (index, channel) in self.entries(memory) {
             let limit = self.limit_of(index, channel, schedule.sent);
             if !channel.outbox.has_pending(limit) {
                 continue;
@@ -91,7 +93,7 @@ impl Channels {
             return false;
         }
         let schedule = self.schedule(memory);
-        (1..self.count()).any(|index| self.skip_due(memory, &schedule, index).is_some())
+        self.entries(memory).skip(1).any(|(index, _)| self.skip_due(memory, &schedule, index).is_some())
     }
 
     /// SKIP left in packet `number`: what it passes over counts as sent.
@@ -103,7 +105,7 @@ impl Channels {
         to: u64,
         number: u64,
     ) {
-        let Some(channel) = self.get_in(&mut memory.channels, index) else { return };
+        let Some(channel) = self.get_in(&memory.dynamics, &mut memory.channels, index) else { return };
         schedule.sent = schedule.sent.saturating_add(to.saturating_sub(channel.outbox.highest_sent()));
         channel.outbox.pass(to);
         if let Some(expiry) = memory.expiries.get_mut(channel.expiry) {
@@ -126,6 +128,11 @@ impl Channels {
 }
 
 impl Schedule {
+    #[cfg(test)]
+    pub(super) fn sent(&self) -> u64 {
+        self.sent
+    }
+
     fn latest_turn(&self, priority: u8) -> u64 {
         self.latest.get(usize::from(priority)).copied().unwrap_or(0)
     }

@@ -1,6 +1,8 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test may fail")]
 
 use super::*;
+use crate::channel_config::ChannelMode;
+use crate::ids::Role;
 use proptest::prelude::*;
 use std::vec;
 use std::vec::Vec;
@@ -43,6 +45,13 @@ fn samples() -> Vec<(Frame<'static>, Vec<u8>)> {
         (
             Frame::Message(MessageFrame { channel: 17, number: 300, offset: 5, last: true, data: b"xy" }),
             vec![0x13, 17, 0x41, 0x2C, 5, 1, 2, b'x', b'y'],
+        ),
+        (Frame::Channel(ChannelFrame::End { channel: 256, end: 300 }), vec![0x0C, 0x41, 0, 0x41, 0x2C]),
+        (Frame::Channel(ChannelFrame::Reset { channel: 257, code: 9, end: 5 }), vec![0x15, 0x41, 1, 9, 5]),
+        (Frame::Channel(ChannelFrame::Stop { channel: 258, code: 300 }), vec![0x16, 0x41, 2, 0x41, 0x2C]),
+        (
+            Frame::ChannelLimit(LimitFrame { role: Role::Responder, mode: ChannelMode::LatestValue, count: 64 }),
+            vec![0x14, 7, 0x40, 64],
         ),
         (Frame::Extension { frame_type: 0x80, body: &[9, 9] }, vec![0x80, 2, 9, 9]),
     ]
@@ -89,6 +98,9 @@ fn a_frame_cut_short_or_out_of_range_is_refused() {
         }
     }
     assert_eq!(only(&[4, 2, 0, 0, 0]), error(FrameErrorKind::Encoding, 4), "a space of CLOSE");
+    assert_eq!(only(&[0x14, 8, 1]), error(FrameErrorKind::Encoding, 0x14), "a mode that is none");
+    let beyond = [0x14, 7, 0xC4, 0, 0, 0, 0, 0, 0, 1];
+    assert_eq!(only(&beyond), error(FrameErrorKind::Encoding, 0x14), "more channels than there are ids");
     assert_eq!(only(&[0x10, 0x40, 5]), error(FrameErrorKind::Encoding, 0x10), "a longer form of a varint");
     assert_eq!(only(&[8, 0x40, 0, 0, 1, 1]), error(FrameErrorKind::Encoding, 8));
     assert_eq!(only(&[8, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]), error(FrameErrorKind::Encoding, 8));
@@ -97,7 +109,7 @@ fn a_frame_cut_short_or_out_of_range_is_refused() {
 //= docs/protocol.md P-6-2
 #[test]
 fn reserved_and_unassigned_types_are_not_allowed() {
-    for frame_type in (0x05..=0x07).chain(0x0C..=0x0F).chain(0x14..=0x16).chain(0x18..=0x7F) {
+    for frame_type in (0x05..=0x07).chain(0x0D..=0x0F).chain(0x18..=0x7F) {
         let plaintext = [frame_type, 1, 1, 1, 1, 1, 1, 1, 1];
         assert_eq!(only(&plaintext), error(FrameErrorKind::NotAllowed, frame_type));
     }
@@ -195,7 +207,7 @@ fn constant_plaintexts_of_every_length_never_panic() {
 proptest! {
     #[test]
     fn values_read_back(
-        kind in 0_u8..5,
+        kind in 0_u8..9,
         first in 0..=varint::MAX,
         second in 0..=varint::MAX / 2,
         shift in 0_u32..62,
@@ -210,6 +222,14 @@ proptest! {
             1 => Frame::Data(DataFrame { channel: first, offset: second, begin: flag, end: !flag, data: &bytes }),
             2 => Frame::MaxData(first),
             3 => Frame::MaxChannelData { channel: first, maximum: second },
+            4 => Frame::Channel(ChannelFrame::End { channel: first, end: second }),
+            5 => Frame::Channel(ChannelFrame::Reset { channel: first, code: second, end: first }),
+            6 => Frame::Channel(ChannelFrame::Stop { channel: first, code: second }),
+            7 => Frame::ChannelLimit(LimitFrame {
+                role: if flag { Role::Initiator } else { Role::Responder },
+                mode: ChannelMode::ALL[first as usize % 4],
+                count: second >> 4,
+            }),
             _ => Frame::Extension { frame_type: 0x80 | bytes[0] & 0x3F, body: &bytes },
         };
         let bytes = encode(&frame);
@@ -218,7 +238,7 @@ proptest! {
 
     #[test]
     fn arbitrary_plaintexts_never_panic_and_what_parses_is_written_alike(
-        lead in 0_usize..8,
+        lead in 0_usize..samples().len(),
         changes in proptest::collection::vec((0_usize..16, any::<u8>()), 0..3),
         tail in proptest::collection::vec(any::<u8>(), 0..64),
     ) {

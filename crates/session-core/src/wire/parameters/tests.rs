@@ -38,11 +38,12 @@ fn sample() -> (TransportParameters, Vec<u8>) {
         keepalive: Duration::from_secs(10),
         max_ack_delay: Duration::from_millis(20),
         largest_datagram: 1452,
+        channel_limits: [64, 0, 1, 3],
     };
     let bytes = vec![
         0x01, 3, 1, 2, 3, 0x02, 1, 7, 0x03, 4, b'c', b'h', b'a', b't', 0x04, 1, 5, 0x06, 4, 0x80, 1, 0, 0, //
         0x08, 4, 0x80, 0, 0x40, 0, 0x0A, 2, 0x48, 0, 0x0C, 2, 0x40, 100, 0x0E, 2, 0x67, 0x10, //
-        0x10, 1, 20, 0x12, 2, 0x45, 0xAC,
+        0x10, 1, 20, 0x12, 2, 0x45, 0xAC, 0x16, 5, 0x40, 64, 0, 1, 3,
     ];
     (parameters, bytes)
 }
@@ -124,10 +125,20 @@ fn parameters_out_of_range_are_refused() {
         &[0x0E, 4, 0x80, 0x36, 0xEE, 0x81],
         &[0x10, 2, 0x43, 0xE9],
         &[0x12, 2, 0x40, 0xFF],
+        &[0x16, 3, 1, 1, 1],
+        &[0x16, 5, 1, 1, 1, 1, 1],
+        // 2^58 + 1 channels.
+        &[0x16, 11, 0xC4, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1],
     ] {
         assert_eq!(parse(list), Err(ParameterError::Range), "{list:?}");
     }
-    for list in [&[0x0E, 1, 1][..], &[0x0E, 4, 0x80, 0x36, 0xEE, 0x80], &[0x10, 2, 0x43, 0xE8], &[0x12, 2, 0x41, 0]] {
+    for list in [
+        &[0x0E, 1, 1][..],
+        &[0x0E, 4, 0x80, 0x36, 0xEE, 0x80],
+        &[0x10, 2, 0x43, 0xE8],
+        &[0x12, 2, 0x41, 0],
+        &[0x16, 4, 1, 0, 0, 9],
+    ] {
         assert!(parse(list).is_ok(), "{list:?}");
     }
     assert_eq!(parse(&[0x01, 1, 9]), Err(ParameterError::Misplaced));
@@ -150,7 +161,6 @@ fn unknown_odd_ids_are_refused_and_even_ones_ignored() {
 fn reserved_parameters_are_ignored() {
     let mut list = vec![0x14, 16];
     list.extend([1; 16]);
-    list.extend([0x16, 2, 3, 4]);
     assert_eq!(parse(&list), Ok(TransportParameters::default()));
 }
 
@@ -197,6 +207,7 @@ proptest! {
             keepalive: Duration::from_millis(keepalive),
             max_ack_delay: Duration::from_millis(max_ack_delay),
             largest_datagram: largest.max(256),
+            channel_limits: [largest, 0, 1, session_credit].map(|count| count % (ChannelId::MOST_DYNAMIC + 1)),
         };
         let of = if id.is_some() { Reply } else { Hello };
         let mut out = [0; 300];
