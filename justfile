@@ -55,6 +55,10 @@ spec:
 test:
     cargo test
 
+# A million dynamic channels on one session, memory watched: about a minute.
+channels:
+    cargo test --release -p session-tests --test channels -- --ignored --nocapture
+
 # Documentation without a warning.
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked

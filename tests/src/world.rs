@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use session_core::{
-    Action, Address, Arrival, Carrier, CarrierConfig, ChannelConfig, ChannelId, CloseReason, Config, ConnectError,
-    ConnectOptions, Deadline, Endpoint, Event, Instant, Limits, Link as Path, Peer, Provider, PskName, SecondSession,
-    Secret, Seed, SessionId, SessionMut, SessionRef, StaticKey, Timeouts, Transmit,
+    Action, Address, Arrival, Carrier, CarrierConfig, ChannelConfig, ChannelId, ChannelLimits, CloseReason, Config,
+    ConnectError, ConnectOptions, Deadline, Endpoint, Event, Instant, Limits, Link as Path, Peer, Provider, PskName,
+    SecondSession, Secret, Seed, SessionId, SessionMut, SessionRef, StaticKey, Timeouts, Transmit,
 };
 use session_sim::{Faults, Link, LinkConfig};
 use sha2::{Digest, Sha256};
@@ -27,6 +27,8 @@ pub struct Setup {
     pub timeouts: Timeouts,
     /// Channels agreed beforehand.
     pub channels: Vec<ChannelConfig>,
+    /// Dynamic channels that a peer may have open.
+    pub channel_limits: ChannelLimits,
     /// Bytes of its carrier's largest datagram.
     pub max_datagram: u16,
     /// Whether it accepts whoever asks.
@@ -85,6 +87,7 @@ impl Default for Setup {
             limits,
             timeouts: Timeouts::default(),
             channels: (16..19).map(|id| ChannelId(id).into()).collect(),
+            channel_limits: ChannelLimits::NONE,
             max_datagram: 1200,
             accepts: true,
             key_of: None,
@@ -187,6 +190,7 @@ impl<P: Provider> World<P> {
         let key = StaticKey::new(&provider, Secret::new(material(setup.key_of.unwrap_or(number), 0)));
         let mut config = Config::new(key, "session-tests");
         config.channels = setup.channels.clone();
+        config.channel_limits = setup.channel_limits;
         config.carriers = vec![CarrierConfig::udp(setup.max_datagram)];
         config.timeouts = setup.timeouts.clone();
         if let Some(secret) = setup.psk {
