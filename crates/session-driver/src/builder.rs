@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use session_core::{
-    CarrierConfig, ChannelConfig, Config, Limits, PskName, RustCrypto, SecondSession, Secret, Seed, StaticKey, Timeouts,
+    CarrierConfig, ChannelConfig, ChannelLimits, Config, Limits, PskName, RustCrypto, SecondSession, Secret, Seed,
+    StaticKey, Timeouts,
 };
 
 use crate::clock::Clock;
@@ -43,6 +44,13 @@ impl EndpointBuilder {
             self.own_channels = true;
         }
         self.config.channels.push(channel.into());
+        self
+    }
+
+    /// How many channels of each mode a peer may have open at once that were not agreed beforehand. Default: none. How many this end may open is
+    /// in [`Limits::opened_channels`].
+    pub fn channel_limits(mut self, limits: ChannelLimits) -> Self {
+        self.config.channel_limits = limits;
         self
     }
 

@@ -32,7 +32,8 @@ pub struct ByteReader {
 ///
 /// What is written is on its way without a flush; [`Channel::flushed`] waits until the peer's stack holds what was sent. Shutting down
 /// (`close` of futures, `shutdown` of tokio) ends the stream in one direction; the other is not touched. **Dropping the writer without it
-/// leaves the stream without an end**: the peer waits for more, and nothing else can be sent on the channel.
+/// leaves the stream without an end**: the peer waits for more, and nothing else can be sent on the channel. Only on a channel that was opened
+/// while the session lives it gives the stream up: the channel is reset with code 0.
 ///
 /// # Cancel safety
 /// Bytes are taken in a poll that is ready, or none.
@@ -221,6 +222,10 @@ impl Drop for ByteReader {
 impl Drop for ByteWriter {
     fn drop(&mut self) {
         self.seat.leave(self.channel.shared());
+        if self.begun && !self.ended && self.channel.is_guarded() {
+            // Nothing more may be there to be given up.
+            let _ = self.channel.reset(0);
+        }
     }
 }
 
@@ -251,7 +256,8 @@ fn cut_short(error: Option<RecvError>) -> io::Error {
 
 fn read_error(error: RecvError) -> io::Error {
     let kind = match error {
-        RecvError::Closed(_) => ErrorKind::ConnectionReset,
+        RecvError::Closed(_) | RecvError::Reset(_) => ErrorKind::ConnectionReset,
+        RecvError::Stopped => ErrorKind::BrokenPipe,
         RecvError::UnknownChannel => ErrorKind::NotFound,
         RecvError::TooLong | RecvError::Cut => ErrorKind::InvalidData,
         RecvError::WholeOnly => ErrorKind::Unsupported,
@@ -261,7 +267,8 @@ fn read_error(error: RecvError) -> io::Error {
 
 fn write_error(error: SendError) -> io::Error {
     let kind = match error {
-        SendError::Closed(_) => ErrorKind::BrokenPipe,
+        SendError::Closed(_) | SendError::Finished => ErrorKind::BrokenPipe,
+        SendError::Stopped(_) => ErrorKind::ConnectionReset,
         SendError::UnknownChannel => ErrorKind::NotFound,
         SendError::Streaming => ErrorKind::ResourceBusy,
         SendError::Late => ErrorKind::TimedOut,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use session_core::{ChannelId, Chunk, CloseCode, CloseReason, CloseSpace, ClosedBy, Instant, MessageId, SendOptions};
 
+use crate::dynamic::{ChannelGuard, Dynamic};
 use crate::error::{RecvError, SendError};
 use crate::session::SessionHandle;
 use crate::shared::{Offsets, Shared, State, Topic};
@@ -18,15 +19,32 @@ const RECV_STEP: usize = 16 * 1024;
 ///
 /// It keeps its session alive as a `Session` does. Clones may send and read at the same time; whole messages of `send` never mix,
 /// the pieces of a streamed message (`begin`, `write`, `finish`) belong to one task.
+///
+/// A channel that was opened while the session lives ([`Session::open_channel`](crate::Session::open_channel),
+/// [`Session::accept_channel`](crate::Session::accept_channel)) is ended in each direction: by [`end`](Self::end) or [`reset`](Self::reset) of who
+/// sends, or [`stop`](Self::stop) of who reads. **Dropping its last handle** does both: what was sent whole still arrives, a streamed message
+/// that was not finished is given up, and nothing more is read.
 #[derive(Clone)]
 pub struct Channel {
+    /// Before the session: a channel is ended in a session that lives.
+    guard: Option<Arc<ChannelGuard>>,
     session: Arc<SessionHandle>,
     id: ChannelId,
 }
 
 impl Channel {
     pub(crate) fn new(session: Arc<SessionHandle>, id: ChannelId) -> Self {
-        Self { session, id }
+        let guard = if id.is_dynamic() { session.shared.with(|state, _| state.guard_of(session.id, id)) } else { None };
+        Self { guard, session, id }
+    }
+
+    pub(crate) fn with_guard(session: Arc<SessionHandle>, id: ChannelId, guard: Option<Arc<ChannelGuard>>) -> Self {
+        Self { guard, session, id }
+    }
+
+    /// It was opened while the session lived, by a handle that ends it.
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.guard.is_some()
     }
 
     /// Which channel it is.
@@ -171,9 +189,13 @@ impl Channel {
             state.learn_progress(id, channel);
             let Some(record) = state.sessions.get(&id) else { return Step::Done(Err(SendError::Closed(None))) };
             let offsets = record.offsets(channel);
+            // What was given up, or is forgotten, comes no further.
+            let over = channel.is_dynamic()
+                && state.core.session(id).is_some_and(|session| session.channel_stats(channel).is_none());
             match record.ended {
                 _ if reached(&offsets) >= *target.get_or_insert(offsets.sent) => Step::Done(Ok(())),
                 Some(ended) => Step::Done(Err(SendError::Closed(Some(ended.reason)))),
+                None if over => Step::Done(Err(no_more(state, id, channel))),
                 None => Step::Wait(Topic::Progress(id, channel)),
             }
         })
@@ -301,7 +323,8 @@ impl Channel {
             }
             Err(Core::Blocked) => return Step::Wait(Topic::Writable(id, channel)),
             Err(Core::TooLarge) => Err(SendError::TooLarge),
-            Err(Core::UnknownChannel) => Err(SendError::UnknownChannel),
+            Err(Core::UnknownChannel) if state.dynamic(id, channel).is_none() => Err(SendError::UnknownChannel),
+            Err(Core::UnknownChannel | Core::Finished | Core::Stopped) => Err(no_more(state, id, channel)),
             Err(Core::Streaming) => Err(SendError::Streaming),
             Err(Core::WholeOnly) => Err(SendError::WholeOnly),
             Err(_) => Err(SendError::Closed(state.reason(id))),
@@ -342,7 +365,14 @@ pub(crate) enum Read {
     Wait(Topic),
 }
 
+/// Why nothing more is sent on a channel.
+fn no_more(state: &State, id: session_core::SessionId, channel: ChannelId) -> SendError {
+    let stopped = state.dynamic(id, channel).and_then(|dynamic| dynamic.stopped);
+    stopped.map_or(SendError::Finished, SendError::Stopped)
+}
+
 fn read(state: &mut State, id: session_core::SessionId, channel: ChannelId, out: &mut [u8], now: Instant) -> Read {
+    use session_core::RecvError as Core;
     let result = match state.core.session_mut(id, now) {
         Some(mut session) => match session.read(out, channel) {
             Err(session_core::RecvError::WholeOnly) => whole(&mut session, out, channel),
@@ -358,7 +388,13 @@ fn read(state: &mut State, id: session_core::SessionId, channel: ChannelId, out:
         }
         (Ok(None), None) => Read::Wait(Topic::Readable(id, channel)),
         (Err(session_core::RecvError::Cut), _) => Read::Error(RecvError::Cut),
-        (Err(session_core::RecvError::UnknownChannel), _) => Read::Error(RecvError::UnknownChannel),
+        (Err(session_core::RecvError::Finished), _) => Read::End,
+        (Err(Core::UnknownChannel | Core::Reset | Core::Stopped), _) => match state.dynamic(id, channel) {
+            None => Read::Error(RecvError::UnknownChannel),
+            Some(Dynamic { finished: true, .. }) => Read::End,
+            Some(Dynamic { reset: Some(code), .. }) => Read::Error(RecvError::Reset(*code)),
+            Some(_) => Read::Error(RecvError::Stopped),
+        },
         (Err(session_core::RecvError::TooSmall), _) => Read::Error(RecvError::WholeOnly),
         (_, Some(ended)) if is_orderly(&ended.reason) => Read::End,
         (_, Some(ended)) => Read::Error(RecvError::Closed(ended.reason)),

@@ -62,6 +62,10 @@ pub enum SendError {
     WholeOnly,
     /// There was no room for the message before its deadline.
     Late,
+    /// This side has ended or reset the channel.
+    Finished,
+    /// The peer reads the channel no more, with a code of its application.
+    Stopped(u64),
 }
 
 /// Why nothing was read.
@@ -78,6 +82,10 @@ pub enum RecvError {
     WholeOnly,
     /// The peer has given up the message that was being read. Told once; what is read next begins another message.
     Cut,
+    /// The peer gave up what it sent on the channel, with a code of its application.
+    Reset(u64),
+    /// This side reads the channel no more.
+    Stopped,
 }
 
 impl fmt::Display for BindError {
@@ -154,6 +162,8 @@ impl fmt::Display for SendError {
             Self::Streaming => write!(formatter, "{}", session_core::SendError::Streaming),
             Self::WholeOnly => write!(formatter, "{}", session_core::SendError::WholeOnly),
             Self::Late => formatter.write_str("there was no room for the message before its deadline"),
+            Self::Finished => write!(formatter, "{}", session_core::SendError::Finished),
+            Self::Stopped(code) => write!(formatter, "{} (code {code})", session_core::SendError::Stopped),
         }
     }
 }
@@ -168,6 +178,8 @@ impl fmt::Display for RecvError {
             Self::TooLong => formatter.write_str("the message is longer than the limit"),
             Self::WholeOnly => write!(formatter, "{}", session_core::RecvError::WholeOnly),
             Self::Cut => write!(formatter, "{}", session_core::RecvError::Cut),
+            Self::Reset(code) => write!(formatter, "{} (code {code})", session_core::RecvError::Reset),
+            Self::Stopped => write!(formatter, "{}", session_core::RecvError::Stopped),
         }
     }
 }

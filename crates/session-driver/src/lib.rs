@@ -14,6 +14,7 @@ mod bytes;
 mod channel;
 mod clock;
 mod driver;
+mod dynamic;
 mod endpoint;
 mod error;
 #[cfg(test)]
@@ -45,9 +46,10 @@ pub use request::{
 pub use session::Session;
 
 pub use session_core::{
-    ChannelConfig, ChannelId, ChannelMode, ChannelStats, Chunk, CloseCode, CloseReason, CloseReport, CloseSpace,
-    ClosedBy, DiscardReason, Discards, ExtendError, Heard, Limits, MessageId, PeerId, PskName, PublicKey, RustCrypto,
-    SecondSession, Secret, State, StaticKey, Stats, Text, Timeouts, Uid,
+    ChannelConfig, ChannelId, ChannelLimits, ChannelMode, ChannelOptions, ChannelStats, Chunk, CloseCode, CloseReason,
+    CloseReport, CloseSpace, ClosedBy, DiscardReason, Discards, EndChannelError, ExtendError, Heard, Limits, MessageId,
+    OpenChannelError, PeerId, PskName, PublicKey, RustCrypto, SecondSession, Secret, State, StaticKey, Stats, Text,
+    Timeouts, Uid,
 };
 
 /// What a runtime's adapter implements and starts. Not for applications: it may change with any release.

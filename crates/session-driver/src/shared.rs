@@ -11,6 +11,7 @@ use session_core::{
 };
 
 use crate::clock::Clock;
+use crate::dynamic::Dynamic;
 use crate::endpoint::EndpointStats;
 use crate::figures::Figures;
 use crate::request::{Exchanges, Key, Matter};
@@ -65,6 +66,10 @@ pub(crate) struct Record {
     figures: Option<Box<Figures>>,
     /// How far each channel has come that was used.
     offsets: Vec<Offsets>,
+    /// Channels that were opened while it lives, until they are gone and nobody has a handle.
+    pub(crate) dynamic: HashMap<ChannelId, Dynamic>,
+    /// Those of the peer's that wait for `accept_channel`; the core bounds their number.
+    pub(crate) opened: VecDeque<ChannelId>,
     /// Where our attempt went, if it was ours.
     dialled: Option<SocketAddr>,
     /// Where its handles meet, once an application has one.
@@ -110,6 +115,10 @@ pub(crate) enum Topic {
     Writable(SessionId, ChannelId),
     Progress(SessionId, ChannelId),
     Lost(SessionId, ChannelId),
+    /// A channel of the peer's to accept.
+    ChannelOpened(SessionId),
+    /// Room for a channel of ours.
+    ChannelsAvailable(SessionId),
     Exchange(Key, Matter),
 }
 
@@ -255,13 +264,16 @@ impl State {
             }
             // Told only where they are asked for, which nobody does here: handles are found by look-ups.
             Event::Added(_) | Event::StateChanged(_) | Event::Removed(_) => {}
-            // Only where there may be dynamic channels, which a builder does not allow.
-            Event::ChannelOpened(..)
-            | Event::ChannelFinished(..)
-            | Event::ChannelReset(..)
-            | Event::ChannelStopped(..)
-            | Event::ChannelClosed(..)
-            | Event::ChannelsAvailable(_) => {}
+            Event::ChannelOpened(id, channel) => self.on_channel_opened(id, channel),
+            Event::ChannelFinished(id, channel) => self.on_channel(id, channel, |dynamic| dynamic.finished = true),
+            Event::ChannelReset(id, channel, code) => {
+                self.on_channel(id, channel, |dynamic| dynamic.reset = Some(code));
+            }
+            Event::ChannelStopped(id, channel, code) => {
+                self.on_channel(id, channel, |dynamic| dynamic.stopped = Some(code));
+            }
+            Event::ChannelClosed(id, channel) => self.on_channel_closed(id, channel),
+            Event::ChannelsAvailable(id) => self.notify(Topic::ChannelsAvailable(id)),
             _ => debug_assert!(false, "an event nobody knows: {event:?}"),
         }
     }
@@ -480,6 +492,11 @@ impl Record {
         known.copied().unwrap_or(Offsets::none(channel))
     }
 
+    /// The channel is gone for everybody.
+    pub(crate) fn forget_offsets(&mut self, channel: ChannelId) {
+        self.offsets.retain(|offsets| offsets.channel != channel);
+    }
+
     fn offsets_mut(&mut self, channel: ChannelId) -> &mut Offsets {
         let index = self.offsets.iter().position(|offsets| offsets.channel == channel).unwrap_or_else(|| {
             self.offsets.push(Offsets::none(channel));
@@ -494,6 +511,8 @@ impl Topic {
         match self {
             Self::Incoming | Self::Room | Self::Ended => None,
             Self::Session(id)
+            | Self::ChannelOpened(id)
+            | Self::ChannelsAvailable(id)
             | Self::Readable(id, _)
             | Self::Writable(id, _)
             | Self::Progress(id, _)

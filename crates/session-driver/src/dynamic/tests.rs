@@ -1,0 +1,150 @@
+//! Channels that come and go, through the handles.
+
+use std::future::poll_fn;
+use std::io::ErrorKind;
+
+use session_core::{ChannelId, ChannelLimits, ChannelMode, ChannelOptions, EndChannelError, OpenChannelError};
+
+use crate::fake::{Node, World, join, pattern, small_limits};
+use crate::{RecvError, SendError, Session};
+
+const ORDERED: ChannelMode = ChannelMode::ReliableOrdered;
+
+fn open(world: &mut World, channels: u16) -> (Node, Node, Session, Session) {
+    let mut node = || {
+        world.node_with(64, 64, |builder| {
+            let limits = ChannelMode::ALL.iter().fold(ChannelLimits::NONE, |all, mode| all.with(*mode, channels));
+            let mut bounds = small_limits();
+            bounds.opened_channels = 4 * u32::from(channels);
+            bounds.session_window = 1 << 20;
+            bounds.pool_blocks = 16_384;
+            builder.channel_limits(limits).limits(bounds)
+        })
+    };
+    let (a, b) = (node(), node());
+    let (near, far) = world.run(join(a.endpoint.connect(b.key, b.address), async {
+        b.endpoint.accept().await.expect("the endpoint lives").accept().await
+    }));
+    (a, b, near.expect("connects"), far.expect("accepts"))
+}
+
+/// Waits until nothing is on its way.
+fn settle(world: &mut World) {
+    let pause = world.sleep(std::time::Duration::from_secs(1));
+    world.run(pause);
+}
+
+/// What the driver keeps of channels of a session.
+fn kept(session: &Session) -> usize {
+    let handle = session.handle();
+    handle.shared.with(|state, _| state.sessions.get(&handle.id).map_or(0, |record| record.dynamic.len()))
+}
+
+#[test]
+fn a_channel_of_every_mode_is_opened_accepted_and_read_to_its_end() {
+    let mut world = World::new();
+    let (_a, _b, near, far) = open(&mut world, 2);
+    for mode in ChannelMode::ALL {
+        let channel = world.run(near.open_channel(mode, ChannelOptions::default())).expect("there is room");
+        world.run(channel.send(b"question")).expect("sends");
+        channel.end().expect("ends");
+        assert_eq!(world.run(channel.send(b"more")), Err(SendError::Finished), "{mode:?}");
+        let other = world.run(far.accept_channel()).expect("the session lives");
+        assert_eq!(other.id(), channel.id());
+        let mut message = Vec::new();
+        assert_eq!(world.run(other.recv(&mut message, 100)), Ok(Some(8)), "{mode:?}");
+        assert_eq!(world.run(other.recv(&mut Vec::new(), 100)), Ok(None), "{mode:?}: its end");
+        world.run(other.send(b"answer")).expect("sends");
+        other.end().expect("ends");
+        let mut answer = Vec::new();
+        assert_eq!(world.run(channel.recv(&mut answer, 100)), Ok(Some(6)), "{mode:?}");
+        assert_eq!(world.run(channel.recv(&mut Vec::new(), 100)), Ok(None), "{mode:?}");
+        settle(&mut world);
+        // The core has forgotten it, the handles have not.
+        assert_eq!(world.run(channel.recv(&mut Vec::new(), 100)), Ok(None), "{mode:?}");
+        assert_eq!(world.run(other.send(b"")), Err(SendError::Finished), "{mode:?}");
+        assert_eq!(world.run(channel.flushed()), Ok(()), "{mode:?}");
+        assert_eq!((kept(&near), kept(&far)), (1, 1));
+        drop((channel, other));
+        assert_eq!((kept(&near), kept(&far)), (0, 0));
+    }
+    world.run(near.close(0, "done"));
+    assert!(world.run(far.accept_channel()).is_none());
+    let error = world.run(near.open_channel(ORDERED, ChannelOptions::default())).expect_err("it is closed");
+    assert_eq!(error, OpenChannelError::NotEstablished);
+}
+
+#[test]
+fn opening_waits_for_room_at_the_peer() {
+    let mut world = World::new();
+    let (_a, _b, near, far) = open(&mut world, 1);
+    for round in 0..20 {
+        let (opened, ()) = world.run(join(near.open_channel(ORDERED, ChannelOptions::default()), async {
+            if round > 0 {
+                // The one before is read to its end and dropped, which makes room.
+                let other = far.accept_channel().await.expect("the session lives");
+                while let Ok(Some(_)) = other.recv(&mut Vec::new(), 100).await {}
+            }
+        }));
+        let channel = opened.expect("there is room in the end");
+        world.run(channel.send(b"x")).expect("sends");
+        channel.end().expect("ends");
+    }
+}
+
+#[test]
+fn reset_and_stop_are_told_with_their_codes() {
+    let mut world = World::new();
+    let (_a, _b, near, far) = open(&mut world, 1);
+    let channel = world.run(near.open_channel(ORDERED, ChannelOptions::default())).expect("there is room");
+    world.run(channel.send(b"x")).expect("sends");
+    let other = world.run(far.accept_channel()).expect("the session lives");
+    channel.reset(7).expect("resets");
+    other.stop(8).expect("stops");
+    assert_eq!(other.stop(8), Err(EndChannelError::Ended));
+    world.run(other.send(b"y")).expect("the other direction is open");
+    assert_eq!(world.run(other.recv(&mut Vec::new(), 9)), Err(RecvError::Stopped));
+    channel.stop(9).expect("stops");
+    settle(&mut world);
+    assert_eq!(world.run(other.send(b"y")), Err(SendError::Stopped(9)));
+    assert_eq!(world.run(channel.send(b"x")), Err(SendError::Finished));
+    let channel = world.run(near.open_channel(ORDERED, ChannelOptions::default())).expect("there is room again");
+    world.run(channel.send(b"x")).expect("sends");
+    let other = world.run(far.accept_channel()).expect("the session lives");
+    channel.reset(7).expect("resets");
+    settle(&mut world);
+    assert_eq!(world.run(other.recv(&mut Vec::new(), 9)), Err(RecvError::Reset(7)));
+    // An agreed channel has no end of its own.
+    assert_eq!(near.channel(ChannelId(16)).end(), Err(EndChannelError::Agreed));
+}
+
+#[test]
+fn a_byte_stream_that_is_dropped_is_given_up_and_one_that_is_shut_down_is_whole() {
+    let mut world = World::new();
+    let (_a, _b, near, far) = open(&mut world, 1);
+    for whole in [false, true] {
+        let channel = world.run(near.open_channel(ORDERED, ChannelOptions::default())).expect("there is room");
+        let mut writer = channel.byte_writer();
+        let bytes = pattern(300, 1);
+        let written = world.run(poll_fn(|context| writer.poll_write(context, &bytes))).expect("writes");
+        assert_eq!(written, 300);
+        let other = world.run(far.accept_channel()).expect("the session lives");
+        let mut reader = other.byte_reader();
+        let mut out = [0; 400];
+        let read = world.run(poll_fn(|context| reader.poll_read(context, &mut out))).expect("reads");
+        assert_eq!((read, &out[..300]), (300, &bytes[..]));
+        if whole {
+            world.run(poll_fn(|context| writer.poll_finish(context))).expect("shuts down");
+        }
+        drop(writer);
+        let last = world.run(poll_fn(|context| reader.poll_read(context, &mut out)));
+        match last {
+            Ok(0) if whole => {}
+            Err(error) if !whole => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+            other => panic!("{whole}: {other:?}"),
+        }
+        drop((channel, other, reader));
+        settle(&mut world);
+        assert_eq!((kept(&near), kept(&far)), (0, 0));
+    }
+}
