@@ -81,7 +81,7 @@ impl Progress {
         match &mut self.display {
             Display::Bar(bar) => {
                 bar.set_message(status(&self.label, &self.meter, snapshot));
-                bar.set_position(snapshot.bytes);
+                bar.set_position(snapshot.bytes.min(all_but_proof(self.meter.total())));
             }
             Display::Lines { output, last } => {
                 if is_due(last, now) {
@@ -143,18 +143,29 @@ fn event(meter: &Meter, snapshot: Snapshot) -> Event {
         .decimal("eta_seconds", meter.remaining().map(|time| time.as_secs_f64()))
 }
 
+/// What a bar may show until the peer has proved that it has everything: that all bytes are on their way is not the end.
+fn all_but_proof(total: u64) -> u64 {
+    total - total.div_ceil(100)
+}
+
 /// `LABEL: 12.3 MiB of 64.0 MiB (19 %), 4.1 MiB/s, RTT 10.2 ms, loss 0.51 %, ETA 0:12`
+///
+/// From the last byte on it is `LABEL: 64.0 MiB of 64.0 MiB (99 %), checking, RTT ..`: the line for a transfer that is done is the summary.
 fn status(label: &str, meter: &Meter, snapshot: Snapshot) -> String {
     let total = meter.total();
-    let done = (u128::from(snapshot.bytes) * 100).checked_div(u128::from(total)).unwrap_or(100).min(100);
+    let done = (u128::from(snapshot.bytes) * 100).checked_div(u128::from(total)).unwrap_or(99).min(99);
     let mut line = format!("{label}: {} of {} ({done} %)", Bytes(snapshot.bytes), Bytes(total));
+    let is_checking = snapshot.bytes >= total;
+    if is_checking {
+        line.push_str(", checking");
+    }
     if let Some(time) = meter.standstill() {
         let _ = write!(line, ", no progress for {} s", time.as_secs());
-    } else if let Some(rate) = meter.rate() {
+    } else if let Some(rate) = meter.rate().filter(|_| !is_checking) {
         let _ = write!(line, ", {}/s", Bytes(rate));
     }
     path_quality(&mut line, snapshot);
-    if let Some(remaining) = meter.remaining() {
+    if let Some(remaining) = meter.remaining().filter(|_| !is_checking) {
         let _ = write!(line, ", ETA {}", Clock(remaining));
     }
     line

@@ -8,7 +8,7 @@ mod tree;
 
 pub use failure::{Attempt, ended, not_connected, unexpected, why_ended};
 pub use message::{Answer, Entry, MAX_MESSAGE, Malformed, Message, Why};
-pub use receive::{News, NotReceived, receive};
+pub use receive::{News, NotReceived, NotTaken, receive};
 pub use send::{NotSent, send};
 pub use tree::{LeftOut, Source, Tree};
 

@@ -22,7 +22,7 @@ use crate::progress::Bytes;
 use crate::purpose::Purpose;
 use crate::runtime::Runtime;
 use crate::text::{Printable, count_of, printable_path};
-use crate::transfer::{self, News, NotReceived, close_code};
+use crate::transfer::{self, News, NotReceived, NotTaken, close_code};
 
 /// What a listener does for its peers.
 const SERVED: [Purpose; 3] = [Purpose::Files, Purpose::Ping, Purpose::Pair];
@@ -136,7 +136,7 @@ impl Guests {
         let incoming = self.pairing.ask(incoming, key, &name, self.output).await?;
         let address = incoming.remote_address().map(|address| address.ip().to_string()).unwrap_or_default();
         let list = self.pairing.list();
-        let added = self.authorized().add(list, key, &format!("paired from {address}"));
+        let added = self.authorized().add(list, key, &format!("paired peer {address}"));
         let public_key = key.to_base64();
         match added {
             Ok(()) => {
@@ -207,13 +207,14 @@ impl Server {
             }
         });
         if let Err(error) = result.await {
-            let (exit, why) = match &error {
-                NotReceived::Refused(error) => (error.exit(), format!("refused, {}", error.in_folder(inbox.path()))),
-                NotReceived::Failed(error) => (error.exit(), format!("failed, {}", error.in_folder(inbox.path()))),
-                NotReceived::Closed(reason) => (Exit::of(reason), format!("failed, {}", transfer::why_ended(reason))),
-                NotReceived::Unexpected => (Exit::Protocol, "failed, the peer sent what has no place here".to_owned()),
-            };
-            self.failed(exit, &why);
+            match &error {
+                NotReceived::Refused(not_taken) => self.not_taken("refused", not_taken, inbox),
+                NotReceived::Failed(not_taken) => self.not_taken("failed at", not_taken, inbox),
+                NotReceived::Closed(reason) => {
+                    self.failed(Exit::of(reason), &format!("failed, {}", transfer::why_ended(reason)));
+                }
+                NotReceived::Unexpected => self.failed(Exit::Protocol, "failed, the peer sent what has no place here"),
+            }
         }
         self.await_close(session).await;
     }
@@ -229,6 +230,12 @@ impl Server {
         if self.runtime.within(FAREWELL, session.closed()).await.is_none() {
             session.abort(close_code::DONE, "");
         }
+    }
+
+    /// Of several files, the user must know which.
+    fn not_taken(&self, verb: &str, NotTaken { path, error }: &NotTaken, inbox: &Inbox) {
+        let why = format!("{verb} {}, {}", Printable(path), error.in_folder(inbox.path()));
+        self.say(&why, self.event("failed").text("class", error.exit().name()).text("why", &why).text("path", path));
     }
 
     fn failed(&self, exit: Exit, why: &str) {

@@ -63,8 +63,28 @@ fn bar_shows_the_same_text() {
 #[test]
 fn status_claims_only_what_is_known() {
     let meter = Meter::new(0, at(0));
-    assert_eq!(status("f", &meter, Snapshot::default()), "f: 0 B of 0 B (100 %)");
+    assert_eq!(status("f", &meter, Snapshot::default()), "f: 0 B of 0 B (99 %), checking");
     assert_eq!(summary("f", &meter, Snapshot::default(), at(0)), "f: 0 B in 0.0 s");
+}
+
+#[test]
+fn transfer_is_not_whole_before_it_is_checked() {
+    let mut meter = Meter::new(64 * MIB, at(0));
+    meter.update(64 * MIB - 1, at(1_000));
+    assert!(status("f", &meter, snapshot(64 * MIB - 1)).starts_with("f: 64.0 MiB of 64.0 MiB (99 %), 64.0 MiB/s, "));
+    meter.update(64 * MIB, at(2_000));
+    let checking = "f: 64.0 MiB of 64.0 MiB (99 %), checking, RTT 10.2 ms, loss 0.51 %";
+    assert_eq!(status("f", &meter, snapshot(64 * MIB)), checking);
+    meter.update(64 * MIB, at(7_000));
+    let still = "f: 64.0 MiB of 64.0 MiB (99 %), checking, no progress for 5 s, RTT 10.2 ms, loss 0.51 %";
+    assert_eq!(status("f", &meter, snapshot(64 * MIB)), still);
+
+    let terminal = InMemoryTerm::new(4, 120);
+    let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
+    let mut progress = Progress::bar("f", 64 * MIB, target, at(0));
+    progress.update(snapshot(64 * MIB), at(8_000));
+    assert!(terminal.contents().starts_with("===================> f: "), "{}", terminal.contents());
+    assert_eq!([0, 1, 2, 100, 6_400].map(all_but_proof), [0, 0, 1, 99, 6_336]);
 }
 
 #[test]

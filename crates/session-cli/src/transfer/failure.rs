@@ -1,11 +1,13 @@
 //! What the users read when something was not delivered.
 
+use std::path::Path;
 use std::time::Duration;
 
 use session_tokio::{CloseCode, CloseReason, CloseSpace, ClosedBy, ConnectError};
 
 use super::{Answer, NotSent, Why, close_code};
 use crate::exit::{Exit, Failure, reason};
+use crate::inbox::FilePath;
 use crate::text::{Printable, printable_path};
 
 /// An attempt to reach a peer.
@@ -85,8 +87,8 @@ impl NotSent {
                 let problem = format!("{path} shrank from {offered} to {left} bytes while it was sent");
                 Failure::new(Exit::Io, problem, "send it again when nobody writes to it")
             }
-            Self::Refused { place, answer } => answered("refused", answer, &printable_path(place), address),
-            Self::Failed { place, answer } => answered("could not keep", answer, &printable_path(place), address),
+            Self::Refused { place, path, answer } => answered("refused", answer, &named(place, path), address),
+            Self::Failed { place, path, answer } => answered("could not keep", answer, &named(place, path), address),
             Self::Closed(reason) => ended(reason, address),
             Self::Unexpected => unexpected(address),
         }
@@ -98,6 +100,12 @@ impl NotSent {
 pub fn unexpected(address: &str) -> Failure {
     let problem = format!("{address} sent what has no place here");
     Failure::new(Exit::Protocol, problem, "use the same version of 'session' at both ends")
+}
+
+/// The file at `place`, and what the peer was to call it where that is more than its last name.
+fn named(place: &Path, path: &FilePath) -> String {
+    let (place, path) = (printable_path(place), path.as_str());
+    if path.contains('/') { format!("{place} as {}", Printable(path)) } else { place }
 }
 
 fn answered(verb: &str, answer: &Answer, path: &str, address: &str) -> Failure {

@@ -34,13 +34,22 @@ pub enum News<'a> {
 #[derive(Debug)]
 pub enum NotReceived {
     /// It was refused when it was offered. The sender has been told.
-    Refused(InboxError),
+    Refused(NotTaken),
     /// It could not be kept. The sender has been told.
-    Failed(InboxError),
+    Failed(NotTaken),
     /// The session ended first.
     Closed(CloseReason),
     /// The peer does not keep to the protocol. The session is aborted.
     Unexpected,
+}
+
+/// The file or folder that was not taken.
+#[derive(Debug)]
+pub struct NotTaken {
+    /// Its path as the sender offered it: print it with care.
+    pub path: String,
+    /// Why.
+    pub error: InboxError,
 }
 
 /// Takes files from a fresh session into `inbox` until the sender closes it.
@@ -65,8 +74,8 @@ pub async fn receive(
             Ok(()) => {}
             Err((index, error)) => {
                 let answer = match &error {
-                    NotReceived::Refused(error) => Message::Refuse(answer(index, error)),
-                    NotReceived::Failed(error) => Message::Failed(answer(index, error)),
+                    NotReceived::Refused(not_taken) => Message::Refuse(answer(index, &not_taken.error)),
+                    NotReceived::Failed(not_taken) => Message::Failed(answer(index, &not_taken.error)),
                     NotReceived::Closed(_) => return Err(error),
                     NotReceived::Unexpected => return Err(unexpected(session)),
                 };
@@ -102,9 +111,11 @@ impl Receiver<'_> {
     ) -> Result<(), (usize, NotReceived)> {
         let mut accepted = Vec::with_capacity(offer.len());
         for (index, Entry { path, length }) in offer.iter().enumerate() {
-            let path =
-                self.inbox.check(path, length.is_none()).map_err(|error| (index, NotReceived::Refused(error)))?;
-            accepted.push((path, *length));
+            let checked = self.inbox.check(path, length.is_none()).map_err(|error| {
+                let path = String::from_utf8_lossy(path).into_owned();
+                (index, NotReceived::Refused(NotTaken { path, error }))
+            })?;
+            accepted.push((checked, *length));
         }
         let files = || accepted.iter().filter_map(|(path, length)| length.map(|length| (path, length)));
         if let Some((first, _)) = files().next() {
@@ -114,7 +125,7 @@ impl Receiver<'_> {
         self.say(&Message::Accept).await.map_err(|error| (0, error))?;
         for (index, (path, length)) in accepted.iter().enumerate() {
             let taken = match *length {
-                None => self.inbox.make_folder(path).map_err(NotReceived::Failed),
+                None => self.inbox.make_folder(path).map_err(failed(path)),
                 Some(length) => self.take_file(path, length, news).await,
             };
             taken.map_err(|error| (index, error))?;
@@ -128,13 +139,13 @@ impl Receiver<'_> {
         length: u64,
         news: &mut (impl FnMut(News<'_>) + Send),
     ) -> Result<(), NotReceived> {
-        let mut file = self.inbox.receive(path, length).map_err(NotReceived::Failed)?;
+        let mut file = self.inbox.receive(path, length).map_err(failed(path))?;
         self.take_content(&mut file).await?;
         let Message::Digest(digest) = next_message(self.session, self.channel).await? else {
             return Err(NotReceived::Unexpected);
         };
         // The disk may take its time, which other sessions must not wait for.
-        smol::unblock(move || file.commit(&digest)).await.map_err(NotReceived::Failed)?;
+        smol::unblock(move || file.commit(&digest)).await.map_err(failed(path))?;
         news(News::Delivered { path, length, digest: &digest });
         self.say(&Message::Delivered).await
     }
@@ -144,7 +155,9 @@ impl Receiver<'_> {
         loop {
             match self.channel.read(&mut buffer).await {
                 Ok(Some(chunk)) => {
-                    file.write(&buffer[..chunk.length]).map_err(NotReceived::Failed)?;
+                    if let Err(error) = file.write(&buffer[..chunk.length]) {
+                        return Err(failed(file.path())(error));
+                    }
                     if chunk.end {
                         return Ok(());
                     }
@@ -162,6 +175,10 @@ impl Receiver<'_> {
             Err(_) => Err(NotReceived::Closed(self.session.closed().await)),
         }
     }
+}
+
+fn failed(path: &FilePath) -> impl FnOnce(InboxError) -> NotReceived {
+    move |error| NotReceived::Failed(NotTaken { path: path.to_string(), error })
 }
 
 fn answer(index: usize, error: &InboxError) -> Answer {

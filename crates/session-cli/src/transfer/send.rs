@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::message::{Entry, MAX_OFFER};
 use super::{Answer, CHANNEL, Message, NoMessage, STEP, Source, Tree, close_code, next_message};
+use crate::inbox::FilePath;
 
 /// Why not everything was delivered.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub enum NotSent {
     Refused {
         /// The file.
         place: PathBuf,
+        /// What it was offered as.
+        path: FilePath,
         /// Why.
         answer: Answer,
     },
@@ -43,6 +46,8 @@ pub enum NotSent {
     Failed {
         /// The file.
         place: PathBuf,
+        /// What it was offered as.
+        path: FilePath,
         /// Why.
         answer: Answer,
     },
@@ -126,8 +131,8 @@ impl Sender<'_> {
         match next_message(self.session, &self.channel).await? {
             Message::Accept => {}
             Message::Refuse(answer) => {
-                let place = place_of(batch, &answer).ok_or(NotSent::Unexpected)?;
-                return Err(NotSent::Refused { place, answer });
+                let Source { place, path, .. } = subject(batch, &answer).ok_or(NotSent::Unexpected)?.clone();
+                return Err(NotSent::Refused { place, path, answer });
             }
             _ => return Err(NotSent::Unexpected),
         }
@@ -159,8 +164,8 @@ impl Sender<'_> {
                     on_delivered(source, &digest.ok_or(NotSent::Unexpected)?);
                 }
                 Message::Failed(answer) => {
-                    let place = place_of(batch, &answer).ok_or(NotSent::Unexpected)?;
-                    return Err(NotSent::Failed { place, answer });
+                    let Source { place, path, .. } = subject(batch, &answer).ok_or(NotSent::Unexpected)?.clone();
+                    return Err(NotSent::Failed { place, path, answer });
                 }
                 _ => return Err(NotSent::Unexpected),
             }
@@ -224,9 +229,8 @@ impl Sender<'_> {
 }
 
 /// The file an answer is about.
-fn place_of(batch: &[Source], answer: &Answer) -> Option<PathBuf> {
-    let index = usize::try_from(answer.index).ok()?;
-    batch.get(index).map(|source| source.place.clone())
+fn subject<'a>(batch: &'a [Source], answer: &Answer) -> Option<&'a Source> {
+    batch.get(usize::try_from(answer.index).ok()?)
 }
 
 impl From<NoMessage> for NotSent {
@@ -241,7 +245,6 @@ impl From<NoMessage> for NotSent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inbox::FilePath;
 
     #[test]
     fn batches_hold_everything_once_and_fit() {

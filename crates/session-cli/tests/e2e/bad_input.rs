@@ -189,7 +189,7 @@ fn full_disk() {
     world.send(&file, &listener.address, &[]).assert_failed(8, &sentence);
     assert_eq!(listener.news(), "receiving file, 4.0 MiB");
     let inbox = world.path("inbox");
-    assert_eq!(listener.news(), format!("failed, inbox {}: the disk is full; make room", inbox.display()));
+    assert_eq!(listener.news(), format!("failed at file, inbox {}: the disk is full; make room", inbox.display()));
     let seen = format!("/proc/{}/root{}", listener.process.id(), inbox.display());
     assert_eq!(crate::support::names(Path::new(&seen)), [""; 0]);
     let small = world.file("small", 100_000);

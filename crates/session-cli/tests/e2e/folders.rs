@@ -90,7 +90,7 @@ fn nothing_is_sent_if_one_name_is_taken() {
     fs::create_dir(world.path("inbox/folder")).unwrap();
     fs::write(world.path("inbox/folder/b"), "old").unwrap();
     let sentence = format!(
-        "{} refused {}: a file of this name exists already (0 of 3 files are delivered); \
+        "{} refused {} as folder/b: a file of this name exists already (0 of 3 files are delivered); \
          give the file another name, or have the peer listen with --force",
         listener.address,
         world.path("folder/b").display()
@@ -98,7 +98,7 @@ fn nothing_is_sent_if_one_name_is_taken() {
     send_all(&world, &["folder"], &listener.address, &[]).assert_failed(6, &sentence);
     let inbox = world.path("inbox");
     let news = format!(
-        "refused, inbox {}: a file of this name exists already; move the old file away, or listen with --force",
+        "refused folder/b, inbox {}: a file of this name exists already; move the old file away, or listen with --force",
         inbox.display()
     );
     assert_eq!(listener.news(), news);

@@ -98,7 +98,7 @@ fn both_sides_see_both_fingerprints_and_say_yes() {
     let list = world.path("authorized");
     assert_eq!(listener.news(), format!("may send from now on, by {}", list.display()));
     assert_eq!(listener.news(), "paired");
-    let line = format!("session-x25519 {} paired from 127.0.0.1\n", key_of(&world, "sender.key"));
+    let line = format!("session-x25519 {} paired peer 127.0.0.1\n", key_of(&world, "sender.key"));
     assert_eq!(fs::read_to_string(&list).unwrap(), line);
     let line = format!("node7 session-x25519 {}\n", world.listener_key);
     assert_eq!(fs::read_to_string(known_peers(&world)).unwrap(), line);

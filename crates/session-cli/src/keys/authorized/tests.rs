@@ -81,11 +81,11 @@ fn who_is_let_in_stands_in_the_list_once() {
     let mut peers = AuthorizedPeers::load_or_begin(&file).unwrap();
     let key = PublicKey::from_bytes([1; 32]);
     for _ in 0..2 {
-        peers.add(&file, key, "paired from 192.0.2.7").unwrap();
+        peers.add(&file, key, "paired peer 192.0.2.7").unwrap();
     }
     let read = AuthorizedPeers::load(&file).unwrap();
     assert_eq!(read, peers);
-    assert_eq!(read.find(&key).unwrap().called("here"), "paired from 192.0.2.7 at here");
+    assert_eq!(read.find(&key).unwrap().called("here"), "paired peer 192.0.2.7 at here");
     let nowhere = folder.path().join("peers/peers");
     assert_eq!(
         peers.add(&nowhere, PublicKey::from_bytes([2; 32]), "").unwrap_err().to_string(),
