@@ -63,6 +63,8 @@ fn second_guest_and_wrong_purpose_are_turned_away() {
     next(&mut host, "joined");
     let second = Outcome::of(&mut world.dial_command("chat", &address, &[]));
     second.assert_failed(4, &format!("{address} is busy: it chats with somebody else; try again later"));
+    // The host has somebody before the guest knows, and until then Ctrl-C is an interruption.
+    while !guest.error_line().starts_with(&format!("session with {address} is up")) {}
     guest.signal(Signal::INT);
     assert_eq!(guest.wait().code, Some(0));
     next(&mut host, "left");
