@@ -17,24 +17,10 @@ pub(super) fn run(arguments: &Bench) -> Result<(), Failure> {
     for runtime in [Runtime::Tokio, Runtime::Smol] {
         let name = runtime.name();
         runtime.run(async {
-            let bytes = if arguments.quick { 16 << 20 } else { 256 << 20 };
             let pair = loopback::Pair::new(runtime).await?;
-            let (mut rates, mut costs) = (Vec::new(), Vec::new());
-            for _ in 0..runs {
-                let (time, processor) = pair.stream(bytes).await?;
-                rates.push(bytes as f64 / time.as_secs_f64() / 1e6);
-                costs.push(processor.as_secs_f64() * 1e9 / bytes as f64);
-            }
-            say(&format!("{name} goodput over loopback: {:.0} MB/s", median(&mut rates)))?;
-            say(&format!("{name} processor time, both ends: {:.2} s/GB", median(&mut costs)))?;
-            let mut times = pair.ping_pong(if arguments.quick { 1_000 } else { 20_000 }).await?;
-            let (half, most) = (percentile(&mut times, 50), percentile(&mut times, 99));
-            say(&format!("{name} ping-pong of 64 B: p50 {half:.1} us, p99 {most:.1} us"))?;
-            let mut rates = Vec::new();
-            for _ in 0..runs {
-                rates.push(pair.handshakes(if arguments.quick { 50 } else { 500 }).await?);
-            }
-            say(&format!("{name} handshakes over loopback, one after the other: {:.0} per s", median(&mut rates)))
+            let result = measure(&pair, name, runs, arguments.quick).await;
+            pair.close(runtime).await;
+            result
         })?;
     }
     let mut rates: Vec<_> = (0..runs).map(|_| core::handshakes(if arguments.quick { 50 } else { 500 })).collect();
@@ -49,6 +35,27 @@ pub(super) fn run(arguments: &Bench) -> Result<(), Failure> {
         say(&format!("{sessions} idle sessions: {:.1} ns per poll_action", median(&mut times)))?;
     }
     Ok(())
+}
+
+/// The figures of two endpoints, by the name of what runs them.
+async fn measure(pair: &loopback::Pair, name: &str, runs: usize, quick: bool) -> Result<(), Failure> {
+    let bytes = if quick { 16 << 20 } else { 256 << 20 };
+    let (mut rates, mut costs) = (Vec::new(), Vec::new());
+    for _ in 0..runs {
+        let (time, processor) = pair.stream(bytes).await?;
+        rates.push(bytes as f64 / time.as_secs_f64() / 1e6);
+        costs.push(processor.as_secs_f64() * 1e9 / bytes as f64);
+    }
+    say(&format!("{name} goodput over loopback: {:.0} MB/s", median(&mut rates)))?;
+    say(&format!("{name} processor time, both ends: {:.2} s/GB", median(&mut costs)))?;
+    let mut times = pair.ping_pong(if quick { 1_000 } else { 20_000 }).await?;
+    let (half, most) = (percentile(&mut times, 50), percentile(&mut times, 99));
+    say(&format!("{name} ping-pong of 64 B: p50 {half:.1} us, p99 {most:.1} us"))?;
+    let mut rates = Vec::new();
+    for _ in 0..runs {
+        rates.push(pair.handshakes(if quick { 50 } else { 500 }).await?);
+    }
+    say(&format!("{name} handshakes over loopback, one after the other: {:.0} per s", median(&mut rates)))
 }
 
 fn median(values: &mut [f64]) -> f64 {

@@ -9,7 +9,7 @@ use session_tokio::{CloseCode, CloseSpace, Endpoint, RecvError, Session};
 use smol::channel::{self, Receiver};
 
 use super::admit::{admit, empty_list};
-use super::node::{Dialer, FAREWELL, builder, load_key, not_bound, or_interrupted};
+use super::node::{Dialer, FAREWELL, builder, close_after, load_key, not_bound, or_interrupted};
 use crate::args::Chat;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
@@ -29,14 +29,18 @@ pub(super) fn run(arguments: &Chat, output: Output) -> Result<(), Failure> {
         match (&arguments.to, arguments.bind, &arguments.authorized) {
             (Some(to), _, _) => {
                 let dialer = Dialer::new(&arguments.node, to, false, output)?;
-                let connection = or_interrupted(&interrupt, &interruption, dialer.connect(Purpose::Chat)).await?;
+                let connection = dialer.connect(Purpose::Chat, &interrupt, &interruption).await?;
                 let result = talk(&connection.session, &connection.place, &interrupt, output).await;
                 connection.close(&arguments.node).await;
                 result
             }
             (None, Some(bind), Some(list)) => {
                 let host = Host::open(arguments, bind, list, output).await?;
-                let (session, name) = or_interrupted(&interrupt, &interruption, host.first_guest()).await?;
+                let met = or_interrupted(&interrupt, &interruption, host.first_guest()).await;
+                if let Err(failure) = &met {
+                    close_after(&host.endpoint, failure, &arguments.node).await;
+                }
+                let (session, name) = met?;
                 let talking = talk(&session, &name, &interrupt, output);
                 let result = smol::future::or(talking, host.turn_others_away()).await;
                 let _ = runtime.within(FAREWELL, session.close(close_code::DONE, "")).await;

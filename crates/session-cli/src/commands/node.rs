@@ -133,16 +133,39 @@ impl Dialer {
         Ok(Self { key, receiver, address: to.address.clone(), options: options.clone(), output })
     }
 
-    /// Opens a session for `purpose`, from an endpoint of its own.
-    pub(super) async fn connect(self, purpose: Purpose) -> Result<Connection, Failure> {
+    /// Opens a session for `purpose`, from an endpoint of its own, unless the user stops that, which is `interruption`.
+    pub(super) async fn connect(
+        self,
+        purpose: Purpose,
+        interrupt: &Interrupt,
+        interruption: &Failure,
+    ) -> Result<Connection, Failure> {
+        let options = self.options.clone();
+        let dialled = dial_out(&self.key, &options, &self.address);
+        let (endpoint, address) = or_interrupted(interrupt, interruption, dialled).await?;
+        let opened = or_interrupted(interrupt, interruption, self.open(&endpoint, address, purpose)).await;
+        if let Err(failure) = &opened {
+            close_after(&endpoint, failure, &options).await;
+        }
+        let (session, place, handshake) = opened?;
+        Ok(Connection { endpoint, session, place, handshake })
+    }
+
+    /// The session, the peer's address as the user gave it, and the time of the handshake.
+    async fn open(
+        self,
+        endpoint: &Endpoint,
+        address: SocketAddr,
+        purpose: Purpose,
+    ) -> Result<(Session, String, Duration), Failure> {
         let place = self.address.to_string();
-        let (endpoint, address) = dial_out(&self.key, &self.options, &self.address).await?;
         self.output.remark(format_args!("connecting to {place}"), Event::new("connecting").text("address", &place));
         let start = now();
         let session = match self.receiver {
             Receiver::New(name, mut known) => {
-                let session = meet(&endpoint, address, purpose, &place, &self.options).await?;
-                let peer = known.add(&name, key_of(&session))?;
+                let session = meet(endpoint, address, purpose, &place, &self.options).await?;
+                let added = known.add(&name, key_of(&session));
+                let peer = added.inspect_err(|_| session.abort(close_code::FAILED, "its list cannot be written"))?;
                 let line = format_args!(
                     "{name} is known from now on by {}, {}",
                     peer.key.fingerprint(),
@@ -151,9 +174,9 @@ impl Dialer {
                 self.output.remark(line, known_peer(peer));
                 session
             }
-            Receiver::Known(key, listed) => match dial(&endpoint, key, address, purpose, &place, &self.options).await {
+            Receiver::Known(key, listed) => match dial(endpoint, key, address, purpose, &place, &self.options).await {
                 Err(failure) => {
-                    return Err(changed_key(&endpoint, address, listed, &place, &self.options, failure).await);
+                    return Err(changed_key(endpoint, address, listed, &place, &self.options, failure).await);
                 }
                 Ok(session) => session,
             },
@@ -163,7 +186,7 @@ impl Dialer {
         let line = format_args!("session with {place} is up, handshake {shown:.1} ms, RTT {rtt:.1} ms");
         let event = Event::new("connected").text("address", &place);
         self.output.remark(line, event.decimal("handshake_ms", Some(shown)).decimal("rtt_ms", Some(rtt)));
-        Ok(Connection { endpoint, session, place, handshake })
+        Ok((session, place, handshake))
     }
 }
 
@@ -203,6 +226,15 @@ async fn changed_key(
         }
     }
     failure
+}
+
+/// Ends `endpoint` after `failure`, for a limited time. Dropping it is not enough: the task that answers SIGUSR1 has it too.
+pub(super) async fn close_after(endpoint: &Endpoint, failure: &Failure, options: &NodeOptions) {
+    let farewell = match failure.exit() {
+        Exit::Interrupted => endpoint.close(close_code::INTERRUPTED, "it was stopped by its user"),
+        _ => endpoint.close(close_code::FAILED, "it has failed"),
+    };
+    let _ = options.runtime.within(FAREWELL, farewell).await;
 }
 
 impl Connection {

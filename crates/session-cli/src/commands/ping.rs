@@ -17,7 +17,7 @@ pub(super) fn run(arguments: &Ping, output: Output) -> Result<(), Failure> {
     arguments.node.runtime.run(async {
         let interrupt = Interrupt::catch()?;
         let interruption = Failure::new(Exit::Interrupted, "interrupted, and no echo came", "try again");
-        let connection = or_interrupted(&interrupt, &interruption, dialer.connect(Purpose::Ping)).await?;
+        let connection = dialer.connect(Purpose::Ping, &interrupt, &interruption).await?;
         let mut row = Row { sent: 0, times: Times::default() };
         let result = or_interrupted(&interrupt, &interruption, row.run(&connection, arguments, output)).await;
         row.tell(&connection, output);

@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Send, output: Output) -> Result<(), Failure> {
     arguments.node.runtime.run(async {
         let interrupt = Interrupt::catch()?;
         let not_begun = Failure::new(Exit::Interrupted, "interrupted, and nothing is delivered", "send it again");
-        let connection = or_interrupted(&interrupt, &not_begun, dialer.connect(Purpose::Files)).await?;
+        let connection = dialer.connect(Purpose::Files, &interrupt, &not_begun).await?;
         let result = deliver(&connection, &tree, arguments.node.runtime, output, &interrupt).await;
         let place = connection.place.clone();
         connection.close(&arguments.node).await;

@@ -9,6 +9,7 @@ use session_tokio::{ChannelId, Endpoint, RustCrypto, Secret, Session, StaticKey}
 
 use super::processor_time;
 use crate::clock::now;
+use crate::commands::node::FAREWELL;
 use crate::exit::{Exit, Failure};
 use crate::runtime::Runtime;
 
@@ -24,6 +25,12 @@ pub(super) struct Pair {
 impl Pair {
     pub(super) async fn new(runtime: Runtime) -> Result<Self, Failure> {
         Ok(Self { server: bind(runtime, 1).await?, client: bind(runtime, 2).await? })
+    }
+
+    /// Ends both endpoints.
+    pub(super) async fn close(&self, runtime: Runtime) {
+        let both = smol::future::zip(self.client.close(0, ""), self.server.close(0, ""));
+        let _ = runtime.within(FAREWELL, both).await;
     }
 
     async fn sessions(&self) -> Result<(Session, Session), Failure> {
