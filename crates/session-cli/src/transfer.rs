@@ -29,6 +29,8 @@ pub mod close_code {
     pub const FAILED: u64 = 2;
     /// The peer sent what the protocol does not have at this place.
     pub const UNEXPECTED: u64 = 3;
+    /// The user who asked to pair has said yes.
+    pub const PAIRED: u64 = 4;
 }
 
 /// Why no message came.

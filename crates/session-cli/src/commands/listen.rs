@@ -107,7 +107,7 @@ impl Listener {
             let (guests, inbox, running) = (Arc::clone(&self.guests), Arc::clone(&self.inbox), running.clone());
             self.runtime.spawn(async move {
                 if let Some(guest) = guests.let_in(guest).await {
-                    server.serve(guest, &inbox).await;
+                    server.serve(guest, &guests, &inbox).await;
                 }
                 drop(running);
             });
@@ -135,22 +135,46 @@ impl Guests {
         let Guest { incoming, purpose, key, name } = guest;
         let incoming = self.pairing.ask(incoming, key, &name, self.output).await?;
         let address = incoming.remote_address().map(|address| address.ip().to_string()).unwrap_or_default();
+        // One that only pairs is written down when its user has said yes too; until then nothing of it must fail.
+        let (list, comment) = (self.pairing.list(), format!("paired peer {address}"));
+        let is_in = match purpose {
+            Purpose::Pair => {
+                let promised = self.authorized().promise(list, key, &comment);
+                promised.inspect_err(|failure| self.not_added(&name, &key, failure)).is_ok()
+            }
+            _ => self.add(&name, key, &comment),
+        };
+        is_in.then_some(Guest { incoming, purpose, key, name })
+    }
+
+    /// Writes down what was promised to `key`, whose user has said yes.
+    fn keep(&self, peer: &str, key: PublicKey) -> bool {
+        let comment = self.authorized().find(&key).map(|known| known.comment.clone());
+        self.add(peer, key, &comment.unwrap_or_default())
+    }
+
+    /// Authorizes `key` for good, and tells the user, also where that fails.
+    fn add(&self, peer: &str, key: PublicKey, comment: &str) -> bool {
         let list = self.pairing.list();
-        let added = self.authorized().add(list, key, &format!("paired peer {address}"));
-        let public_key = key.to_base64();
+        let added = self.authorized().add(list, key, comment);
         match added {
-            Ok(()) => {
-                let event = Event::new("authorized").text("peer", &name).text("public_key", &public_key);
-                let line = format_args!("{name}: may send from now on, by {}", printable_path(list));
+            Ok(false) => true,
+            Ok(true) => {
+                let event = Event::new("authorized").text("peer", peer).text("public_key", &key.to_base64());
+                let line = format_args!("{peer}: may send from now on, by {}", printable_path(list));
                 self.output.say(line, event.text("path", &list.to_string_lossy()));
-                Some(Guest { incoming, purpose, key, name })
+                true
             }
             Err(failure) => {
-                let event = Event::new("refused").text("peer", &name).text("public_key", &public_key);
-                self.output.say(format_args!("{name}: refused, {failure}"), event.text("why", failure.problem()));
-                None
+                self.not_added(peer, &key, &failure);
+                false
             }
         }
+    }
+
+    fn not_added(&self, peer: &str, key: &PublicKey, failure: &Failure) {
+        let event = Event::new("refused").text("peer", peer).text("public_key", &key.to_base64());
+        self.output.say(format_args!("{peer}: refused, {failure}"), event.text("why", failure.problem()));
     }
 
     fn authorized(&self) -> MutexGuard<'_, AuthorizedPeers> {
@@ -166,25 +190,42 @@ struct Server {
 }
 
 impl Server {
-    async fn serve(&self, guest: Guest, inbox: &Inbox) {
-        let session = match guest.incoming.accept().await {
+    async fn serve(&self, guest: Guest, guests: &Guests, inbox: &Inbox) {
+        let Guest { incoming, purpose, key, .. } = guest;
+        let session = match incoming.accept().await {
             Ok(session) => session,
-            Err(error) => return self.failed(Exit::NoAnswer, &format!("gone before it was answered ({error})")),
-        };
-        match guest.purpose {
-            Purpose::Ping => self.echo(&session).await,
-            Purpose::Pair => {
-                // Its user takes a while to compare. Whatever comes of it, this side has decided.
-                let reason = session.closed().await;
-                if (reason.by, reason.space) == (ClosedBy::Peer, CloseSpace::Application)
-                    && reason.code == CloseCode(close_code::FAILED)
-                {
-                    let why = format!("not paired: {}; it may send all the same", Printable(reason.text.as_str()));
-                    return self.failed(Exit::Refused, &why);
+            Err(error) => {
+                if purpose == Purpose::Pair {
+                    guests.authorized().withdraw(&key);
                 }
-                self.say("paired", self.event("paired"));
+                return self.failed(Exit::NoAnswer, &format!("gone before it was answered ({error})"));
             }
+        };
+        match purpose {
+            Purpose::Ping => self.echo(&session).await,
+            Purpose::Pair => self.pair(&session, key, guests).await,
             _ => self.receive(&session, inbox).await,
+        }
+    }
+
+    /// Its user takes a while to compare. The end of the session is the answer, and only one code is a yes.
+    async fn pair(&self, session: &Session, key: PublicKey, guests: &Guests) {
+        let reason = session.closed().await;
+        let is_of_peer = (reason.by, reason.space) == (ClosedBy::Peer, CloseSpace::Application);
+        match reason.code {
+            CloseCode(close_code::PAIRED) if is_of_peer => {
+                if guests.keep(&self.peer, key) {
+                    self.say("paired", self.event("paired"));
+                }
+            }
+            code => {
+                guests.authorized().withdraw(&key);
+                let why = match code {
+                    CloseCode(close_code::FAILED) if is_of_peer => Printable(reason.text.as_str()).to_string(),
+                    _ => transfer::why_ended(&reason),
+                };
+                self.failed(Exit::Refused, &format!("not paired: {why}"));
+            }
         }
     }
 

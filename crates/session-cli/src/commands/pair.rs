@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use session_tokio::{CloseCode, ClosedBy, ConnectError, ConnectRequest, Endpoint, Session};
 
-use super::node::{FAREWELL, dial_out, load_key, or_interrupted};
+use super::node::{FAREWELL, close_after, dial_out, load_key, or_interrupted};
 use crate::args::{NodeOptions, Pair};
 use crate::console::Console;
 use crate::exit::{Exit, Failure};
@@ -22,15 +22,16 @@ pub(super) fn run(arguments: &Pair, output: Output) -> Result<(), Failure> {
     let runtime = arguments.node.runtime;
     runtime.run(async {
         let interrupt = Interrupt::catch()?;
-        let work = async {
-            let (endpoint, address) = dial_out(&key, &arguments.node, &arguments.address).await?;
-            let user = User { own: key.public_key(), output };
-            let result = user.pair(&endpoint, address, arguments, &mut known).await;
-            let _ = runtime.within(FAREWELL, endpoint.close(close_code::DONE, "")).await;
-            result
-        };
         let interruption = Failure::new(Exit::Interrupted, "interrupted, and nothing is stored", "pair again");
-        or_interrupted(&interrupt, &interruption, work).await
+        let dialled = dial_out(&key, &arguments.node, &arguments.address);
+        let (endpoint, address) = or_interrupted(&interrupt, &interruption, dialled).await?;
+        let user = User { own: key.public_key(), output };
+        let result = user.pair(&endpoint, address, arguments, &mut known, (&interrupt, &interruption)).await;
+        match &result {
+            Ok(()) => drop(runtime.within(FAREWELL, endpoint.close(close_code::DONE, "")).await),
+            Err(failure) => close_after(&endpoint, failure, &arguments.node).await,
+        }
+        result
     })
 }
 
@@ -52,29 +53,51 @@ impl User {
         address: SocketAddr,
         arguments: &Pair,
         known: &mut KnownPeers,
+        (interrupt, interruption): (&Interrupt, &Failure),
     ) -> Result<(), Failure> {
-        let (place, name, output) = (arguments.address.to_string(), &arguments.name, self.output);
+        let place = arguments.address.to_string();
         self.tell(&place, &format!("this node's fingerprint is {}", self.own.fingerprint()));
         self.tell(&place, &format!("asking {place}, where its user must answer"));
-        let session = meet(endpoint, address, Purpose::Pair, &place, &arguments.node).await?;
-        let key = key_of(&session);
+        let meeting = meet(endpoint, address, Purpose::Pair, &place, &arguments.node);
+        let session = or_interrupted(interrupt, interruption, meeting).await?;
+        let agreeing = self.agree(&session, &place, &arguments.name, known);
+        let result = or_interrupted(interrupt, interruption, agreeing).await;
+        // The end of the session is this user's answer. Yes has a code of its own: a session that is merely dropped must not mean it.
+        match &result {
+            Ok(()) => {
+                let farewell = session.close(close_code::PAIRED, "");
+                let _ = arguments.node.runtime.within(FAREWELL, farewell).await;
+            }
+            Err(failure) if failure.exit() == Exit::Interrupted => {
+                session.abort(close_code::INTERRUPTED, "it was stopped by its user");
+            }
+            // The reason has been given.
+            Err(_) => {}
+        }
+        result
+    }
+
+    /// Whether the key at the other end of `session` is to be known as `name`. If not, the session is aborted.
+    async fn agree(&self, session: &Session, place: &str, name: &str, known: &mut KnownPeers) -> Result<(), Failure> {
+        let (key, output) = (key_of(session), self.output);
         if let Some(peer) = known.find(name) {
             if peer.key != key {
                 session.abort(close_code::FAILED, "its key is not the one that is known");
-                return Err(peer.has_changed(&key, &place));
+                return Err(peer.has_changed(&key, place));
             }
             output.say(format_args!("{name} is known already, {}", place_of(&peer.origin)), known_peer(peer));
             return Ok(());
         }
-        self.tell(&place, &format!("the fingerprint of {place} is {}", key.fingerprint()));
+        self.tell(place, &format!("the fingerprint of {place} is {}", key.fingerprint()));
         let text = format!("compare both with what its user sees; type 'yes' to trust it as {name}");
-        if !Console::new().confirm(|| self.tell(&place, &text)).await {
+        if !Console::new().confirm(|| self.tell(place, &text)).await {
             session.abort(close_code::FAILED, "its user said no");
             let problem = format!("the key of {place} was not confirmed, and nothing is stored");
             let remedy = "pair again, and type 'yes' if the fingerprints are equal";
             return Err(Failure::new(Exit::KeyFile, problem, remedy));
         }
-        let peer = known.add(name, key)?;
+        let added = known.add(name, key);
+        let peer = added.inspect_err(|_| session.abort(close_code::FAILED, "its list cannot be written"))?;
         output.say(format_args!("{name} is known from now on, {}", place_of(&peer.origin)), known_peer(peer));
         Ok(())
     }

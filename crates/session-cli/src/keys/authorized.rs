@@ -12,6 +12,8 @@ use crate::text::{Printable, printable_path};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuthorizedPeers {
     peers: Vec<AuthorizedPeer>,
+    /// Those that stand in no file yet: their own users have not said yes.
+    promised: Vec<AuthorizedPeer>,
 }
 
 /// One line of the list.
@@ -56,17 +58,36 @@ impl AuthorizedPeers {
         Self::parse(file, &list::read(file)?.unwrap_or_default())
     }
 
-    /// Lets `key` in from now on, here and in `file`. One that stands here already is not written again.
+    /// Lets `key` in for now, and makes sure that `file` can be written. [`Self::add`] makes it last, [`Self::withdraw`] ends it.
     ///
     /// # Errors
     /// A sentence that names the file, where it cannot be written.
-    pub fn add(&mut self, file: &Path, key: PublicKey, comment: &str) -> Result<(), Failure> {
+    pub fn promise(&mut self, file: &Path, key: PublicKey, comment: &str) -> Result<(), Failure> {
         if self.find(&key).is_none() {
+            let origin = list::prepare(file)?;
+            self.promised.push(AuthorizedPeer { key, comment: comment.to_owned(), origin });
+        }
+        Ok(())
+    }
+
+    /// Takes a promise back. A key that stands in the list stays.
+    pub fn withdraw(&mut self, key: &PublicKey) {
+        self.promised.retain(|peer| peer.key != *key);
+    }
+
+    /// Lets `key` in from now on, here and in `file`. One that stands there already is not written again: false.
+    ///
+    /// # Errors
+    /// A sentence that names the file, where it cannot be written.
+    pub fn add(&mut self, file: &Path, key: PublicKey, comment: &str) -> Result<bool, Failure> {
+        let is_new = !self.peers.iter().any(|peer| peer.key == key);
+        if is_new {
             let line = PublicKeyLine { key, comment: comment.to_owned() };
             let origin = list::append(file, &line.to_string())?;
             self.peers.push(AuthorizedPeer { key, comment: comment.to_owned(), origin });
         }
-        Ok(())
+        self.withdraw(&key);
+        Ok(is_new)
     }
 
     /// Reads the content of `file`. One bad line refuses the whole list: a restriction that is not understood must not
@@ -92,16 +113,16 @@ impl AuthorizedPeers {
             }
             peers.push(AuthorizedPeer { key, comment: Printable(&comment).to_string(), origin: Origin::from(&line) });
         }
-        Ok(Self { peers })
+        Ok(Self { peers, promised: Vec::new() })
     }
 
     /// The entry that lets `key` in.
     #[must_use]
     pub fn find(&self, key: &PublicKey) -> Option<&AuthorizedPeer> {
-        self.peers.iter().find(|peer| peer.key == *key)
+        self.peers.iter().chain(&self.promised).find(|peer| peer.key == *key)
     }
 
-    /// All entries, in the order of the file.
+    /// All entries of the file, in its order.
     #[must_use]
     pub fn peers(&self) -> &[AuthorizedPeer] {
         &self.peers

@@ -1,7 +1,7 @@
 //! What the two lists of public keys have in common: one entry a line, `#` for comments, trouble named by line.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::Write as _;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ pub(super) fn read(file: &Path) -> Result<Option<String>, Failure> {
         Failure::new(Exit::KeyFile, problem, "check the path and its permissions")
     };
     let metadata = match fs::metadata(file) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(&reason(&error))),
         Ok(metadata) => metadata,
     };
@@ -69,19 +69,37 @@ pub(super) fn read(file: &Path) -> Result<Option<String>, Failure> {
 
 /// Adds `entry` as the last line of `file`, which is made if it is not there, as is its folder; both for this user only.
 pub(super) fn append(file: &Path, entry: &str) -> Result<Origin, Failure> {
+    let (mut list, content) = open(file)?;
+    let begin = if content.is_empty() || content.ends_with('\n') { "" } else { "\n" };
+    // One write: whoever else appends at the same time gets a line of its own.
+    let written = list.write_all(format!("{begin}{entry}\n").as_bytes()).and_then(|()| list.sync_all());
+    written.map_err(|error| unwritable(file, &error))?;
+    Ok(next_line(file, &content))
+}
+
+/// Where the next entry of `file` would stand, which can be added; an empty list is made if there is none.
+pub(super) fn prepare(file: &Path) -> Result<Origin, Failure> {
+    open(file).map(|(_, content)| next_line(file, &content))
+}
+
+/// Opens `file` to append to it, and reads what it has.
+fn open(file: &Path) -> Result<(File, String), Failure> {
     let content = read(file)?.unwrap_or_default();
-    let unwritable = |error: std::io::Error| {
-        let problem = format!("list of keys {} cannot be written ({})", printable_path(file), reason(&error));
-        Failure::new(Exit::Io, problem, "check the path, its permissions and the room on the disk")
-    };
+    let unwritable = |error| unwritable(file, &error);
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unwritable)?;
     }
-    let mut list = OpenOptions::new().append(true).create(true).mode(0o600).open(file).map_err(unwritable)?;
-    let begin = if content.is_empty() || content.ends_with('\n') { "" } else { "\n" };
-    // One write: whoever else appends at the same time gets a line of its own.
-    list.write_all(format!("{begin}{entry}\n").as_bytes()).and_then(|()| list.sync_all()).map_err(unwritable)?;
-    Ok(Origin { file: file.to_owned(), line: content.lines().count() + 1 })
+    let list = OpenOptions::new().append(true).create(true).mode(0o600).open(file).map_err(unwritable)?;
+    Ok((list, content))
+}
+
+fn unwritable(file: &Path, error: &io::Error) -> Failure {
+    let problem = format!("list of keys {} cannot be written ({})", printable_path(file), reason(error));
+    Failure::new(Exit::Io, problem, "check the path, its permissions and the room on the disk")
+}
+
+fn next_line(file: &Path, content: &str) -> Origin {
+    Origin { file: file.to_owned(), line: content.lines().count() + 1 }
 }
 
 /// The entries of a list: its lines without blank ones and comments.

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use rustix::process::Signal;
 use session_cli::keys::PublicKey;
 
 use crate::support::{Listener, Process, SESSION, World};
@@ -119,10 +120,41 @@ fn listener_reads_that_the_other_user_said_no() {
     let mut listener = listen(&world, "yes\n");
     let refused = pair(&world, &listener.address, "no\n", &[]);
     assert_eq!(refused.code, Some(11), "{}", refused.errors);
-    for _ in 0..3 {
+    for _ in 0..2 {
         listener.line();
     }
-    assert_eq!(listener.news(), "not paired: its user said no; it may send all the same");
+    assert_eq!(listener.news(), "not paired: its user said no");
+    assert_eq!(fs::read_to_string(world.path("authorized")).unwrap(), "", "nothing is kept");
+    // Nor in memory.
+    let to = format!("{}@{}", world.listener_key, listener.address);
+    let mut command = Command::new(SESSION);
+    command.args(["ping", "--count", "1", &to, "--key"]).arg(world.path("sender.key"));
+    let ping = run(command, "");
+    assert_eq!(ping.code, Some(5), "{}", ping.errors);
+}
+
+#[test]
+fn who_stops_instead_of_an_answer_is_not_paired() {
+    let world = World::new();
+    fs::write(world.path("authorized"), "").unwrap();
+    let mut listener = listen(&world, "yes\n");
+    let mut command = Command::new(SESSION);
+    command.args(["pair", &listener.address, "--name", "node7", "--key"]).arg(world.path("sender.key"));
+    let mut sender = Process::start(configured(&world, command));
+    while !sender.error_line().starts_with("compare both") {}
+    sender.signal(Signal::INT);
+    let outcome = sender.wait();
+    assert_eq!(
+        (outcome.code, outcome.error.as_str()),
+        (Some(130), "error: interrupted, and nothing is stored; pair again")
+    );
+    for _ in 0..2 {
+        listener.line();
+    }
+    // It is told, and does not find out by silence.
+    assert_eq!(listener.news(), "not paired: the peer was stopped by its user");
+    assert_eq!(fs::read_to_string(world.path("authorized")).unwrap(), "");
+    assert!(!world.path("config").exists(), "nothing is stored");
 }
 
 #[test]
@@ -149,7 +181,8 @@ fn who_says_no_or_nothing_lets_nobody_in() {
 #[test]
 fn who_does_not_confirm_stores_nothing() {
     let world = World::new();
-    let listener = listen(&world, "yes\n");
+    fs::write(world.path("authorized"), "").unwrap();
+    let listener = listen(&world, "yes\nyes\n");
     for answer in ["no\n", ""] {
         let sentence = format!(
             "the key of {} was not confirmed, and nothing is stored; \

@@ -97,6 +97,29 @@ fn who_is_let_in_stands_in_the_list_once() {
     assert_eq!(peers.peers().len(), 1);
 }
 
+#[test]
+fn promise_lets_in_and_is_written_only_when_it_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("peers");
+    let mut peers = AuthorizedPeers::load_or_begin(&file).unwrap();
+    let [kept, withdrawn] = [1, 2].map(|byte| PublicKey::from_bytes([byte; 32]));
+    for key in [kept, withdrawn] {
+        peers.promise(&file, key, "new").unwrap();
+        assert_eq!(peers.find(&key).unwrap().comment, "new");
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "");
+    peers.add(&file, kept, "new").unwrap();
+    for key in [kept, withdrawn] {
+        peers.withdraw(&key);
+    }
+    assert_eq!(peers.find(&withdrawn), None);
+    assert_eq!(peers.peers().len(), 1);
+    assert_eq!(AuthorizedPeers::load(&file).unwrap(), peers);
+    let nowhere = folder.path().join("peers/peers");
+    assert!(peers.promise(&nowhere, withdrawn, "new").is_err(), "what cannot be kept is not promised");
+    assert_eq!(peers.find(&withdrawn), None);
+}
+
 proptest! {
     #[test]
     fn arbitrary_text_never_panics(content in any::<String>(), lines in "([a,= ]{0,3}(session-x25519)? ?[A=]{0,44}\n){0,5}") {
