@@ -6,6 +6,7 @@ use crate::action::TimerKind;
 use crate::channel_config::{ChannelLimits, ChannelMode, ChannelOptions};
 use crate::ids::Role;
 use crate::reason::{EndChannelError, OpenChannelError, RecvError, SendError};
+use crate::send_options::SendOptions;
 use crate::wire::{ChannelFrame, DataFrame, Frame, LimitFrame, MessageFrame};
 
 const ORDERED: ChannelMode = ChannelMode::ReliableOrdered;
@@ -606,4 +607,33 @@ fn more_dynamic_channels_than_there_may_be_are_no_configuration() {
     let limits = Limits { opened_channels: 25, ..Limits::default() };
     let made = Endpoint::new(config, limits, RustCrypto, Seed::new([1; 32]));
     assert_eq!(made.err(), Some(ConfigError::DynamicChannels));
+}
+
+/// A message misses its deadline, and its channel is finished: the peer hears of both, in any order, and the channel goes.
+//= docs/protocol.md P-9.3-3 P-9.4-5 P-9.4-8
+#[test]
+fn a_channel_whose_last_message_was_late_ends_all_the_same() {
+    for mode in ChannelMode::ALL {
+        let mut pair = pair_with(1);
+        let id = pair.begin_channel(0, mode);
+        pair.session(0).send(b"in time", id).unwrap();
+        pair.settle();
+        let soon = pair.now.saturating_add(Duration::from_millis(5));
+        pair.session(0).send_with(&[1; 2000], id, SendOptions::by(soon)).unwrap();
+        // All that left of it is lost.
+        pair.take(0);
+        pair.session(0).finish_channel(id).unwrap();
+        pair.serve(0, soon);
+        for _ in 0..4 {
+            pair.settle();
+            let at = pair.deadline(0).1;
+            pair.serve(0, at);
+        }
+        assert_eq!(pair.recv_all(1, id), [b"in time"], "{mode:?}");
+        pair.session(1).finish_channel(id).unwrap();
+        pair.settle();
+        assert_eq!((pair.open_channels(0), pair.open_channels(1)), (vec![], vec![]), "{mode:?}");
+        assert_eq!((pair.close_code(0), pair.close_code(1)), (None, None), "{mode:?}");
+        pair.assert_accounts_agree();
+    }
 }
