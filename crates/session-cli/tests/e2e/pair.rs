@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
@@ -155,6 +156,42 @@ fn who_stops_instead_of_an_answer_is_not_paired() {
     assert_eq!(listener.news(), "not paired: the peer was stopped by its user");
     assert_eq!(fs::read_to_string(world.path("authorized")).unwrap(), "");
     assert!(!world.path("config").exists(), "nothing is stored");
+}
+
+#[test]
+fn listener_hears_at_once_that_the_senders_list_cannot_be_written() {
+    let world = World::new();
+    fs::write(world.path("authorized"), "").unwrap();
+    fs::create_dir_all(world.path("config/session")).unwrap();
+    let list = known_peers(&world);
+    let allow = |mode| fs::set_permissions(&list, fs::Permissions::from_mode(mode)).unwrap();
+    let mut listener = Listener::of(Process::start(world.listen_command("127.0.0.1:0", &["--pairing", "60s"])));
+    listener.line();
+    let file = world.file("file", 1000);
+    let address = listener.address.clone();
+    let to = format!("node7@{address}");
+    let pair = ["pair", &address, "--name", "node7"];
+    let send = ["send", file.to_str().unwrap(), "--to", &to, "--accept-new"];
+    for (arguments, news) in [
+        (&pair[..], &["not paired: its list cannot be written"][..]),
+        (&send, &["may send", "failed, the peer ended the session with code 2: its list cannot be written"]),
+    ] {
+        fs::write(&list, "").unwrap();
+        allow(0o600);
+        let mut command = Command::new(SESSION);
+        command.args(arguments).arg("--key").arg(world.path("sender.key"));
+        let mut sender = Process::start(configured(&world, command));
+        while !listener.news().starts_with("compare both") {}
+        // It has been read, and is no longer fit to be used.
+        allow(0o666);
+        sender.type_line("yes");
+        listener.process.type_line("yes");
+        for line in news {
+            let said = listener.news();
+            assert!(said.starts_with(line), "{said}");
+        }
+        assert_eq!(sender.wait().code, Some(11));
+    }
 }
 
 #[test]
