@@ -1,6 +1,7 @@
 //! Passing over what the sender has given up (protocol §9.3).
 //!
-//! Positions that never come are filled in as if they were a message that was read, so that whatever walks over the blocks needs to know nothing of them.
+//! Behind messages that are still to be read, positions that never come are filled in as if they were a message that was read, so that whatever
+//! walks over the blocks needs to know nothing of them.
 
 use super::unordered::READ;
 use super::{Assembler, BEGIN, END, InsertError, RECEIVED, Violation, per_block};
@@ -35,28 +36,67 @@ impl Assembler {
         if self.is_inside_message(pool, to) {
             return Err(Violation::Contradiction.into());
         }
-        let (first, last) = (from / per_block, (to - 1) / per_block);
-        let missing = (last - first + 1).saturating_sub(self.held(pool, first, last));
-        if missing > u64::from(reservation.remaining()) {
-            return Err(InsertError::NoMemory);
+        // Where nothing before it is to be read, what never comes needs no place.
+        let kept = if self.message_end.get().is_none() { self.first_whole(pool, to) } else { from };
+        if kept < to {
+            let (first, last) = (kept / per_block, (to - 1) / per_block);
+            let missing = (last - first + 1).saturating_sub(self.held(pool, first, last));
+            if missing > u64::from(reservation.remaining()) {
+                return Err(InsertError::NoMemory);
+            }
         }
-        let mut previous = self.near(pool, first);
-        for index in first..=last {
-            let Some(block) = self.block_at(pool, reservation, previous, index) else { break };
-            previous = Some(block);
+        if kept > from {
+            skips.positions = skips.positions.saturating_add(kept - self.read);
+            skips.cut |= !self.between_messages;
+            self.drop_below(pool, reservation, kept);
         }
-        skips.positions = skips.positions.saturating_add(self.fill_gaps(pool, from, to));
+        if kept < to {
+            let (first, last) = (kept / per_block, (to - 1) / per_block);
+            let mut previous = self.near(pool, first);
+            for index in first..=last {
+                let Some(block) = self.block_at(pool, reservation, previous, index) else { break };
+                previous = Some(block);
+            }
+            skips.positions = skips.positions.saturating_add(self.fill_gaps(pool, kept, to));
+        }
         skips.floor = to;
         self.highest = self.highest.max(to);
         if self.contiguous < to {
             self.advance(pool, self.head);
         }
-        if !self.between_messages && self.message_end.get().is_some_and(|end| self.is_read(pool, end)) {
-            self.between_messages = true;
-            skips.cut = true;
-        }
         self.pass_read(pool, reservation);
         Ok(())
+    }
+
+    /// Where the first message begins that is whole, below `to`; or `to`. The one at `read` is not.
+    fn first_whole(&self, pool: &Pool, to: u64) -> u64 {
+        let per_block = per_block(pool);
+        let mut block = self.head;
+        while let Some(id) = block {
+            let start = block_map::index(pool, id) * per_block;
+            let bound = to.saturating_sub(start).min(per_block) as usize;
+            let mut at = self.read.saturating_sub(start) as usize;
+            while let Some(begin) = first_set(block_map::view(pool, id).maps[BEGIN], at, bound) {
+                let position = start + begin as u64;
+                if self.end_of(pool, id, position).is_some() {
+                    return position;
+                }
+                at = begin + 1;
+            }
+            block = pool.next(id).filter(|_| start + per_block < to);
+        }
+        to
+    }
+
+    /// Goes on reading at `to`, where nothing below is whole.
+    fn drop_below(&mut self, pool: &mut Pool, reservation: &mut Reservation, to: u64) {
+        let per_block = per_block(pool);
+        (self.read, self.contiguous, self.between_messages) = (to, to, true);
+        while self.head.is_some_and(|head| (block_map::index(pool, head) + 1) * per_block <= to) {
+            self.free_head(pool, reservation);
+        }
+        self.free_read(pool, reservation);
+        self.advance(pool, self.head);
     }
 
     /// Whether a message is known to go on at position `to`.

@@ -130,8 +130,9 @@ fn a_skip_may_end_inside_a_message_and_go_on() {
 #[test]
 fn a_skip_into_a_message_that_goes_on_is_refused_and_one_without_memory_changes_nothing() {
     let mut rig = Rig::new(2);
-    rig.insert(0, b"message", true, false, false);
-    assert_eq!(rig.skip(3), Err(InsertError::Violation(Violation::Contradiction)));
+    rig.insert(0, b"1st", true, true, false);
+    rig.insert(4, b"message", true, false, false);
+    assert_eq!(rig.skip(7), Err(InsertError::Violation(Violation::Contradiction)));
     assert_eq!(rig.skip(1000), Err(InsertError::NoMemory));
     assert_eq!((rig.skips, rig.assembler.blocks_held()), (Skips::default(), 1));
 }
@@ -204,5 +205,102 @@ proptest! {
         }
         prop_assert_eq!(taken, wanted);
         prop_assert_eq!((rig.assembler.read_offset(), rig.assembler.blocks_held()), (offset, 0));
+    }
+}
+
+/// Where credit ends inside a message given up, the skip may end just where everything has come.
+//= docs/protocol.md P-9.3-3
+#[test]
+fn a_skip_to_where_everything_came_is_passed_over() {
+    for unordered in [false, true] {
+        let mut rig = Rig::new(8);
+        rig.insert(0, b"part", true, false, unordered);
+        rig.skip(4).unwrap();
+        assert_eq!((rig.skips.positions, rig.skips.floor, rig.skips.cut), (4, 4, false));
+        assert_eq!((rig.assembler.read_offset(), rig.assembler.blocks_held()), (4, 0));
+        assert_eq!((rig.take(unordered), rig.assembler.readable()), (None, false));
+        rig.insert(4, b"next", true, true, unordered);
+        assert_eq!(rig.take(unordered).as_deref(), Some(&b"next"[..]));
+    }
+    // A reader in its midst is told at once, and gets no byte that was not sent.
+    let mut rig = Rig::new(8);
+    rig.insert(0, b"half", true, false, false);
+    assert_eq!(rig.read(&mut [0; 2]).map(|chunk| chunk.length), Some(2));
+    rig.skip(4).unwrap();
+    assert_eq!((rig.skips.cut, rig.skips.positions, rig.read(&mut [0; 9])), (true, 2, None));
+}
+
+/// Whatever a peer sends: no panic, nothing read that did not come, no memory lost.
+#[test]
+fn skips_and_fragments_at_random_break_nothing() {
+    const BLOCKS: u32 = 12;
+    const WINDOW: u64 = 1000;
+    for seed in 0..3000_u64 {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let mut below = |bound: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state % bound
+        };
+        let unordered = below(2) == 0;
+        let mut rig = Rig::new(BLOCKS);
+        // Every position has one byte, so that nothing else may be read of it.
+        let byte = |at: u64| 0x40 | (at % 61) as u8;
+        let mut trace = Vec::new();
+        for _ in 0..60 {
+            let base = rig.assembler.read_offset();
+            match below(8) {
+                0..=3 => {
+                    let offset = (base + below(WINDOW)).saturating_sub(below(20));
+                    let most = if below(3) == 0 { 300 } else { 8 };
+                    let length = below(most).min((base + WINDOW).saturating_sub(offset + 1));
+                    let (begin, end) = (below(2) == 0, below(2) == 0);
+                    let fragment = Fragment { offset, length: length as usize, begin, end };
+                    if fragment.positions() == 0 || fragment.end_offset().unwrap() <= rig.skips.floor {
+                        continue;
+                    }
+                    let data: Vec<u8> = (offset..offset + length).map(byte).collect();
+                    trace.push(std::format!("data {offset}+{length} {begin} {end}"));
+                    let stored = rig.assembler.insert(&mut rig.pool, &mut rig.reservation, &fragment, &data);
+                    if stored.is_ok() && unordered {
+                        rig.assembler.note_complete(&mut rig.pool, &fragment);
+                    }
+                }
+                4 | 5 => {
+                    let to =
+                        if below(2) == 0 { base + below(WINDOW) } else { rig.assembler.contiguous_to() + below(2) };
+                    let to = to.min(base + WINDOW);
+                    trace.push(std::format!("skip {to} {:?}", rig.skip(to)));
+                }
+                _ if unordered => {
+                    if let Some(length) = rig.assembler.complete_length(&rig.pool) {
+                        let mut out = vec![0; length as usize];
+                        let from = rig.assembler.complete.get().unwrap();
+                        rig.assembler.take_complete(&mut rig.pool, &mut rig.reservation, &mut out).unwrap();
+                        trace.push(std::format!("take {from}+{length}"));
+                        assert!(out.iter().zip(from..).all(|(read, at)| *read == byte(at)), "{seed}: {trace:?}");
+                    }
+                }
+                _ => {
+                    let mut out = vec![0; 1 + below(400) as usize];
+                    let chunk = rig.read(&mut out);
+                    trace.push(std::format!("read {base} {chunk:?}"));
+                    let length = chunk.map_or(0, |chunk| chunk.length);
+                    assert!(out[..length].iter().zip(base..).all(|(read, at)| *read == byte(at)), "{seed}: {trace:?}");
+                }
+            }
+            let assembler = &rig.assembler;
+            let (read, contiguous) = (assembler.read_offset(), assembler.contiguous_to());
+            assert!(read <= contiguous && contiguous <= assembler.highest(), "{seed}: {trace:?}");
+            assert!(read >= rig.skips.floor || assembler.blocks_held() > 0, "{seed}: {trace:?}");
+            let next = assembler.message_end.get();
+            assert!(next.is_none_or(|end| (read..contiguous).contains(&end)), "{seed}: {trace:?}");
+            assert!(next.is_none_or(|end| !assembler.is_read(&rig.pool, end)), "{seed}: {trace:?}");
+            assert_eq!(assembler.find_end(&rig.pool, assembler.head, read), next, "{seed}: {trace:?}");
+            assert_eq!(rig.pool.free(), BLOCKS - assembler.blocks_held(), "{seed}: {trace:?}");
+        }
+        rig.assembler.release(&mut rig.pool, &mut rig.reservation);
+        assert_eq!((rig.pool.free(), rig.reservation.remaining()), (BLOCKS, BLOCKS), "{seed}: {trace:?}");
     }
 }
