@@ -25,6 +25,13 @@ struct Entry {
     deadline: u64,
 }
 
+impl Entry {
+    /// The same for the next review to remove.
+    fn forgotten(self) -> Self {
+        Self { begin: self.end, deadline: TOLD, ..self }
+    }
+}
+
 /// The messages of one channel that have a deadline, and those that missed it.
 pub(crate) struct Expiry {
     head: Option<BlockId>,
@@ -168,6 +175,11 @@ impl Expiry {
         self.count >= MAX_EXPIRING
     }
 
+    /// One more place takes a block.
+    pub(crate) fn needs_block(&self, pool: &Pool) -> bool {
+        self.count.is_multiple_of(entries_per_block(pool))
+    }
+
     fn first(&self, pool: &Pool, fits: impl Fn(&Entry) -> bool) -> Option<(u32, Entry)> {
         let entries = (0..self.count).filter_map(|index| Some((index, self.get(pool, index)?)));
         entries.filter(|(_, entry)| fits(entry)).min_by_key(|(_, entry)| entry.end)
@@ -183,7 +195,7 @@ impl Expiry {
     }
 
     fn push(&mut self, pool: &mut Pool, entry: Entry) -> bool {
-        if self.count.is_multiple_of(entries_per_block(pool)) {
+        if self.needs_block(pool) {
             let Some(block) = pool.take_open() else { return false };
             match self.count.checked_sub(1).and_then(|last| self.place(pool, last)) {
                 Some((tail, _)) => pool.set_next(tail, Some(block)),
@@ -249,7 +261,12 @@ impl Channel {
         let before = expiry.expired;
         for index in 0..expiry.count {
             let Some(entry) = expiry.get(pool, index) else { break };
-            if entry.deadline <= now.as_micros() && entry.deadline < TOLD && !self.is_through(pool, &entry) {
+            if entry.deadline > now.as_micros() || entry.deadline >= TOLD {
+                continue;
+            }
+            if self.is_through(pool, &entry) {
+                expiry.set(pool, index, entry.forgotten());
+            } else {
                 self.give_up(pool, &entry);
                 expiry.expired = expiry.expired.saturating_add(1);
                 expiry.set(pool, index, Entry { deadline: EXPIRED, ..entry });
@@ -259,7 +276,20 @@ impl Channel {
         expiry.expired > before
     }
 
-    /// Sending has come further: forgets the messages that have arrived, and finds what SKIP may say.
+    /// Forgets every message that has arrived, also behind some that have not: places are needed.
+    pub(crate) fn make_places(&self, pool: &mut Pool, expiry: &mut Expiry) {
+        for index in 0..expiry.count {
+            if let Some(entry) =
+                expiry.get(pool, index).filter(|entry| entry.deadline < TOLD && self.is_through(pool, entry))
+            {
+                expiry.set(pool, index, entry.forgotten());
+            }
+        }
+        self.review(pool, expiry);
+    }
+
+    /// Sending has come further: forgets the messages that have arrived, and finds what SKIP may say. Each acknowledgement asks for it, so what
+    /// has arrived behind something that has not is left for later.
     pub(crate) fn review(&self, pool: &mut Pool, expiry: &mut Expiry) {
         let acked_to = self.outbox.acked_to();
         let told = if self.mode.stands_alone() { u64::MAX } else { acked_to };
@@ -267,7 +297,9 @@ impl Channel {
         for index in (0..expiry.count).rev() {
             let Some(entry) = expiry.get(pool, index) else { continue };
             if entry.deadline < TOLD {
-                if self.is_through(pool, &entry) {
+                let is_through =
+                    if self.mode.stands_alone() { self.is_through(pool, &entry) } else { entry.end <= acked_to };
+                if is_through {
                     expiry.remove(pool, index);
                 } else {
                     earliest = earliest.min(Instant::from_micros(entry.deadline));

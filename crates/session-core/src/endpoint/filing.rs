@@ -47,6 +47,10 @@ impl<P: Provider> Endpoint<P> {
         let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
         let result = operation(core, &mut context);
         if !has_changed(&result) {
+            // What was refused for want of memory is told when there is some.
+            if core.starved(&self.shared.memory).is_some() {
+                self.slots.push(Queue::Starved, slot);
+            }
             return Some(result);
         }
         let after = core.phase();

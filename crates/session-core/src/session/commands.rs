@@ -40,6 +40,9 @@ impl SessionCore {
         if deadline.is_some() && noted {
             self.settle_deadline(&mut context.shared.memory, index, sent.ok());
         }
+        if deadline.is_some() && sent == Err(SendError::Blocked) {
+            self.want_deadline(&mut context.shared.memory, index);
+        }
         sent.map(|end_offset| MessageId { channel: id, end_offset })
     }
 

@@ -57,9 +57,17 @@ impl SessionCore {
         }
         let Some(expiry) = expiries.get_mut(channel.expiry) else { return false };
         if expiry.is_full() {
-            channel.review(pool, expiry);
+            channel.make_places(pool, expiry);
         }
         expiry.note(pool, channel.outbox.write_offset(), deadline)
+    }
+
+    /// There was no room for a message: its deadline is to find some too.
+    pub(super) fn want_deadline(&self, memory: &mut Memory, index: usize) {
+        let Memory { pool, channels, expiries, dynamics, .. } = memory;
+        let Some(channel) = self.channels.get_in(dynamics, channels, index) else { return };
+        let needs_block = expiries.get(channel.expiry).is_none_or(|expiry| expiry.needs_block(pool));
+        channel.wanted = channel.wanted.saturating_add(u32::from(needs_block));
     }
 
     /// The message was taken up to `end`, or not at all.

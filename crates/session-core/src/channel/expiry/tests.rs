@@ -209,3 +209,28 @@ fn messages_are_sent_or_reported_in_any_mix() {
         assert_eq!(rig.pool.free(), 64, "seed {seed}");
     }
 }
+
+/// Every acknowledgement asks what has arrived: what lacks its last byte must not be walked through each time.
+#[test]
+fn what_has_nearly_arrived_is_not_looked_through_for_every_acknowledgement() {
+    let mut rig = Rig::new(ChannelMode::ReliableUnordered);
+    rig.pool = Pool::new(2048, 1024, 2048);
+    rig.channel.outbox.send(&mut rig.pool, &[0; 100], 2048).unwrap();
+    for _ in 0..100 {
+        let begin = rig.channel.outbox.write_offset();
+        assert!(rig.expiry.note(&mut rig.pool, begin, at(10)));
+        let end = rig.channel.send(&mut rig.pool, &[1; 8000], 2048).unwrap();
+        rig.expiry.settle(&mut rig.pool, Some(end));
+    }
+    while rig.leave(1000).is_some() {}
+    for message in 0..100 {
+        rig.channel.outbox.on_acked(&mut rig.pool, 101 + message * 8001, 8000);
+    }
+    let before = crate::channel::block_map::work::words();
+    for acknowledged in 0..100 {
+        rig.channel.outbox.on_acked(&mut rig.pool, acknowledged, 1);
+        rig.channel.review(&mut rig.pool, &mut rig.expiry);
+    }
+    let words = crate::channel::block_map::work::words() - before;
+    assert!(words < 100 * 1000, "{words} words");
+}

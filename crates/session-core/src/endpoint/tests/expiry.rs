@@ -259,3 +259,76 @@ fn a_deadline_that_has_passed_and_one_that_never_comes() {
     let refused = pair.session(0).send_with(b"", CHANNEL, SendOptions::default());
     assert_eq!(refused, Err(SendError::Closed));
 }
+
+/// What one channel has given up frees its credit for all, though nobody reads the others.
+//= docs/protocol.md P-9.3-2 P-9.3-3
+#[test]
+fn credit_that_ends_in_a_message_given_up_goes_on_at_once() {
+    let mut pair = pair_within(&Limits { session_window: 4096, channel_window: 4096, ..Limits::default() });
+    pair.session(0).send(&[7; 1900], UNORDERED).unwrap();
+    pair.session(0).send(&[8; 1000], UNORDERED).unwrap();
+    pair.settle();
+    // So much of it leaves as the session's credit lets go, and arrives; the acknowledgement does not.
+    let (late, packets) = send_for_a_while(&mut pair, &[1; 1900], CHANNEL);
+    pair.deliver(1, &packets);
+    let _lost = pair.take(1);
+    assert_eq!(pair.look(1).channel_stats(CHANNEL).unwrap().received, 4096 - 1901 - 1001);
+    outlast(&mut pair);
+    pair.session(0).send(b"next", CHANNEL).unwrap();
+    settle_for_long(&mut pair);
+    assert_eq!(recv(&mut pair, CHANNEL).as_deref(), Some(&b"next"[..]));
+    assert_eq!(pair.session(0).take_expired(CHANNEL), Some(late));
+    assert_eq!(recv(&mut pair, UNORDERED), Some(vec![7; 1900]));
+}
+
+/// A skip costs a few bytes: however far it goes, it must not cost a walk over the window's bytes each time.
+#[test]
+fn many_skips_in_one_packet_do_no_more_work_than_data() {
+    let mut pair = pair();
+    let mut frames = Vec::new();
+    for step in 1..=64_u64 {
+        let mut frame = [0; 32];
+        let mut writer = crate::wire::Writer::new(&mut frame);
+        let to = step << 20;
+        Frame::Skip { channel: CHANNEL.0, to }.encode(&mut writer).unwrap();
+        let length = writer.position();
+        frames.extend_from_slice(&frame[..length]);
+    }
+    let packet = pair.seal(0, &frames);
+    let before = crate::channel::block_map::work::words();
+    assert_eq!(pair.receive(1, &packet), Received::Consumed);
+    let words = crate::channel::block_map::work::words() - before;
+    assert_eq!(pair.look(1).channel_stats(CHANNEL).unwrap().skipped_positions, 64 << 20);
+    assert!(words < 64 * 2000, "{words} words");
+}
+
+/// A message with a deadline needs memory for the deadline too: told that there is room, it finds it.
+#[test]
+fn room_is_told_where_there_is_room_for_the_deadline_too() {
+    for with_deadline in [false, true] {
+        let mut pair = pair_within(&small_limits());
+        let mut taken = Vec::new();
+        let pool = &mut pair.ends[0].shared.memory.pool;
+        taken.extend(core::iter::from_fn(|| pool.take_open()));
+        let deadline = pair.now.saturating_add(Duration::from_secs(60));
+        let options = if with_deadline { SendOptions::by(deadline) } else { SendOptions::default() };
+        let attempt = |pair: &mut Pair| pair.session(0).send_with(&[1; 100], CHANNEL, options);
+        assert_eq!(attempt(&mut pair), Err(SendError::Blocked));
+        let told = |pair: &mut Pair| {
+            pair.events[0].clear();
+            assert!(pair.take(0).is_empty());
+            pair.events[0].iter().any(|event| matches!(event, Event::Writable(..)))
+        };
+        assert!(!told(&mut pair));
+        let mut sent = false;
+        for freed in 1..=3 {
+            pair.ends[0].shared.memory.pool.free_open(taken.pop().unwrap());
+            if told(&mut pair) {
+                sent = attempt(&mut pair).is_ok();
+                assert!(sent, "{with_deadline}: {freed} blocks are no room");
+                break;
+            }
+        }
+        assert!(sent, "{with_deadline}: never told");
+    }
+}
