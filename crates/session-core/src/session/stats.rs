@@ -62,7 +62,7 @@ pub struct ChannelStats {
     pub queued: u64,
     /// Sent at least once, without a gap.
     pub sent: u64,
-    /// The peer's stack is known to hold them, without a gap.
+    /// The peer's stack is known to hold them, without a gap; messages given up at their deadline count as held ([`expired_messages`](Self::expired_messages)).
     pub acked: u64,
     /// The peer's application is known to have taken them, without a gap; 0 unless it gives receipts
     /// ([`ChannelConfig::receipts`](crate::ChannelConfig::receipts)).
@@ -83,7 +83,7 @@ pub struct ChannelStats {
 }
 
 impl ChannelStats {
-    /// Whether the peer's stack holds everything that was queued.
+    /// Whether the peer's stack holds everything that was queued and not given up at its deadline.
     #[must_use]
     pub fn is_all_acked(&self) -> bool {
         self.acked == self.queued
@@ -97,7 +97,7 @@ impl ChannelStats {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CloseReport {
-    /// Held by the peer's stack.
+    /// Held by the peer's stack, or given up at their deadline.
     pub acked: u64,
     /// Sent, and nobody knows: it may have arrived or not.
     pub unknown: u64,
@@ -106,7 +106,7 @@ pub struct CloseReport {
 }
 
 impl CloseReport {
-    /// Whether the peer's stack held everything.
+    /// Whether the peer's stack held everything that was not given up at its deadline.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.unknown == 0 && self.unsent == 0
