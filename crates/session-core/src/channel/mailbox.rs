@@ -4,6 +4,7 @@
 //! lower-numbered one goes when a third begins, or for want of room. Complete messages stand in one chain of blocks until they are read.
 
 use super::block_map::{self, first_clear, first_set, positions_per_block};
+use crate::optional::OptionalNumber;
 use crate::pool::{BlockId, Pool};
 use crate::state_hash::StateHash;
 
@@ -29,7 +30,7 @@ pub(crate) enum Posted {
     Complete,
     /// It was kept, or was known or outdated.
     Kept,
-    /// There was no room for it. Nothing has changed.
+    /// There was no room for it. A latest value has to come again, and nothing has changed; an unreliable message is given up.
     NoRoom,
     /// It disagrees with what came before about where its message ends. Nothing has changed.
     Contradiction,
@@ -63,6 +64,8 @@ pub(crate) struct Mailbox {
     next_number: u64,
     /// Messages given up for want of room, or because newer ones came.
     dropped: u64,
+    /// The last of them of which parts may still come: they belong to nothing and are not counted again.
+    given_up: OptionalNumber,
 }
 
 impl Mailbox {
@@ -76,17 +79,18 @@ impl Mailbox {
             latest_only,
             next_number: 0,
             dropped: 0,
+            given_up: OptionalNumber::NONE,
         }
     }
 
     /// Takes one fragment in.
     pub(crate) fn post(&mut self, pool: &mut Pool, part: &MessagePart<'_>) -> Posted {
-        if self.latest_only && part.number < self.next_number {
+        if (self.latest_only && part.number < self.next_number) || self.given_up.get() == Some(part.number) {
             return Posted::Kept;
         }
         let end = part.offset.saturating_add(part.data.len() as u64);
         if end > u64::from(self.budget).saturating_mul(per_block(pool) as u64) {
-            self.dropped = self.dropped.saturating_add(1);
+            self.give_up(pool, part.number);
             return Posted::Kept;
         }
         let known = self.partial.iter().position(|partial| partial.is_some_and(|it| it.number == part.number));
@@ -99,7 +103,7 @@ impl Mailbox {
             return Posted::Contradiction;
         }
         let Some(index) = known.or_else(|| self.place_for(part.number)) else {
-            self.dropped = self.dropped.saturating_add(1);
+            self.give_up(pool, part.number);
             return Posted::Kept;
         };
         // Where the memory is missing, an older message with parts missing goes for it: it may never become complete, and would be in the
@@ -117,7 +121,9 @@ impl Mailbox {
         let outdated = self.latest_only && self.first.is_some() && lacks_room(freed);
         let unread = if outdated { chain_length(pool, self.first) } else { 0 };
         if lacks_room(freed.saturating_add(unread)) {
-            self.dropped = self.dropped.saturating_add(u64::from(!self.latest_only));
+            if !self.latest_only {
+                self.give_up(pool, part.number);
+            }
             return Posted::NoRoom;
         }
         if outdated {
@@ -184,7 +190,7 @@ impl Mailbox {
     }
 
     pub(crate) fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
-        let Self { partial, first, last: _, blocks, budget, latest_only, next_number, dropped } = self;
+        let Self { partial, first, last: _, blocks, budget, latest_only, next_number, dropped, given_up } = self;
         let feed = |head: &Option<BlockId>, hash: &mut StateHash| {
             let mut block = *head;
             while let Some(id) = block {
@@ -206,6 +212,7 @@ impl Mailbox {
         hash.flag(*latest_only);
         hash.u64(*next_number);
         hash.u64(*dropped);
+        hash.option(given_up.get());
     }
 
     /// Where a message that begins now may stand: an empty place, or that of the oldest if it is older.
@@ -227,9 +234,22 @@ impl Mailbox {
         self.partial[index].map_or(0, |partial| chain_length(pool, partial.head))
     }
 
+    /// Counts a message that will never be whole, and frees what there is of it.
+    fn give_up(&mut self, pool: &mut Pool, number: u64) {
+        match self.partial.iter().position(|partial| partial.is_some_and(|it| it.number == number)) {
+            Some(index) => self.clear_place(pool, index),
+            None => self.note_given_up(number),
+        }
+    }
+
+    fn note_given_up(&mut self, number: u64) {
+        self.dropped = self.dropped.saturating_add(1);
+        self.given_up = number.into();
+    }
+
     fn clear_place(&mut self, pool: &mut Pool, index: usize) {
         let Some(partial) = self.partial[index].take() else { return };
-        self.dropped = self.dropped.saturating_add(1);
+        self.note_given_up(partial.number);
         let mut block = partial.head;
         while let Some(id) = block {
             block = pool.next(id);

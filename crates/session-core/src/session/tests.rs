@@ -36,7 +36,7 @@ const PARTS: [(&str, usize, usize); 21] = [
 /// The same of what it holds for a while, or for each channel.
 const RECORDS: [(&str, usize, usize); 6] = [
     ("channel", Slab::<Channel>::RECORD, 264),
-    ("mailbox", Slab::<Mailbox>::RECORD, 136),
+    ("mailbox", Slab::<Mailbox>::RECORD, 144),
     ("dynamic channel", Slab::<Dynamic>::RECORD, 56),
     ("ledger", Slab::<Ledger>::RECORD, 200),
     ("attempt", Slab::<Attempt>::RECORD, 184),

@@ -85,15 +85,25 @@ fn of_overlapping_parts_the_first_holds_and_contradictions_change_nothing() {
 }
 
 #[test]
-fn without_room_nothing_changes() {
+fn an_unreliable_message_without_room_is_given_up_and_counted_once() {
     let (mut pool, mut mailbox) = (pool(), Mailbox::new(false, 3));
     let width = per_block(&pool);
     assert_eq!(mailbox.post(&mut pool, &part(0, 0, true, &vec![1; 2 * width])), Posted::Complete);
-    assert_eq!(mailbox.post(&mut pool, &part(1, 0, true, &vec![2; 2 * width])), Posted::NoRoom);
-    assert_eq!(mailbox.post(&mut pool, &part(1, 0, true, &vec![2; width])), Posted::Complete);
-    assert_eq!((mailbox.blocks_held(), mailbox.dropped()), (3, 1));
+    // It is found out with its first part, or with a later one, and neither what was kept nor what still comes takes room.
+    assert_eq!(mailbox.post(&mut pool, &part(1, 0, false, &vec![2; 2 * width])), Posted::NoRoom);
+    assert_eq!(mailbox.post(&mut pool, &part(1, 2 * width as u64, true, b"x")), Posted::Kept);
+    assert_eq!((mailbox.blocks_held(), mailbox.dropped()), (2, 1));
+    assert_eq!(mailbox.post(&mut pool, &part(2, 0, false, &vec![2; width])), Posted::Kept);
+    assert_eq!(mailbox.post(&mut pool, &part(2, width as u64, false, &vec![2; width])), Posted::NoRoom);
+    assert_eq!(mailbox.post(&mut pool, &part(2, 2 * width as u64, true, b"x")), Posted::Kept);
+    assert_eq!((mailbox.blocks_held(), mailbox.dropped()), (2, 2));
     // What never fits is not asked for again.
-    assert_eq!(mailbox.post(&mut pool, &part(2, 3 * width as u64, true, b"x")), Posted::Kept);
+    for offset in [3 * width as u64, 4 * width as u64] {
+        assert_eq!(mailbox.post(&mut pool, &part(3, offset, false, b"x")), Posted::Kept);
+    }
+    assert_eq!(mailbox.dropped(), 3);
+    assert_eq!(mailbox.post(&mut pool, &part(4, 0, true, &vec![2; width])), Posted::Complete);
+    assert_eq!((mailbox.blocks_held(), mailbox.dropped()), (3, 3));
     mailbox.release(&mut pool);
     assert_eq!(pool.free(), 64);
 }
