@@ -58,6 +58,8 @@ pub(crate) struct Ledger {
     pub(crate) gone_received: u64,
     /// Positions the peer takes of each channel at first.
     pub(crate) first_credit: u64,
+    /// Bytes it takes of a message that stands alone.
+    pub(crate) largest_alone: u64,
     /// The peer lets us open so many in all; we have opened so many.
     pub(crate) may_open: [u64; 4],
     pub(crate) opened: [u64; 4],
@@ -188,6 +190,7 @@ impl Ledger {
             gone_sent: 0,
             gone_received: 0,
             first_credit: 0,
+            largest_alone: 0,
             may_open: [0; 4],
             opened: [0; 4],
             granted,
@@ -273,6 +276,7 @@ impl Ledger {
             gone_sent,
             gone_received,
             first_credit,
+            largest_alone,
             may_open,
             opened,
             granted,
@@ -283,7 +287,7 @@ impl Ledger {
             waiting,
             unsettled,
         } = self;
-        for number in [gone_sent, gone_received, first_credit] {
+        for number in [gone_sent, gone_received, first_credit, largest_alone] {
             hash.u64(*number);
         }
         for number in [may_open, opened, granted, accepted, gone].into_iter().flatten() {

@@ -58,7 +58,7 @@ pub(crate) struct Channel {
     pub(crate) receipt_due: bool,
     /// The peer's application took every position below.
     pub(crate) delivered_to: u64,
-    /// The peer takes positions below this.
+    /// The peer takes positions below this; where messages stand alone, as many bytes of one.
     pub(crate) send_maximum: u64,
     /// We take positions below this.
     pub(crate) receive_maximum: u64,

@@ -10,9 +10,11 @@ pub(crate) use finish::{VerifiedFinish, verify_finish};
 pub(crate) use hello::{AnsweredHello, HELLO_LENGTH, psk_name, verify_hello, write_hello, write_reply};
 pub(crate) use reply::{AgreedReply, VerifiedReply, verify_reply};
 
+use crate::channel::positions_per_block;
 use crate::crypto::keys::SessionSecrets;
 use crate::crypto::noise::Local;
 use crate::crypto::{Provider, Secret, marks};
+use crate::limits::Limits;
 use crate::shared::{Settings, Shared};
 use crate::wire::{ApplicationProtocol, ReceiverId, TransportParameters, finish_marks};
 
@@ -39,11 +41,17 @@ fn parameters(settings: &Settings, receiver_id: Option<ReceiverId>, largest_data
         session_credit: limits.session_window,
         channel_credit: limits.channel_window,
         control_credit: crate::limits::CONTROL_WINDOW,
+        largest_message: largest_alone(limits),
         keepalive: config.timeouts.keepalive,
         largest_datagram: u64::from(largest_datagram),
         channel_limits: config.channel_limits.counts(),
         ..TransportParameters::default()
     }
+}
+
+/// Bytes that a mailbox holds of one message.
+fn largest_alone(limits: &Limits) -> u64 {
+    positions_per_block(limits.block_size as usize).saturating_mul(u64::from(limits.mailbox_blocks))
 }
 
 fn local<'a, P: Provider>(shared: &'a Shared<P>, settings: &'a Settings, psk: Option<&'a Secret>) -> Local<'a, P> {

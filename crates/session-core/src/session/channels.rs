@@ -127,10 +127,14 @@ impl Channels {
         limits: &Limits,
         parameters: &TransportParameters,
     ) {
-        let TransportParameters { session_credit, channel_credit, control_credit, channel_limits, .. } = *parameters;
+        let TransportParameters {
+            session_credit, channel_credit, control_credit, channel_limits, largest_message, ..
+        } = *parameters;
+        let largest_alone = if largest_message == 0 { u64::MAX } else { largest_message };
         self.send_maximum = session_credit;
         if let Some(ledger) = self.ledger_mut(memory) {
             ledger.first_credit = channel_credit;
+            ledger.largest_alone = largest_alone;
             ledger.may_open = channel_limits;
         }
         let [ordered, unordered, ..] = channel_limits;
@@ -143,7 +147,11 @@ impl Channels {
         let has_urgent = self.credited(memory).any(|channel| channel.priority == URGENT);
         self.urgent_share = if has_urgent { share.min(URGENT_CREDIT) } else { 0 };
         self.for_each(memory, |index, entry| {
-            entry.send_maximum = if index == CONTROL { control_credit } else { channel_credit };
+            entry.send_maximum = match index {
+                CONTROL => control_credit,
+                _ if entry.mode.stands_alone() => largest_alone,
+                _ => channel_credit,
+            };
         });
     }
 
@@ -486,7 +494,7 @@ impl Channels {
     }
 
     pub(crate) fn on_max_channel_data(&self, memory: &mut Memory, index: usize, maximum: u64) {
-        if let Some(channel) = self.get_mut(memory, index) {
+        if let Some(channel) = self.get_mut(memory, index).filter(|channel| !channel.mode.stands_alone()) {
             channel.send_maximum = channel.send_maximum.max(maximum);
         }
     }

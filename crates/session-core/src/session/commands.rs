@@ -25,8 +25,7 @@ impl SessionCore {
         options: SendOptions,
     ) -> Result<MessageId, SendError> {
         let index = self.channel_to_send(&context.shared.memory, id)?;
-        let alone = self.mode_at(&context.shared.memory, index).stands_alone();
-        if message.len() as u64 >= self.largest_whole(context.settings, id, alone) {
+        if message.len() as u64 >= self.largest_whole(context, id, index) {
             return Err(SendError::TooLarge);
         }
         let deadline = options.deadline.filter(|deadline| *deadline < Instant::MAX);
@@ -202,11 +201,20 @@ impl SessionCore {
         })
     }
 
-    /// Positions that a message sent whole may take: what fits our blocks and, once known, the peer's window.
-    fn largest_whole(&self, settings: &Settings, id: ChannelId, stands_alone: bool) -> u64 {
+    /// Positions that a message sent whole may take: what fits our blocks and, once known, the peer's window or mailbox.
+    fn largest_whole<P: Provider>(&self, context: &Context<'_, P>, id: ChannelId, index: usize) -> u64 {
+        let settings = context.settings;
         let per_block = positions_per_block(settings.limits.block_size as usize);
         let ours = per_block.saturating_mul(u64::from(send_budget(settings, id).saturating_sub(1)));
-        if self.keys.secrets.is_some() && !stands_alone { ours.min(self.channels.peer_window()) } else { ours }
+        let Some(channel) = self.channels.get(&context.shared.memory, index).filter(|_| self.keys.secrets.is_some())
+        else {
+            return ours;
+        };
+        let peers = match channel.mode.stands_alone() {
+            true => channel.send_maximum.saturating_add(1),
+            false => self.channels.peer_window(),
+        };
+        ours.min(peers)
     }
 
     pub(crate) fn state(&self) -> State {

@@ -38,7 +38,7 @@ const RECORDS: [(&str, usize, usize); 6] = [
     ("channel", Slab::<Channel>::RECORD, 264),
     ("mailbox", Slab::<Mailbox>::RECORD, 144),
     ("dynamic channel", Slab::<Dynamic>::RECORD, 56),
-    ("ledger", Slab::<Ledger>::RECORD, 200),
+    ("ledger", Slab::<Ledger>::RECORD, 208),
     ("attempt", Slab::<Attempt>::RECORD, 184),
     ("reason", Slab::<CloseReason>::RECORD, 168),
 ];

@@ -149,7 +149,8 @@ impl Channels {
     /// Makes the records of a channel and appends it to the others.
     fn insert(&self, memory: &mut Memory, limits: &Limits, config: &ChannelConfig, events: u16) -> Option<usize> {
         let mut channel = Channel::new(config, limits.channel_window);
-        channel.send_maximum = self.ledger(memory)?.first_credit;
+        let ledger = self.ledger(memory)?;
+        channel.send_maximum = if config.mode.stands_alone() { ledger.largest_alone } else { ledger.first_credit };
         if config.mode.stands_alone() {
             let mailbox = Mailbox::new(config.mode == ChannelMode::LatestValue, limits.mailbox_blocks);
             channel.mailbox = memory.mailboxes.insert(mailbox).ok()?;
