@@ -98,6 +98,7 @@ impl SessionCore {
             return Err(RecvError::WholeOnly);
         }
         if self.channels.take_cut(&mut context.shared.memory, index) {
+            self.on_read(&mut context.shared.memory, index);
             return Err(RecvError::Cut);
         }
         if !self.control.established {
@@ -124,6 +125,7 @@ impl SessionCore {
     ) -> Result<Option<usize>, RecvError> {
         let index = self.channel_to_read(&context.shared.memory, id)?;
         if self.channels.take_cut(&mut context.shared.memory, index) {
+            self.on_read(&mut context.shared.memory, index);
             return Err(RecvError::Cut);
         }
         let Some(length) = self.message_length(&context.shared.memory, id) else {

@@ -208,6 +208,11 @@ impl SessionCore {
 
     /// The next event of a dynamic channel. With its last a channel is gone.
     pub(super) fn take_channel_event(&mut self, memory: &mut Memory, settings: &Settings) -> Option<Event> {
+        if !self.control.established {
+            // Nothing is told before the session has begun; then `tell_opened` looks again.
+            self.events.found_no_dynamic();
+            return None;
+        }
         let waits = |events: u16| events != 0;
         let found = self.channels.dynamics(memory).find(|(_, dynamic, _)| waits(dynamic.events));
         let Some((index, id, codes)) =

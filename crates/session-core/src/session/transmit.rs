@@ -35,6 +35,8 @@ pub(super) const FLAG_ECT: u16 = 1 << 15;
 
 /// DATA frames in one packet.
 const MAX_DATA_FRAMES: usize = 8;
+/// SKIP frames in one packet: with the others a receiver takes no more than 64 (P-6-7).
+const MAX_SKIPS: usize = 32;
 /// Bytes of a tag.
 const TAG: usize = 16;
 /// A key seals fewer packets than this (protocol §8).
@@ -387,14 +389,16 @@ impl SessionCore {
         schedule: &mut Schedule,
     ) -> u16 {
         let mut flags = 0;
+        let mut written = 0;
         let mut place = if self.channels.expiring { self.channels.place_after(memory, Some(CONTROL)) } else { None };
-        while let Some(index) = place {
+        while let Some(index) = place.filter(|_| written < MAX_SKIPS) {
             place = self.channels.place_after(memory, place);
             let Some(to) = self.channels.skip_due(memory, schedule, index) else { continue };
             let Some(channel) = self.channels.get(memory, index).map(|channel| channel.id.0) else { continue };
             if (Frame::Skip { channel, to }).encode(writer).is_ok() {
                 self.channels.on_skip_said(memory, schedule, index, to, number);
                 flags |= FLAG_SKIP;
+                written += 1;
             }
         }
         flags
@@ -403,6 +407,7 @@ impl SessionCore {
     /// Writes credit and PING; returns what was written as flags.
     fn write_control_frames(&mut self, memory: &mut Memory, writer: &mut Writer<'_>) -> u16 {
         let mut flags = 0;
+        let mut told = false;
         if self.channels.announce && Frame::MaxData(self.channels.receive_maximum()).encode(writer).is_ok() {
             self.channels.announce = false;
             flags |= FLAG_MAX_DATA;
@@ -417,8 +422,13 @@ impl SessionCore {
             if channel.receipt_due && receipt.encode(writer).is_ok() {
                 channel.receipt_due = false;
                 flags |= FLAG_CHANNELS;
+                told = true;
             }
         });
+        if told {
+            // It may be all that a channel was kept for.
+            self.channels.unsettle(memory);
+        }
         let role = self.role.other();
         if let Some(ledger) = self.channels.ledger_mut(memory) {
             for mode in ledger.due() {

@@ -637,3 +637,93 @@ fn a_channel_whose_last_message_was_late_ends_all_the_same() {
         pair.assert_accounts_agree();
     }
 }
+
+/// Who tells what it took is done with a channel once that was told, whatever else happens.
+//= docs/protocol.md P-9.4-8
+#[test]
+fn the_last_receipt_keeps_no_channel() {
+    let mut pair = pair_with(1);
+    let id = pair.session(0).open_channel(ORDERED, ChannelOptions::default().with_receipts()).unwrap();
+    pair.session(0).send(b"question", id).unwrap();
+    pair.session(0).finish_channel(id).unwrap();
+    pair.settle();
+    pair.recv_all(1, id);
+    pair.session(1).send(b"answer", id).unwrap();
+    pair.session(1).finish_channel(id).unwrap();
+    pair.settle();
+    assert_eq!(pair.recv_all(0, id), [b"answer"]);
+    pair.settle();
+    assert_eq!(pair.told(0).last(), Some(&Event::ChannelClosed(pair.ids[0].unwrap(), id)));
+    assert_eq!(pair.open_channels(0), []);
+}
+
+/// More channels have something to pass over than a packet may name.
+//= docs/protocol.md P-6-7
+#[test]
+fn messages_given_up_on_many_channels_at_once_are_told_in_several_packets() {
+    let mut pair = pair_with(40);
+    let modes = [ORDERED, ChannelMode::ReliableUnordered];
+    let ids: Vec<_> = (0..80).map(|number| pair.begin_channel(0, modes[number / 40])).collect();
+    let now = pair.now;
+    for id in &ids {
+        pair.session(0).send_with(b"late", *id, SendOptions::by(now)).unwrap();
+    }
+    pair.settle();
+    assert_eq!(pair.close_code(1), None);
+    let skipped = |pair: &Pair, id: &ChannelId| pair.look(1).channel_stats(*id).unwrap().skipped_positions;
+    assert!(ids.iter().all(|id| skipped(&pair, id) == 5));
+    pair.assert_accounts_agree();
+}
+
+/// The end of a channel overtakes ACCEPT, and nothing is told before the beginning of the session.
+#[test]
+fn an_end_that_overtakes_accept_is_told_of_after_it() {
+    for reset in [false, true] {
+        let mut pair = Pair::new(ends_with(1));
+        pair.agree(b"");
+        let connect = pair.take(0);
+        pair.pass(TRIP_AND_MORE);
+        pair.deliver(1, &connect);
+        pair.told(1);
+        pair.session(1).accept(b"").unwrap();
+        let accept = pair.take(1);
+        let id = pair.begin_channel(1, ORDERED);
+        if reset { pair.session(1).reset_channel(7, id) } else { pair.session(1).finish_channel(id) }.unwrap();
+        let packets = pair.take(1);
+        pair.pass(TRIP_AND_MORE);
+        pair.deliver(0, &packets);
+        assert_eq!(pair.told(0), []);
+        pair.deliver(0, &accept);
+        let session = pair.ids[0].unwrap();
+        let end = if reset { Event::ChannelReset(session, id, 7) } else { Event::ChannelFinished(session, id) };
+        assert_eq!(pair.told(0), [Event::Established(session), Event::ChannelOpened(session, id), end]);
+    }
+}
+
+/// The last message of a channel is given up while it is read: its reader is told so before it is told of the end.
+//= docs/protocol.md P-9.3-4
+#[test]
+fn a_reader_in_the_middle_of_a_message_that_is_given_up_is_told_before_the_end() {
+    let mut pair = pair_with(1);
+    let id = pair.begin_channel(0, ORDERED);
+    let deadline = pair.now.saturating_add(TRIP_AND_MORE);
+    pair.session(0).send_with(&[7; 2000], id, SendOptions::by(deadline)).unwrap();
+    pair.session(0).finish_channel(id).unwrap();
+    let packets = pair.take(0);
+    pair.deliver(1, &packets[..1]);
+    let mut out = [0; 5000];
+    let read = pair.session(1).read(&mut out, id).unwrap().unwrap();
+    assert!(read.begin && !read.end);
+    pair.pass(TRIP_AND_MORE);
+    pair.pass(TRIP_AND_MORE);
+    pair.serve(0, pair.now);
+    pair.settle();
+    let (_, at) = pair.deadline(0);
+    pair.serve(0, at);
+    pair.settle();
+    let finished = Event::ChannelFinished(pair.ids[1].unwrap(), id);
+    assert!(!pair.told(1).contains(&finished), "the reader does not know that its message has no end");
+    assert_eq!(pair.session(1).read(&mut out, id), Err(RecvError::Cut));
+    assert_eq!(pair.session(1).read(&mut out, id), Err(RecvError::Finished));
+    assert!(pair.told(1).contains(&finished));
+}

@@ -251,7 +251,11 @@ impl Channels {
         let Some(end) = dynamic.end.get() else { return false };
         let read = match self.get(memory, index) {
             Some(channel) if channel.mode.stands_alone() => self.message_length(memory, index).is_none(),
-            Some(channel) => channel.inbox.read_offset() == end,
+            // Whose message was given up while it was read is told that first.
+            Some(channel) => {
+                let is_cut = memory.skips.get(channel.skips).is_some_and(|skips| skips.cut);
+                channel.inbox.read_offset() == end && !is_cut
+            }
             None => false,
         };
         let dynamic = self.dynamic_mut(&mut memory.dynamics, index).filter(|_| read);
