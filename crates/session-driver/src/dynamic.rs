@@ -60,7 +60,8 @@ impl Session {
         Ok(Channel::guarded(Arc::clone(handle), opened.await?))
     }
 
-    /// The next channel that the peer opens; `None` once the session has ended.
+    /// The next channel that the peer opens; `None` once the session has ended. One whose both directions the peer has ended before
+    /// anybody accepted it is gone without a word.
     ///
     /// # Cancel safety
     /// Dropping the future leaves what has come for the next call.
@@ -164,6 +165,14 @@ impl State {
     /// The core has forgotten a channel; so does the driver where nobody has a handle of it.
     pub(crate) fn on_channel_closed(&mut self, session: SessionId, channel: ChannelId) {
         self.on_channel(session, channel, |dynamic| dynamic.closed = true);
+        // Nobody has accepted it, and there is nothing left to accept: a peer could pile them up, for the core has room for the next.
+        if let Some(record) = self.sessions.get_mut(&session)
+            && let Some(place) = record.opened.iter().position(|opened| *opened == channel)
+        {
+            record.opened.remove(place);
+            record.dynamic.remove(&channel);
+            record.forget_offsets(channel);
+        }
         self.drop_channel(session, channel);
     }
 

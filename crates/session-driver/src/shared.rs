@@ -68,7 +68,7 @@ pub(crate) struct Record {
     offsets: Vec<Offsets>,
     /// Channels that were opened while it lives, until they are gone and nobody has a handle.
     pub(crate) dynamic: HashMap<ChannelId, Dynamic>,
-    /// Those of the peer's that wait for `accept_channel`; the core bounds their number.
+    /// Those of the peer's that wait for `accept_channel`; those that are gone are not among them, so the core bounds their number.
     pub(crate) opened: VecDeque<ChannelId>,
     /// Where our attempt went, if it was ours.
     dialled: Option<SocketAddr>,

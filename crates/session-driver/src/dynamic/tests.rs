@@ -148,3 +148,24 @@ fn a_byte_stream_that_is_dropped_is_given_up_and_one_that_is_shut_down_is_whole(
         assert_eq!((kept(&near), kept(&far)), (0, 0));
     }
 }
+
+/// A peer opens channels and ends them at once, over and over, and nobody accepts any.
+#[test]
+fn channels_that_are_gone_before_they_are_accepted_are_not_kept() {
+    let mut world = World::new();
+    let (_a, _b, near, far) = open(&mut world, 1);
+    for _ in 0..20 {
+        let channel = world.run(near.open_channel(ORDERED, ChannelOptions::default())).expect("there is room");
+        channel.reset(1).expect("resets");
+        channel.stop(2).expect("stops");
+        drop(channel);
+        settle(&mut world);
+    }
+    let handle = far.handle();
+    let waiting = handle.shared.with(|state, _| state.sessions.get(&handle.id).map(|record| record.opened.len()));
+    assert_eq!((kept(&near), kept(&far), waiting), (0, 0, Some(0)));
+    let channel = world.run(near.open_channel(ORDERED, ChannelOptions::default())).expect("there is room");
+    world.run(channel.send(b"x")).expect("sends");
+    let other = world.run(far.accept_channel()).expect("the session lives");
+    assert_eq!(other.id(), channel.id());
+}
