@@ -71,6 +71,8 @@ impl Default for Limits {
     }
 }
 
+/// Frames about channels that one packet may hold: each may cost a search, or a walk over the blocks of a window (P-6-7).
+pub(crate) const MAX_CHANNEL_FRAMES: usize = 64;
 /// Channels agreed beforehand that one session has at most.
 pub const MAX_CHANNELS: usize = 15;
 /// With the control channel: those that are always there.

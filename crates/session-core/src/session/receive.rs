@@ -13,6 +13,7 @@ use crate::crypto::Provider;
 use crate::crypto::keys::PacketKeys;
 use crate::crypto::replay::Verdict;
 use crate::ids::Role;
+use crate::limits::MAX_CHANNEL_FRAMES;
 use crate::memory::Memory;
 use crate::path::{Cursor, DataRecord, LogEvent, PacketRecord};
 use crate::reason::{CloseCode, CloseReason, CloseSpace, ClosedBy, DiscardReason, Text};
@@ -23,9 +24,6 @@ use crate::wire::{
     self, AckFrame, CloseFrame, DataFrame, Frame, FrameErrorKind, Frames, MAX_RANGES, MessageFrame, Sender,
     data_header, packet_number,
 };
-
-/// DATA frames one packet may hold: each may cost a walk over the blocks of a window (P-6-7).
-const MAX_DATA_FRAMES_RECEIVED: usize = 64;
 
 /// A packet that is authentic and new.
 pub(crate) struct Opened<'b> {
@@ -109,7 +107,7 @@ impl SessionCore {
         }
         let mut ack_eliciting = false;
         let mut stored = true;
-        let mut data_frames: usize = 0;
+        let mut channel_frames: usize = 0;
         for frame in Frames::new(opened.plaintext) {
             let frame = frame?;
             self.check_allowed(&frame)?;
@@ -123,10 +121,11 @@ impl SessionCore {
                     return Ok(());
                 }
                 Frame::Data(data) => {
-                    count_channel_frame(&mut data_frames, frame_type)?;
+                    count_channel_frame(&mut channel_frames, frame_type)?;
                     stored &= self.on_data(context, &data, stored)?;
                 }
                 Frame::Receipt { channel, offset } => {
+                    count_channel_frame(&mut channel_frames, frame_type)?;
                     if let Some(index) = self.locate(context, channel, frame_type)? {
                         let memory = &mut context.shared.memory;
                         let fault = Fault::new(CloseCode::PROTOCOL, frame_type, "a receipt for what was never sent");
@@ -136,23 +135,24 @@ impl SessionCore {
                     }
                 }
                 Frame::Message(message) => {
-                    count_channel_frame(&mut data_frames, frame_type)?;
+                    count_channel_frame(&mut channel_frames, frame_type)?;
                     stored &= self.on_message(context, &message, stored)?;
                 }
                 Frame::Skip { channel, to } => {
-                    count_channel_frame(&mut data_frames, frame_type)?;
+                    count_channel_frame(&mut channel_frames, frame_type)?;
                     if let Some(index) = self.locate(context, channel, frame_type)? {
                         stored &= self.on_skip(context, index, to, stored)?;
                     }
                 }
                 Frame::MaxData(maximum) => self.channels.on_max_data(maximum),
                 Frame::MaxChannelData { channel, maximum } => {
+                    count_channel_frame(&mut channel_frames, frame_type)?;
                     if let Some(index) = self.locate(context, channel, frame_type)? {
                         self.channels.on_max_channel_data(&mut context.shared.memory, index, maximum);
                     }
                 }
                 Frame::Channel(frame) => {
-                    count_channel_frame(&mut data_frames, frame_type)?;
+                    count_channel_frame(&mut channel_frames, frame_type)?;
                     self.on_channel_frame(context, frame)?;
                 }
                 Frame::ChannelLimit(frame) => self.on_channel_limit(context, frame)?,
@@ -479,7 +479,7 @@ impl SessionCore {
 /// One more frame about a channel in a packet, each of which may cost a search or a walk.
 fn count_channel_frame(count: &mut usize, frame_type: u64) -> Result<(), Fault> {
     *count = count.saturating_add(1);
-    if *count > MAX_DATA_FRAMES_RECEIVED {
+    if *count > MAX_CHANNEL_FRAMES {
         return Err(Fault::new(CloseCode::PROTOCOL, frame_type, "more than 64 frames about channels in a packet"));
     }
     Ok(())

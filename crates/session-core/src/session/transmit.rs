@@ -10,6 +10,7 @@ use crate::channel_config::ChannelMode;
 use crate::crypto::Provider;
 use crate::crypto::keys::PacketKeys;
 use crate::handshake::{Attempt, AttemptOutcome};
+use crate::limits::MAX_CHANNEL_FRAMES;
 use crate::memory::Memory;
 use crate::path::{Cursor, DataRecord, LogEvent, PacketFlags, PacketRecord, SentLog};
 use crate::reason::{CloseCode, CloseSpace};
@@ -33,10 +34,10 @@ pub(super) const FLAG_SKIP: u16 = 8;
 /// The packet left with ECT(0).
 pub(super) const FLAG_ECT: u16 = 1 << 15;
 
-/// DATA frames in one packet.
+/// Frames of data, and of ends, in one packet.
 const MAX_DATA_FRAMES: usize = 8;
-/// SKIP frames in one packet: with the others a receiver takes no more than 64 (P-6-7).
-const MAX_SKIPS: usize = 32;
+/// Frames of credit, of receipts and of what was given up that go along with them at most.
+const MAX_OTHER_FRAMES: usize = MAX_CHANNEL_FRAMES - MAX_DATA_FRAMES;
 /// Bytes of a tag.
 const TAG: usize = 16;
 /// A key seals fewer packets than this (protocol §8).
@@ -362,7 +363,9 @@ impl SessionCore {
         }
         let mut flags = 0;
         if !plan.urgent_only {
-            flags = self.write_control_frames(memory, writer) | self.write_skips(memory, writer, number, schedule);
+            let mut left = MAX_OTHER_FRAMES;
+            flags = self.write_control_frames(memory, writer, &mut left);
+            flags |= self.write_skips(memory, writer, number, schedule, &mut left);
         }
         let before = self.counters.bytes_retransmitted;
         self.write_channels(memory, writer, &mut pieces[..plan.data_frames], schedule, plan.urgent_only);
@@ -372,7 +375,7 @@ impl SessionCore {
         let has_data = pieces.iter().any(Option::is_some);
         if plan.urgent_only {
             // The rest goes along with what may exceed the window, and not without it.
-            return has_data.then(|| self.write_control_frames(memory, writer));
+            return has_data.then(|| self.write_control_frames(memory, writer, &mut { MAX_OTHER_FRAMES }));
         }
         if flags == 0 && !has_data && Frame::Ping.encode(writer).is_ok() {
             flags |= FLAG_PING;
@@ -380,32 +383,32 @@ impl SessionCore {
         Some(flags)
     }
 
-    /// Says what was given up, in packet `number`; returns what was written as flags.
+    /// Says what was given up, in packet `number`, by as many frames as are `left`; returns what was written as flags.
     fn write_skips(
         &mut self,
         memory: &mut Memory,
         writer: &mut Writer<'_>,
         number: u64,
         schedule: &mut Schedule,
+        left: &mut usize,
     ) -> u16 {
         let mut flags = 0;
-        let mut written = 0;
         let mut place = if self.channels.expiring { self.channels.place_after(memory, Some(CONTROL)) } else { None };
-        while let Some(index) = place.filter(|_| written < MAX_SKIPS) {
+        while let Some(index) = place.filter(|_| *left > 0) {
             place = self.channels.place_after(memory, place);
             let Some(to) = self.channels.skip_due(memory, schedule, index) else { continue };
             let Some(channel) = self.channels.get(memory, index).map(|channel| channel.id.0) else { continue };
             if (Frame::Skip { channel, to }).encode(writer).is_ok() {
                 self.channels.on_skip_said(memory, schedule, index, to, number);
+                *left = left.saturating_sub(1);
                 flags |= FLAG_SKIP;
-                written += 1;
             }
         }
         flags
     }
 
-    /// Writes credit and PING; returns what was written as flags.
-    fn write_control_frames(&mut self, memory: &mut Memory, writer: &mut Writer<'_>) -> u16 {
+    /// Writes credit and PING, and of channels as many frames as are `left`; returns what was written as flags.
+    fn write_control_frames(&mut self, memory: &mut Memory, writer: &mut Writer<'_>, left: &mut usize) -> u16 {
         let mut flags = 0;
         let mut told = false;
         if self.channels.announce && Frame::MaxData(self.channels.receive_maximum()).encode(writer).is_ok() {
@@ -414,12 +417,14 @@ impl SessionCore {
         }
         self.channels.for_each(memory, |_, channel| {
             let frame = Frame::MaxChannelData { channel: channel.id.0, maximum: channel.receive_maximum };
-            if channel.announce && frame.encode(writer).is_ok() {
+            if channel.announce && *left > 0 && frame.encode(writer).is_ok() {
+                *left -= 1;
                 channel.announce = false;
                 flags |= FLAG_CHANNELS;
             }
             let receipt = Frame::Receipt { channel: channel.id.0, offset: channel.inbox.read_offset() };
-            if channel.receipt_due && receipt.encode(writer).is_ok() {
+            if channel.receipt_due && *left > 0 && receipt.encode(writer).is_ok() {
+                *left -= 1;
                 channel.receipt_due = false;
                 flags |= FLAG_CHANNELS;
                 told = true;

@@ -109,6 +109,24 @@ fn a_short_buffer_changes_nothing() {
 
 //= docs/protocol.md P-6-7
 #[test]
+fn d17_a_packet_holds_at_most_64_frames_that_name_a_channel_whatever_they_are() {
+    let kinds = [
+        Frame::MaxChannelData { channel: CHANNEL.0, maximum: 1 },
+        Frame::Receipt { channel: CHANNEL.0, offset: 0 },
+        Frame::Skip { channel: CHANNEL.0, to: 0 },
+    ];
+    for kind in kinds {
+        for (count, expected) in [(64, None), (65, Some(CloseCode::PROTOCOL))] {
+            let mut pair = Pair::established(&Limits::default());
+            let packet = pair.seal(0, &plaintext(&vec![kind; count]));
+            pair.deliver(1, &[packet]);
+            assert_eq!(pair.close_code(1), expected, "{kind:?}");
+        }
+    }
+}
+
+//= docs/protocol.md P-6-7
+#[test]
 fn d17_a_packet_holds_at_most_64_data_frames() {
     for (frames, expected) in [(64, None), (65, Some(CloseCode::PROTOCOL))] {
         let mut pair = Pair::established(&Limits::default());
