@@ -89,7 +89,7 @@ impl Channel {
     /// named; `ChannelStats::expired_messages` counts all. One may have arrived whole all the same, where only its acknowledgement was late.
     ///
     /// # Errors
-    /// If the session has ended.
+    /// If the session has ended, or a dynamic channel is gone: what was not named by then is not named any more.
     ///
     /// # Cancel safety
     /// A message is named in the poll that completes the future, or stays to be named.
@@ -100,6 +100,7 @@ impl Channel {
                 Some(message) => Step::Done(Ok(message)),
                 None => match state.ended(id) {
                     Some(ended) => Step::Done(Err(SendError::Closed(Some(ended.reason)))),
+                    None if state.is_gone(id, channel) => Step::Done(Err(no_more(state, id, channel))),
                     None => Step::Wait(Topic::Progress(id, channel)),
                 },
             }
@@ -190,8 +191,7 @@ impl Channel {
             let Some(record) = state.sessions.get(&id) else { return Step::Done(Err(SendError::Closed(None))) };
             let offsets = record.offsets(channel);
             // What was given up, or is forgotten, comes no further.
-            let over = channel.is_dynamic()
-                && state.core.session(id).is_some_and(|session| session.channel_stats(channel).is_none());
+            let over = state.is_gone(id, channel);
             match record.ended {
                 _ if reached(&offsets) >= *target.get_or_insert(offsets.sent) => Step::Done(Ok(())),
                 Some(ended) => Step::Done(Err(SendError::Closed(Some(ended.reason)))),

@@ -126,7 +126,7 @@ impl Channel {
             };
             state.touched = true;
             // Who waits to send or to read there waits for nothing now.
-            for topic in [Topic::Readable, Topic::Writable, Topic::Progress] {
+            for topic in [Topic::Readable, Topic::Writable, Topic::Progress, Topic::Lost] {
                 state.notify(topic(session, channel));
             }
             ended
@@ -157,7 +157,7 @@ impl State {
         if let Some(dynamic) = self.dynamic_mut(session, channel) {
             note(dynamic);
         }
-        for topic in [Topic::Readable, Topic::Writable, Topic::Progress] {
+        for topic in [Topic::Readable, Topic::Writable, Topic::Progress, Topic::Lost] {
             self.notify(topic(session, channel));
         }
     }
@@ -178,6 +178,12 @@ impl State {
 
     pub(crate) fn dynamic(&self, session: SessionId, channel: ChannelId) -> Option<&Dynamic> {
         self.sessions.get(&session)?.dynamic.get(&channel)
+    }
+
+    /// The core has forgotten a channel that it knew, while its session lives: nothing changes there any more.
+    pub(crate) fn is_gone(&self, session: SessionId, channel: ChannelId) -> bool {
+        channel.is_dynamic()
+            && self.core.session(session).is_some_and(|session| session.channel_stats(channel).is_none())
     }
 
     fn dynamic_mut(&mut self, session: SessionId, channel: ChannelId) -> Option<&mut Dynamic> {

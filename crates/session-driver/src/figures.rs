@@ -67,7 +67,7 @@ impl Session {
 
 impl Channel {
     /// Waits until more than `known` of the messages sent on the channel were lost on the way, and says how many; `None` if the session ended
-    /// before. Messages are lost for good on unreliable channels only. Begin with 0, and go on with what was said last.
+    /// before, or a dynamic channel is gone. Messages are lost for good on unreliable channels only. Begin with 0, and go on with what was said last.
     ///
     /// # Cancel safety
     /// It changes nothing.
@@ -76,7 +76,7 @@ impl Channel {
     }
 
     /// Waits until more than `known` positions of messages were missing because the peer has given them up, each message its bytes and one, and
-    /// says how many; `None` if the session ended before. Begin with 0, and go on with what was said last.
+    /// says how many; `None` if the session ended before, or a dynamic channel is gone. Begin with 0, and go on with what was said last.
     ///
     /// # Cancel safety
     /// It changes nothing.
@@ -91,7 +91,7 @@ impl Channel {
             let stats = state.figure(id, |session| session.channel_stats(channel), |figures| figures.channel(channel));
             match stats.flatten().map(&count).filter(|count| *count > known) {
                 Some(count) => Step::Done(Some(count)),
-                None if state.ended(id).is_some() => Step::Done(None),
+                None if state.ended(id).is_some() || state.is_gone(id, channel) => Step::Done(None),
                 None => Step::Wait(Topic::Lost(id, channel)),
             }
         })

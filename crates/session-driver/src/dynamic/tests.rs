@@ -169,3 +169,26 @@ fn channels_that_are_gone_before_they_are_accepted_are_not_kept() {
     let other = world.run(far.accept_channel()).expect("the session lives");
     assert_eq!(other.id(), channel.id());
 }
+
+#[test]
+fn who_waits_for_news_of_a_channel_is_told_when_it_is_gone() {
+    let mut world = World::new();
+    let (_a, _b, near, far) = open(&mut world, 1);
+    let channel = world.run(near.open_channel(ORDERED, ChannelOptions::default())).expect("there is room");
+    world.run(channel.send(b"x")).expect("sends");
+    let other = world.run(far.accept_channel()).expect("the session lives");
+    let waiting = join(join(channel.lost(0), channel.skipped(0)), channel.expired());
+    let ((lost, skipped), expired) = world
+        .run(join(waiting, async {
+            for handle in [&channel, &other] {
+                handle.reset(7).expect("it is open");
+                let _ = handle.stop(7);
+            }
+        }))
+        .0;
+    assert_eq!((lost, skipped), (None, None));
+    assert!(expired.is_err(), "{expired:?}");
+    // And who asks afterwards waits for nothing either.
+    assert_eq!(world.run(join(channel.lost(0), other.skipped(0))), (None, None));
+    assert!(world.run(other.expired()).is_err());
+}
