@@ -5,8 +5,9 @@ use std::path::Path;
 
 use session_core::request::MAX_IN_FLIGHT;
 use session_core::{
-    Limits, MAX_CARRIERS, MAX_CHANNELS, MAX_DYNAMIC_CHANNELS, MAX_TENTATIVE_PER_PEER, MAX_TEXT, MAX_USER_DATA,
-    MIN_UDP_DATAGRAM, TIMEOUTS_PER_CALL,
+    ChannelConfig, ChannelId, ChannelLimits, ChannelMode, Limits, MAX_CARRIERS, MAX_CHANNEL_FRAMES, MAX_CHANNELS,
+    MAX_DYNAMIC_CHANNELS, MAX_EXPIRING, MAX_TENTATIVE_PER_PEER, MAX_TEXT, MAX_USER_DATA, MIN_UDP_DATAGRAM,
+    TIMEOUTS_PER_CALL,
 };
 
 type Row = (&'static str, u64, &'static str, &'static str);
@@ -82,8 +83,27 @@ fn limits() -> [Row; 11] {
     ]
 }
 
+/// The same of what is chosen elsewhere.
+fn options() -> [Row; 2] {
+    let allowed = ChannelLimits::default();
+    [
+        (
+            "Config::channel_limits",
+            ChannelMode::ALL.iter().map(|mode| u64::from(allowed.of(*mode))).sum(),
+            "dynamic channels of a session, by mode, that the peer opened and that are not gone",
+            "the peer's limit ends; more closes the session: `CHANNEL_LIMIT`",
+        ),
+        (
+            "ChannelConfig::budget",
+            ChannelConfig::from(ChannelId(16)).budget.into(),
+            "blocks of unacknowledged data of this channel, where that is less than `send_blocks`",
+            "`send` says `Blocked`",
+        ),
+    ]
+}
+
 /// The same of what cannot be chosen.
-fn constants() -> [Row; 9] {
+fn constants() -> [Row; 11] {
     [
         ("MAX_CHANNELS", MAX_CHANNELS as u64, "channels agreed beforehand", "`ConfigError::Channels`"),
         ("MAX_CARRIERS", MAX_CARRIERS as u64, "carriers of an endpoint", "`ConfigError::Carriers`"),
@@ -108,8 +128,20 @@ fn constants() -> [Row; 9] {
         (
             "MAX_DYNAMIC_CHANNELS",
             MAX_DYNAMIC_CHANNELS.into(),
-            "`opened_channels` and all of `Config::channel_limits`, which bounds what a peer opens, together",
-            "`ConfigError::DynamicChannels`; a peer that opens more than it may closes the session: `CHANNEL_LIMIT`",
+            "`opened_channels` and all of `Config::channel_limits` together",
+            "`ConfigError::DynamicChannels`",
+        ),
+        (
+            "MAX_EXPIRING",
+            MAX_EXPIRING.into(),
+            "messages of a channel that have a deadline, until they are acknowledged or named as expired",
+            "`send_with` says `Blocked`; expired ones nobody asked for give way",
+        ),
+        (
+            "MAX_CHANNEL_FRAMES",
+            MAX_CHANNEL_FRAMES as u64,
+            "frames of a packet that name a channel",
+            "more closes the session: `PROTOCOL`",
         ),
         (
             "MAX_USER_DATA",
@@ -132,7 +164,8 @@ fn table() -> String {
         "# Bounds\n\nMade from `Limits::default()` by `just bounds`; `cargo test` fails when it is out of date.\n\n\
          | limit | default | bounds | at the bound |\n|---|---|---|---|\n",
     );
-    for (name, default, bounds, there) in limits().into_iter().chain(constants()) {
+    for (name, default, bounds, there) in limits().into_iter().chain(options()).chain(constants()) {
+        let default = if default == u64::from(u32::MAX) { "–".into() } else { default.to_string() };
         writeln!(table, "| `{name}` | {default} | {bounds} | {there} |").unwrap();
     }
     table

@@ -1,4 +1,4 @@
-//! What both ends agree beforehand about a channel.
+//! What ends say of channels: of one they agree upon beforehand, of one they open while the session lives, and of how many the peer may open.
 
 use crate::ids::ChannelId;
 
@@ -207,7 +207,7 @@ impl ChannelOptions {
     }
 
     pub(crate) fn is_valid(&self, mode: ChannelMode) -> bool {
-        self.priority <= 7 && self.weight > 0 && !(self.receipts && mode.stands_alone())
+        self.priority <= LOWEST_PRIORITY && self.weight > 0 && !(self.receipts && mode.stands_alone())
     }
 
     pub(crate) fn of_channel(self, id: ChannelId, mode: ChannelMode) -> ChannelConfig {

@@ -103,7 +103,8 @@ impl ChannelId {
     }
 }
 
-/// A message of a reliable channel: its channel and the offset after its last position. Ordered as sent.
+/// A message that was sent: its channel, of whatever mode, and the offset after its last position among all that was sent there. Ordered as sent on
+/// one channel. It is a name of this end: only on channels of the reliable modes does the peer know the same offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId {
     /// The channel it was sent on.

@@ -47,13 +47,17 @@
 //! # Using it
 //!
 //! 1. Make a [`Config`] from your [`StaticKey`] and choose [`Limits`]; [`Endpoint::new`] allocates everything it will ever need, but for pages of
-//!    session slots and the records beside them. The [`Seed`] comes from the operating system and is never used twice.
+//!    session slots and of the records of sessions and channels beside them. The [`Seed`] comes from the operating system and is never used twice.
 //! 2. [`Endpoint::connect`] begins a session with a peer whose [`PublicKey`] you know, or with a stranger ([`Peer::Unknown`]) that pairs
 //!    ([`Endpoint::set_pairing`]). The other side sees [`Event::Incoming`] and answers with [`SessionMut::accept`] or [`SessionMut::refuse`]. Both then
 //!    see [`Event::Established`].
 //! 3. [`SessionMut::send`] queues a message on a channel, which keeps the promise of its [`ChannelMode`]; on reliable-ordered ones larger messages are
 //!    streamed with `begin`, `write`, `finish`. On [`Event::Readable`], take whole messages with [`SessionMut::recv`] or, there again, pieces with
 //!    [`SessionMut::read`]. A full channel says [`SendError::Blocked`]; [`Event::Writable`] says when to go on. [`request`] makes requests and responses of messages.
+//!    [`SessionMut::send_with`] gives a message a deadline ([`SendOptions`]): what is late is given up, [`Event::Expired`] says so, and
+//!    [`SessionMut::take_expired`] names it. Where [`Config::channel_limits`] and [`Limits::opened_channels`] allow it, either side opens further
+//!    channels while the session lives ([`SessionMut::open_channel`]) and ends them ([`SessionMut::finish_channel`], [`SessionMut::reset_channel`],
+//!    [`SessionMut::stop_channel`]).
 //! 4. [`SessionMut::close`] ends it after flushing, [`SessionMut::abort`] at once. [`Event::Closed`] is always the last event but for
 //!    [`Event::Removed`]; then ask [`SessionRef::close_reason`] and [`SessionRef::close_report`], and [`Endpoint::forget`] it.
 //! 5. [`Endpoint::sessions_of`], [`Endpoint::sessions_at`] and [`Endpoint::session_by_uid`] find sessions; [`SecondSession`] says what a second one of the
@@ -65,7 +69,8 @@
 //!
 //! * Every method is legal in any state, in any order, with any `now`; commands are all or nothing; nothing panics.
 //! * A datagram that is not authentic changes nothing but a counter: [`Received::Discarded`] and an equal [`Endpoint::digest`].
-//! * Opening, closing, sending and receiving allocate nothing below the high-water mark of sessions.
+//! * Opening, closing, sending and receiving allocate nothing once there were as many sessions, channels and channels with messages that had or
+//!   missed a deadline as are there at a time.
 //! * The same seed and the same calls give the same bytes.
 //! * A deadline that was served does not come back at the instant it was served.
 //!
@@ -73,7 +78,7 @@
 //!
 //! | level | modules | what they are |
 //! |---|---|---|
-//! | 0 | `time` `optional` `ids` `limits` `seed` `action` `reason` `channel_config` `state_hash` | vocabulary |
+//! | 0 | `time` `optional` `ids` `limits` `seed` `action` `reason` `channel_config` `send_options` `state_hash` | vocabulary |
 //! | 1 | `wire`, `crypto::suite` | bytes and primitives, no state |
 //! | 2 | `crypto`, `recovery`, `pool`, `slab`, `memory`, `config`, `shared` | keys, calculators, memory |
 //! | 3 | `handshake`, `channel`, `path`, `request` | machines of one concern |
@@ -133,8 +138,8 @@ pub use crypto::{
 pub use endpoint::{Dump, Endpoint, Session, SessionMut, SessionRef};
 pub use ids::{ChannelId, MessageId, PeerId, Role, SessionId, Uid};
 pub use limits::{
-    Limits, MAX_CARRIERS, MAX_CHANNELS, MAX_DYNAMIC_CHANNELS, MAX_TENTATIVE_PER_PEER, MAX_TEXT, MAX_USER_DATA,
-    MIN_UDP_DATAGRAM, TIMEOUTS_PER_CALL,
+    Limits, MAX_CARRIERS, MAX_CHANNEL_FRAMES, MAX_CHANNELS, MAX_DYNAMIC_CHANNELS, MAX_EXPIRING, MAX_TENTATIVE_PER_PEER,
+    MAX_TEXT, MAX_USER_DATA, MIN_UDP_DATAGRAM, TIMEOUTS_PER_CALL,
 };
 pub use reason::{
     AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, ConfigError, ConnectError, DiscardReason, Discards,

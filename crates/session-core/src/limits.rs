@@ -13,9 +13,13 @@
 /// | received, unread positions of a session | `session_window` | the peer's credit ends |
 /// | received, unread positions of a channel | `channel_window` | the peer's credit ends |
 /// | sent, unacknowledged blocks of a channel | `send_blocks`, or all that is not one window | send says `Blocked` |
+/// | the same of one channel, where its budget is less | [`ChannelConfig::budget`](crate::ChannelConfig::budget) | send says `Blocked` |
+/// | messages of a channel that have a deadline | [`MAX_EXPIRING`] | `send_with` says `Blocked` |
 /// | received, unread blocks of an unreliable or latest-value channel | `mailbox_blocks` | unreliable: the message is dropped and counted; latest-value: a newer value replaces the unread one, else it is not acknowledged (`NoMemory`) |
 /// | dynamic channels of a session that the peer opened and that are not gone | [`Config::channel_limits`](crate::Config::channel_limits) | the peer's limit ends |
 /// | the same of those we opened | `opened_channels` | `open_channel` says `Full` |
+/// | both together, as configured | [`MAX_DYNAMIC_CHANNELS`] | `ConfigError::DynamicChannels` |
+/// | frames about channels in a packet | [`MAX_CHANNEL_FRAMES`] | more closes the session with `PROTOCOL` |
 /// | blocks of sent-packet records of a session | `record_blocks` | no further data until an acknowledgement |
 ///
 /// Begin with the default and change what differs:
@@ -71,8 +75,6 @@ impl Default for Limits {
     }
 }
 
-/// Frames about channels that one packet may hold: each may cost a search, or a walk over the blocks of a window (P-6-7).
-pub(crate) const MAX_CHANNEL_FRAMES: usize = 64;
 /// Channels agreed beforehand that one session has at most.
 pub const MAX_CHANNELS: usize = 15;
 /// With the control channel: those that are always there.
@@ -84,6 +86,11 @@ pub const MAX_CARRIERS: usize = 8;
 pub const MAX_TENTATIVE_PER_PEER: usize = 4;
 /// Dynamic channels one session has open at most, whoever opened them: work on a packet may grow with them.
 pub const MAX_DYNAMIC_CHANNELS: u32 = 1024;
+/// Messages with a deadline a channel knows of at a time.
+pub const MAX_EXPIRING: u32 = 128;
+/// Frames that name a channel that a packet may hold: each may cost a search, or a
+/// walk over the blocks of a window (P-6-7).
+pub const MAX_CHANNEL_FRAMES: usize = 64;
 /// Positions of credit on the control channel (protocol §4.3).
 pub(crate) const CONTROL_WINDOW: u64 = 1024;
 /// Datagram bytes every UDP path carries (RFC 9000 §14).

@@ -56,7 +56,9 @@ impl Channel {
     /// Sends a whole message; waits while the channel is full.
     ///
     /// # Errors
-    /// If the message is larger than the channel takes whole, or the session is closed.
+    /// `TooLarge` if the message is larger than the channel takes whole, or than the peer keeps where messages stand alone; `Streaming` while a streamed
+    /// message is open on the channel; `Finished` if this side has ended or reset the channel, `Stopped` if the peer reads it no more, `UnknownChannel` if there is none of that id, and `Closed` if the
+    /// session is closing or closed.
     ///
     /// # Cancel safety
     /// A message is taken whole in the poll that completes the future, or not at all.
@@ -68,7 +70,7 @@ impl Channel {
     /// given up, and [`expired`](Self::expired) says so. What is sent after it arrives all the same.
     ///
     /// # Errors
-    /// As for `send`; and if there was no room for it before its deadline.
+    /// As for `send`; and `Late` if there was no room for it before its deadline.
     ///
     /// # Cancel safety
     /// A message is taken whole in the poll that completes the future, or not at all.
@@ -111,7 +113,8 @@ impl Channel {
     /// Begins a message of any length, to be written piece by piece.
     ///
     /// # Errors
-    /// If a streamed message is already open on the channel, or the session is closed.
+    /// `Streaming` if a streamed message is already open on the channel, `WholeOnly` if its mode takes whole messages only; `Finished`, `Stopped`,
+    /// `UnknownChannel` and `Closed` as for [`send`](Self::send).
     ///
     /// # Cancel safety
     /// It is begun in the poll that completes the future, or not at all.
@@ -122,7 +125,7 @@ impl Channel {
     /// Writes the next bytes of the message, as many as fit but at least one; says how many.
     ///
     /// # Errors
-    /// If no streamed message is open on the channel, or the session is closed.
+    /// `Streaming` if no streamed message is open on the channel; `Finished`, `Stopped`, `UnknownChannel` and `Closed` as for [`send`](Self::send).
     ///
     /// # Cancel safety
     /// Bytes are taken in the poll that completes the future, or not at all.
@@ -151,7 +154,7 @@ impl Channel {
     /// Ends the message that `begin` began.
     ///
     /// # Errors
-    /// If no streamed message is open on the channel, or the session is closed.
+    /// `Streaming` if no streamed message is open on the channel; `Finished`, `Stopped`, `UnknownChannel` and `Closed` as for [`send`](Self::send).
     ///
     /// # Cancel safety
     /// It is ended in the poll that completes the future, or not at all.
@@ -159,10 +162,12 @@ impl Channel {
         self.sending(|session, channel| session.finish(channel), |end| Some(*end)).await
     }
 
-    /// Waits until the peer's stack holds every message sent on the channel before this call, by whichever handle.
+    /// Waits until the peer's stack holds every message sent on the channel before this call, by whichever handle. One that was given up at its deadline
+    /// counts as held, whether it arrived or not.
     ///
     /// # Errors
-    /// If the session ended first: then it is not known what arrived.
+    /// `Closed` if the session ended first: then it is not known what arrived. `Finished` or `Stopped` if a dynamic channel is gone first, because this
+    /// side reset it or the peer stopped it.
     ///
     /// # Cancel safety
     /// It changes nothing.
@@ -171,10 +176,12 @@ impl Channel {
     }
 
     /// Waits until the peer's application has taken every message sent on the channel before this call, by whichever handle. The peer must give
-    /// receipts on the channel ([`ChannelConfig::with_receipts`](crate::ChannelConfig::with_receipts)); else this waits until the session ends.
+    /// receipts on the channel ([`ChannelConfig::with_receipts`](crate::ChannelConfig::with_receipts)); else this waits until the session ends, or
+    /// a dynamic channel is gone. A message that was given up at its deadline counts as taken once the peer has gone on past it.
     ///
     /// # Errors
-    /// If the session ended first: then it is not known what was taken.
+    /// `Closed` if the session ended first: then it is not known what was taken. `Finished` or `Stopped` if a dynamic channel is gone before the peer
+    /// has told it.
     ///
     /// # Cancel safety
     /// It changes nothing.
@@ -202,11 +209,13 @@ impl Channel {
         .await
     }
 
-    /// Reads the next bytes of the current message into `out`, which must not be empty. `None`: the session was closed in order and
-    /// all that came has been read. Of a mode that gives whole messages only, `out` must hold the whole one.
+    /// Reads the next bytes of the current message into `out`, which must not be empty. `None`: the peer has ended the channel, or the session
+    /// was closed in order, and all that came has been read. Of a mode that gives whole messages only, `out` must hold the whole one.
     ///
     /// # Errors
-    /// If the session broke: there may be data that never came.
+    /// `Cut`, once, if the peer has given up the message that was being read: what is read next begins another one. `WholeOnly` if `out` is too small for
+    /// the whole message of such a mode. `Reset` if the peer gave up what it sent on the channel, `Stopped` if this side reads it no more, `UnknownChannel` if there is none of that
+    /// id; `Closed` if the session broke: there may be data that never came.
     ///
     /// # Cancel safety
     /// Bytes are taken in the poll that completes the future, or none.
@@ -220,12 +229,13 @@ impl Channel {
         .await
     }
 
-    /// Appends a message to `message`, which may grow to `limit` bytes; says how long it is then. `None`: the session was closed in
-    /// order and all that came has been read.
+    /// Appends a message to `message`, which may grow to `limit` bytes; says how long it is then. `None`: the peer has ended the
+    /// channel, or the session was closed in order, and all that came has been read.
     ///
     /// # Errors
-    /// If the message is longer than `limit`; if the peer has given it up, when what was read of it is dropped; or if the session broke: there may be
-    /// data that never came.
+    /// `TooLong` if the message is longer than `limit`; `Cut` if the peer has given it up, when what was read of it is dropped.
+    /// `Reset` if the peer gave up what it sent on the channel, `Stopped` if this side reads it no more, `UnknownChannel` if there is none of that
+    /// id; `Closed` if the session broke: there may be data that never came.
     ///
     /// # Cancel safety
     /// What was read of a message stands in `message`: call again with the same vector to go on. Clear it after a whole message.

@@ -2,13 +2,12 @@
 
 use super::Channel;
 use crate::channel_config::ChannelMode;
+use crate::limits::MAX_EXPIRING;
 use crate::optional::OptionalNumber;
 use crate::pool::{BlockId, Pool};
 use crate::state_hash::StateHash;
 use crate::time::Instant;
 
-/// Messages with a deadline a channel knows of at a time.
-pub(crate) const MAX_EXPIRING: u32 = 128;
 /// Bytes of an entry in a block.
 const ENTRY: usize = 24;
 /// In place of a deadline: the message has expired, and the application has not been told which.

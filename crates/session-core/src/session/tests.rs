@@ -1,7 +1,7 @@
 use std::vec::Vec;
 
 use super::*;
-use crate::channel::{Channel, Dynamic, Ledger, Mailbox};
+use crate::channel::{Channel, Dynamic, Expiry, Ledger, Mailbox, Skips};
 use crate::path::EcnPath;
 use crate::reason::CloseReason;
 use crate::recovery::{Congestion, Pacer, RttEstimator};
@@ -34,11 +34,13 @@ const PARTS: [(&str, usize, usize); 21] = [
 ];
 
 /// The same of what it holds for a while, or for each channel.
-const RECORDS: [(&str, usize, usize); 6] = [
+const RECORDS: [(&str, usize, usize); 8] = [
     ("channel", Slab::<Channel>::RECORD, 264),
     ("mailbox", Slab::<Mailbox>::RECORD, 144),
     ("dynamic channel", Slab::<Dynamic>::RECORD, 56),
     ("ledger", Slab::<Ledger>::RECORD, 208),
+    ("expiry", Slab::<Expiry>::RECORD, 64),
+    ("skips", Slab::<Skips>::RECORD, 24),
     ("attempt", Slab::<Attempt>::RECORD, 184),
     ("reason", Slab::<CloseReason>::RECORD, 168),
 ];

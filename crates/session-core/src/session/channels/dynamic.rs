@@ -348,7 +348,7 @@ impl Channels {
 
     // --- what left in packets ---
 
-    /// The next signal that is due, if it may not have its turn after the one at `before`.
+    /// The first signal that is due, and the index of its channel.
     pub(crate) fn due_signal(&self, memory: &Memory) -> Option<(usize, Signal)> {
         self.dynamics(memory).find_map(|(index, dynamic, channel)| Some((index, dynamic.due(channel)?)))
     }
