@@ -6,6 +6,7 @@ pub mod duo;
 pub mod flow;
 pub mod null;
 pub mod recording;
+pub mod traffic;
 pub mod two;
 pub mod world;
 
