@@ -5,9 +5,10 @@ use super::*;
 use crate::action::TimerKind;
 use crate::channel_config::{ChannelLimits, ChannelMode, ChannelOptions};
 use crate::ids::Role;
+use crate::limits::MAX_CHANNEL_FRAMES;
 use crate::reason::{EndChannelError, OpenChannelError, RecvError, SendError};
 use crate::send_options::SendOptions;
-use crate::wire::{ChannelFrame, DataFrame, Frame, LimitFrame, MessageFrame};
+use crate::wire::{ChannelFrame, DataFrame, Frame, Frames, LimitFrame, MessageFrame};
 
 const ORDERED: ChannelMode = ChannelMode::ReliableOrdered;
 
@@ -19,8 +20,11 @@ fn pair_with(count: u16) -> Pair {
 }
 
 fn ends_with(count: u16) -> [Endpoint; 2] {
-    let limits =
-        Limits { opened_channels: 4 * u32::from(count), pool_blocks: 4096, session_window: 65_536, ..small_limits() };
+    ends_within(&Limits { pool_blocks: 4096, session_window: 65_536, ..small_limits() }, count)
+}
+
+fn ends_within(limits: &Limits, count: u16) -> [Endpoint; 2] {
+    let limits = Limits { opened_channels: 4 * u32::from(count), ..limits.clone() };
     [1, 2].map(|number| {
         let key = StaticKey::new(&RustCrypto, Secret::new([number; 32]));
         let mut config = Config::new(key, "test");
@@ -672,6 +676,55 @@ fn messages_given_up_on_many_channels_at_once_are_told_in_several_packets() {
     assert_eq!(pair.close_code(1), None);
     let skipped = |pair: &Pair, id: &ChannelId| pair.look(1).channel_stats(*id).unwrap().skipped_positions;
     assert!(ids.iter().all(|id| skipped(&pair, id) == 5));
+    pair.assert_accounts_agree();
+}
+
+/// The application takes what came on more channels than a packet may name: credit and receipt of each are due at once.
+//= docs/protocol.md P-6-7
+#[test]
+fn credit_and_receipts_of_many_channels_at_once_are_told_in_several_packets() {
+    const CHANNELS: usize = 40;
+    let limits = Limits { pool_blocks: 16_384, session_window: 700_000, send_blocks: 32, ..small_limits() };
+    let mut pair = Pair::new(ends_within(&limits, CHANNELS as u16)).establish();
+    let options = ChannelOptions::default().with_receipts();
+    let ids: Vec<_> = (0..CHANNELS).map(|_| pair.session(0).open_channel(ORDERED, options).unwrap()).collect();
+    for id in &ids {
+        pair.session(0).send(b"question", *id).unwrap();
+    }
+    pair.settle();
+    // Some more than half of a window: enough for new credit.
+    let answer = [7; 2500];
+    for id in &ids {
+        pair.session(1).send(&answer, *id).unwrap();
+        pair.settle();
+    }
+    for id in &ids {
+        assert_eq!(pair.recv_all(0, *id), [answer]);
+    }
+    let packets = pair.take(0);
+    let mut told = [0, 0];
+    for packet in &packets {
+        let (_, plaintext) = pair.open(1, packet);
+        let before = told;
+        for frame in Frames::new(&plaintext) {
+            match frame.unwrap() {
+                Frame::MaxChannelData { .. } => told[0] += 1,
+                Frame::Receipt { .. } => told[1] += 1,
+                _ => {}
+            }
+        }
+        let count: usize = told.iter().sum::<usize>() - before.iter().sum::<usize>();
+        assert!(count <= MAX_CHANNEL_FRAMES, "{count} in a packet");
+    }
+    assert_eq!(told, [CHANNELS; 2], "each once, and all of them now: {} packets", packets.len());
+    pair.deliver(1, &packets);
+    assert_eq!(pair.close_code(1), None);
+    for id in &ids {
+        assert_eq!(pair.look(1).channel_stats(*id).unwrap().delivered, 2501, "{id:?}");
+        pair.session(1).send(&[8; 4000], *id).unwrap();
+        pair.settle();
+        assert_eq!(pair.recv_all(0, *id), [[8; 4000]], "there was credit for it");
+    }
     pair.assert_accounts_agree();
 }
 
