@@ -268,6 +268,7 @@ impl Endpoint {
         )
     }
 
+    #[cfg(test)]
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.inner.shared
     }

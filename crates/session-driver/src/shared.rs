@@ -11,10 +11,8 @@ use session_core::{
 };
 
 use crate::clock::Clock;
-use crate::directory::{Directory, DirectoryChange};
 use crate::dynamic::Dynamic;
 use crate::endpoint::EndpointStats;
-use crate::expired::Expired;
 use crate::figures::Figures;
 use crate::request::{Exchanges, Key, Matter};
 use crate::session::SessionHandle;
@@ -39,8 +37,6 @@ pub(crate) struct State {
     dialled: HashMap<SocketAddr, u32>,
     /// Requests and responses, by session and channel.
     pub(crate) exchanges: Exchanges,
-    /// What is announced of sessions.
-    pub(crate) directory: Directory,
     pub(crate) waiters: Waiters,
     pub(crate) stats: EndpointStats,
     /// What the driver has yet to tell, outside of the lock.
@@ -70,8 +66,6 @@ pub(crate) struct Record {
     figures: Option<Box<Figures>>,
     /// How far each channel has come that was used.
     offsets: Vec<Offsets>,
-    /// Which messages missed their deadline, and nobody has asked.
-    pub(crate) expired: Expired,
     /// Channels that were opened while it lives, until they are gone and nobody has a handle.
     pub(crate) dynamic: HashMap<ChannelId, Dynamic>,
     /// Those of the peer's that wait for `accept_channel`; those that are gone are not among them, so the core bounds their number.
@@ -115,8 +109,6 @@ pub(crate) enum Topic {
     Room,
     /// The driver's end.
     Ended,
-    /// News of sessions.
-    Directory,
     /// Established or closed.
     Session(SessionId),
     Readable(SessionId, ChannelId),
@@ -163,7 +155,6 @@ impl Shared {
             incoming: VecDeque::new(),
             dialled: HashMap::new(),
             exchanges: Exchanges::default(),
-            directory: Directory::default(),
             waiters: Waiters::default(),
             stats: EndpointStats::default(),
             notes: Vec::new(),
@@ -255,13 +246,8 @@ impl State {
                 self.flush_exchanges(id, channel, now);
                 self.notify(Topic::Writable(id, channel));
             }
-            Event::Acknowledged(id, channel) | Event::Delivered(id, channel) => {
+            Event::Acknowledged(id, channel) | Event::Delivered(id, channel) | Event::Expired(id, channel) => {
                 self.learn_progress(id, channel);
-                self.notify(Topic::Progress(id, channel));
-            }
-            Event::Expired(id, channel) => {
-                self.learn_progress(id, channel);
-                self.learn_expired(id, channel, now);
                 self.notify(Topic::Progress(id, channel));
             }
             Event::Lost(id, channel) | Event::Skipped(id, channel) => self.notify(Topic::Lost(id, channel)),
@@ -276,9 +262,8 @@ impl State {
                 self.note(id, What::Ended(reason));
                 self.on_ended(id, Ended { reason });
             }
-            Event::Added(id) => self.announce(id, DirectoryChange::Added),
-            Event::StateChanged(id) => self.announce(id, DirectoryChange::StateChanged),
-            Event::Removed(id) => self.announce_removed(id),
+            // Told only where they are asked for, which nobody does here: handles are found by look-ups.
+            Event::Added(_) | Event::StateChanged(_) | Event::Removed(_) => {}
             Event::ChannelOpened(id, channel) => self.on_channel_opened(id, channel),
             Event::ChannelFinished(id, channel) => self.on_channel(id, channel, |dynamic| dynamic.finished = true),
             Event::ChannelReset(id, channel, code) => {
@@ -508,8 +493,7 @@ impl Record {
     }
 
     /// The channel is gone for everybody.
-    pub(crate) fn forget_channel(&mut self, channel: ChannelId) {
-        self.expired.forget(channel);
+    pub(crate) fn forget_offsets(&mut self, channel: ChannelId) {
         self.offsets.retain(|offsets| offsets.channel != channel);
     }
 
@@ -525,7 +509,7 @@ impl Record {
 impl Topic {
     fn session(self) -> Option<SessionId> {
         match self {
-            Self::Incoming | Self::Room | Self::Ended | Self::Directory => None,
+            Self::Incoming | Self::Room | Self::Ended => None,
             Self::Session(id)
             | Self::ChannelOpened(id)
             | Self::ChannelsAvailable(id)

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::format;
 
 use super::*;
-use crate::channel_config::ChannelMode;
+use crate::channel_config::{ChannelMode, ChannelOptions};
 use crate::config::PskName;
 use crate::crypto::marks;
+use crate::send_options::SendOptions;
 
 /// Bytes of mac1 and mac2.
 const MARKS: usize = 32;
@@ -37,7 +38,11 @@ fn node(number: u8) -> Endpoint {
     config.channels = vec![CHANNEL.into()];
     config.channels.extend(OTHERS.map(|(id, mode)| ChannelConfig::new(id, mode)));
     config.psks.push((PskName::new(PSK).unwrap(), Secret::new([7; 32])));
-    Endpoint::new(config, small_limits(), RustCrypto, Seed::new([number; 32])).unwrap()
+    for mode in ChannelMode::ALL {
+        config.channel_limits = config.channel_limits.with(mode, 1);
+    }
+    let limits = Limits { opened_channels: 4, ..small_limits() };
+    Endpoint::new(config, limits, RustCrypto, Seed::new([number; 32])).unwrap()
 }
 
 /// A genuine packet and the end it goes to.
@@ -114,6 +119,7 @@ impl Life {
         self.settle();
         self.stop();
         self.read_all();
+        self.use_dynamic_channels();
         self.send(0, b"last words");
         self.ends[0].session_mut(self.ids[0].unwrap(), self.now).unwrap().close(7, "enough");
         self.stop();
@@ -140,6 +146,65 @@ impl Life {
     fn send_on(&mut self, side: usize, message: &[u8], channel: ChannelId) {
         let id = self.ids[side].unwrap();
         self.ends[side].session_mut(id, self.now).unwrap().send(message, channel).unwrap();
+    }
+
+    /// Both ends open a channel of every mode and end each in another way. What has a deadline is lost on its way.
+    fn use_dynamic_channels(&mut self) {
+        let opened = [0, 1].map(|side| {
+            ChannelMode::ALL.map(|mode| {
+                self.command(side, |session| session.open_channel(mode, ChannelOptions::default()).unwrap())
+            })
+        });
+        let late = SendOptions::by(self.now.saturating_add(Duration::from_millis(500)));
+        for side in [0, 1] {
+            for channel in opened[side] {
+                self.command(side, |session| session.send_with(b"late", channel, late).unwrap());
+            }
+            let _lost = self.take(side);
+        }
+        self.stop();
+        self.now = self.now.max(late.deadline.unwrap());
+        for side in [0, 1] {
+            self.due(side);
+            for channel in opened[side] {
+                self.send_on(side, b"in time", channel);
+                let expired = self.command(side, |session| session.take_expired(channel)).is_some();
+                assert_eq!(expired, channel.dynamic_mode() != Some(ChannelMode::Unreliable), "sent is sent, there");
+            }
+        }
+        self.stop();
+        self.settle();
+        self.stop();
+        for side in [0, 1] {
+            let [ordered, unordered, unreliable, latest] = opened[1 - side];
+            self.command(1 - side, |session| session.finish_channel(ordered).unwrap());
+            self.command(1 - side, |session| session.reset_channel(7, unordered).unwrap());
+            self.command(side, |session| session.stop_channel(8, unreliable).unwrap());
+            self.command(side, |session| session.finish_channel(latest).unwrap());
+        }
+        self.stop();
+        self.settle();
+        self.stop();
+        for side in [0, 1] {
+            let [ordered, unordered, unreliable, latest] = opened[1 - side];
+            for (channel, length) in [(ordered, Some(7)), (unordered, None), (unreliable, None), (latest, Some(7))] {
+                let received = self.command(side, |session| session.recv(&mut [0; 100], channel));
+                assert_eq!(received.ok().flatten(), length, "{channel:?}");
+                let _ended_already = self.command(side, |session| session.finish_channel(channel));
+                let _ended_already = self.command(1 - side, |session| session.finish_channel(channel));
+            }
+        }
+        self.settle();
+        self.stop();
+        for side in [0, 1] {
+            let id = self.ids[side].unwrap();
+            let left: Vec<_> = self.ends[side].session(id).unwrap().channels().filter(|id| id.is_dynamic()).collect();
+            assert_eq!(left, [], "all have come and gone");
+        }
+    }
+
+    fn command<T>(&mut self, side: usize, command: impl FnOnce(&mut SessionMut<'_, RustCrypto>) -> T) -> T {
+        command(&mut self.ends[side].session_mut(self.ids[side].unwrap(), self.now).unwrap())
     }
 
     /// Every message of every mode has come, once.
