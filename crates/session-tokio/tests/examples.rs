@@ -64,3 +64,18 @@ fn telemetry() {
     let said = output(&mut example("telemetry_tokio"));
     assert!(said.starts_with("fetched ") && said.ends_with(" of 10000 readings; the last is 10000\n"), "{said}");
 }
+
+#[test]
+fn files() {
+    let said = output(&mut example("files_tokio"));
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).expect("it is there") {
+        let entry = entry.expect("it is readable");
+        let length = entry.metadata().expect("it is a file").len();
+        let line = format!("{}: all {length} bytes arrived", entry.file_name().display());
+        assert!(said.lines().any(|other| other == line), "`{line}` is not in:\n{said}");
+        count += 1;
+    }
+    assert!(count > 4 && said.ends_with(&format!("received {count} files\n")), "{said}");
+}
