@@ -15,8 +15,6 @@ pub(crate) struct KeyCache<P: Provider> {
     /// The entry used last, and the one to be replaced next.
     newest: u32,
     oldest: u32,
-    /// Where keys live if there are no entries: until the next call.
-    passing: Option<PacketKeys<P>>,
 }
 
 struct Entry<P: Provider> {
@@ -26,21 +24,31 @@ struct Entry<P: Provider> {
     older: u32,
 }
 
+impl<P: Provider> Entry<P> {
+    /// Not inlined: the path of every packet would have room on its stack for keys on their way here.
+    #[cold]
+    #[inline(never)]
+    fn fill(&mut self, owner: u64, make: impl FnOnce() -> PacketKeys<P>) {
+        self.owner = owner;
+        self.keys = None;
+        self.keys = Some(make());
+    }
+}
+
 impl<P: Provider> KeyCache<P> {
-    /// Allocates room for the keys of `hot_keys` owners. With 0, keys are expanded at every call.
+    /// Allocates room for the keys of `hot_keys` owners, at least one.
     pub(crate) fn new(hot_keys: u32) -> Self {
-        let count = hot_keys.min(NONE.saturating_sub(1));
+        let count = hot_keys.clamp(1, NONE.saturating_sub(1));
         let entries = (0..count).map(|index| Entry {
             owner: 0,
             keys: None,
             newer: index.checked_sub(1).unwrap_or(NONE),
             older: if index.saturating_add(1) < count { index.saturating_add(1) } else { NONE },
         });
-        let (newest, oldest) = if count == 0 { (NONE, NONE) } else { (0, count.saturating_sub(1)) };
-        Self { entries: entries.collect(), newest, oldest, passing: None }
+        Self { entries: entries.collect(), newest: 0, oldest: count.saturating_sub(1) }
     }
 
-    /// The keys of `owner`, made by `make` if they are not here.
+    /// The keys of `owner`, made by `make` if they are not here. There is always a place for them.
     ///
     /// `owner` is a name never given to two sets of keys. `hint` is where they were; the owner keeps it and need not
     /// set it to anything in particular at first.
@@ -49,24 +57,17 @@ impl<P: Provider> KeyCache<P> {
         owner: u64,
         hint: &mut u32,
         make: impl FnOnce() -> PacketKeys<P>,
-    ) -> &PacketKeys<P> {
+    ) -> Option<&PacketKeys<P>> {
         if !self.holds(owner, *hint) {
             *hint = self.oldest;
-            if let Some(entry) = self.entry(*hint) {
-                entry.owner = owner;
-                entry.keys = None;
-            }
+            self.entry(*hint)?.fill(owner, make);
         }
         self.make_newest(*hint);
-        match self.entries.get_mut(*hint as usize) {
-            Some(entry) => entry.keys.get_or_insert_with(make),
-            None => self.passing.insert(make()),
-        }
+        self.entries.get(*hint as usize)?.keys.as_ref()
     }
 
     /// Wipes the keys of `owner`, if they are here.
     pub(crate) fn forget(&mut self, owner: u64, hint: u32) {
-        self.passing = None;
         if self.holds(owner, hint) {
             if let Some(entry) = self.entry(hint) {
                 entry.keys = None;

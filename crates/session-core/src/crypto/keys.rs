@@ -88,11 +88,14 @@ struct DirectionKeys<P: Provider> {
 
 impl<P: Provider> PacketKeys<P> {
     pub(crate) fn new(provider: &P, secrets: &SessionSecrets, role: Role) -> Self {
-        let initiator = DirectionKeys::new(provider, &secrets.initiator, &secrets.hash);
-        let responder = DirectionKeys::new(provider, &secrets.responder, &secrets.hash);
-        match role {
-            Role::Initiator => Self { seal: initiator, open: responder },
-            Role::Responder => Self { seal: responder, open: initiator },
+        let (seal, open) = match role {
+            Role::Initiator => (&secrets.initiator, &secrets.responder),
+            Role::Responder => (&secrets.responder, &secrets.initiator),
+        };
+        // Made where they stay: a copy on the way would be the largest thing on a small stack.
+        Self {
+            seal: DirectionKeys::new(provider, seal, &secrets.hash),
+            open: DirectionKeys::new(provider, open, &secrets.hash),
         }
     }
 

@@ -1,4 +1,6 @@
 //! Handshake packets: cheap checks first, Diffie-Hellman last, state only for what verified.
+//!
+//! Each has buffers of a packet's size. None is inlined, lest every datagram take the stack of all of them together.
 
 use super::route::{name_of_hello, name_of_peer};
 use super::{Endpoint, name_of};
@@ -15,6 +17,7 @@ use crate::wire::{Finish, HeaderError, Hello, Reply};
 
 impl<P: Provider> Endpoint<P> {
     /// Order of checks: length, type and version, mac1, size, repetition, caps, and only then the keys (threats H and D).
+    #[inline(never)]
     pub(super) fn handle_hello(
         &mut self,
         datagram: &[u8],
@@ -101,6 +104,7 @@ impl<P: Provider> Endpoint<P> {
         self.pairing_until.is_some_and(|until| self.now < until)
     }
 
+    #[inline(never)]
     pub(super) fn handle_reply(
         &mut self,
         datagram: &[u8],
@@ -152,6 +156,7 @@ impl<P: Provider> Endpoint<P> {
     }
 
     /// The third packet of first contact. The slot stays tentative until a data packet verifies, as any other.
+    #[inline(never)]
     pub(super) fn handle_finish(&mut self, datagram: &[u8], link: &Link) -> Result<(), DiscardReason> {
         let finish = Finish::parse(within_limit(datagram)?)?;
         if !self.is_pairing() {

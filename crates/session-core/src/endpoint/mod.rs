@@ -221,6 +221,7 @@ impl<P: Provider> Endpoint<P> {
         self.begin_attempt(vacancy, peer, link, options)
     }
 
+    #[inline(never)]
     fn begin_attempt(
         &mut self,
         vacancy: Option<Vacancy>,
@@ -244,24 +245,21 @@ impl<P: Provider> Endpoint<P> {
         let checkpoint = self.shared.checkpoint();
         let local_id = self.routes.new_id(&mut self.shared.generator);
         let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
-        let begun = write_hello(&mut context, key.as_ref(), psk, local_id, &carrier).and_then(|attempt| {
-            let mut core = SessionCore::initiator(&mut context, vacancy.id, local_id, link, attempt);
-            if core.queue_connect(&mut context.shared.memory, user_data) {
-                return Ok(core);
-            }
-            core.release(context.shared);
-            Err(ConnectError::NoMemory)
-        });
-        match begun {
-            Ok(core) => {
-                self.install(&vacancy, core);
-                Ok(vacancy.id)
-            }
+        let attempt = match write_hello(&mut context, key.as_ref(), psk, local_id, &carrier) {
+            Ok(attempt) => attempt,
             Err(error) => {
                 self.shared.restore(checkpoint);
-                Err(error)
+                return Err(error);
             }
+        };
+        let mut core = SessionCore::initiator(&mut context, vacancy.id, local_id, link, attempt);
+        if !core.queue_connect(&mut context.shared.memory, user_data) {
+            core.release(context.shared);
+            self.shared.restore(checkpoint);
+            return Err(ConnectError::NoMemory);
         }
+        self.install(&vacancy, core);
+        Ok(vacancy.id)
     }
 
     /// Answers peers that do not know our key, and takes whoever asks, until `until`; `None` ends it. Off until it is called.
@@ -379,6 +377,7 @@ impl<P: Provider> Endpoint<P> {
         self.now = self.now.max(now);
     }
 
+    #[inline(never)]
     fn handle_data(&mut self, datagram: &mut [u8], ecn: Option<Ecn>) -> Result<(), DiscardReason> {
         let (id, number_offset) = data_header::parse_protected(datagram, ID_LENGTH)?;
         let slot = self.routes.find(name_of(&id)).ok_or(DiscardReason::UnknownSession)?;

@@ -32,7 +32,7 @@ pub(super) struct Routes {
 impl Routes {
     /// `key` must be secret: it makes the table's order unpredictable.
     pub(super) fn new(capacity: u32, key: Secret) -> Self {
-        let size = (capacity as usize).saturating_mul(2).next_power_of_two().max(16);
+        let size = (capacity as usize).saturating_mul(2).next_power_of_two().max(2);
         let factor = name_of_hello(key.expose().first_chunk().unwrap_or(&[0; 16])) | 1;
         Self { entries: vec![Entry { name: 0, slot: EMPTY }; size], used: 0, key, factor }
     }

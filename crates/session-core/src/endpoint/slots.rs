@@ -118,19 +118,18 @@ impl Slots {
         }
     }
 
-    /// Takes a session out; its id finds nothing from now on.
-    pub(super) fn remove(&mut self, index: u32) -> Option<SessionCore> {
+    /// Drops a session where it lies; its id finds nothing from now on.
+    pub(super) fn remove(&mut self, index: u32) {
         for queue in [Queue::Ready, Queue::Events, Queue::Closed, Queue::Starved] {
             self.unlink(queue, index);
         }
         let free = self.free;
-        let slot = self.slot_mut(index)?;
-        let core = slot.core.take()?;
+        let Some(slot) = self.slot_mut(index).filter(|slot| slot.core.is_some()) else { return };
+        slot.core = None;
         slot.generation = slot.generation.wrapping_add(1);
         slot.next_free = free;
         self.free = index;
         self.used -= 1;
-        Some(core)
     }
 
     pub(super) fn get(&self, id: SessionId) -> Option<&SessionCore> {

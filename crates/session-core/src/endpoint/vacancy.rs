@@ -56,9 +56,11 @@ impl<P: Provider> Endpoint<P> {
 
     pub(super) fn remove(&mut self, slot: u32) {
         self.deadlines.remove(&mut self.slots, slot);
-        let Some(mut core) = self.slots.remove(slot) else { return };
-        self.directory.leave(slot);
-        self.routes.remove(name_of(&core.local_id()), slot);
+        let Some(core) = self.slots.at_mut(slot) else { return };
         core.release(&mut self.shared);
+        let name = name_of(&core.local_id());
+        self.slots.remove(slot);
+        self.directory.leave(slot);
+        self.routes.remove(name, slot);
     }
 }

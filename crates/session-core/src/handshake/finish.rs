@@ -32,6 +32,7 @@ pub(crate) struct VerifiedFinish {
 }
 
 /// Makes the Finish that answers a verified Reply.
+#[inline(never)]
 pub(super) fn write_finish<P: Provider>(
     settings: &Settings,
     local: &Local<'_, P>,
@@ -53,6 +54,7 @@ pub(super) fn write_finish<P: Provider>(
 }
 
 /// Verifies the Finish of `attempt`, which stays as it is: a forged Finish leaves the true one welcome.
+#[inline(never)]
 pub(crate) fn verify_finish<P: Provider>(
     shared: &Shared<P>,
     settings: &Settings,

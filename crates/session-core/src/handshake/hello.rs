@@ -53,6 +53,7 @@ pub(crate) struct AnsweredHello {
 }
 
 /// Makes the Hello of a new attempt at `peer`, or at whoever answers, and keeps it in pool blocks.
+#[inline(never)]
 pub(crate) fn write_hello<P: Provider>(
     context: &mut Context<'_, P>,
     peer: Option<&PublicKey>,
@@ -116,6 +117,7 @@ fn hello_payload<'a>(
 }
 
 /// Verifies a Hello whose mac1 has been checked. Nothing has changed, whatever comes of it.
+#[inline(never)]
 pub(crate) fn verify_hello<P: Provider>(
     context: &Context<'_, P>,
     hello: &Hello<'_>,
@@ -139,6 +141,7 @@ pub(crate) fn verify_hello<P: Provider>(
 }
 
 /// Makes the Reply to a verified Hello of `hello_length` bytes and keeps it in pool blocks.
+#[inline(never)]
 pub(crate) fn write_reply<P: Provider>(
     context: &mut Context<'_, P>,
     hello: &Hello<'_>,

@@ -29,6 +29,7 @@ pub(crate) struct AgreedReply {
 }
 
 /// Verifies the Reply to `attempt`, which stays as it is: a forged Reply leaves the true one welcome.
+#[inline(never)]
 pub(crate) fn verify_reply<P: Provider>(
     shared: &Shared<P>,
     settings: &Settings,

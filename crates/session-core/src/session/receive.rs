@@ -73,8 +73,8 @@ impl SessionCore {
         let secrets = self.keys.secrets.as_ref().ok_or(DiscardReason::State)?;
         let Shared { provider, keys, .. } = shared;
         let role = self.role;
-        let keys =
-            keys.get_or_expand(self.keys.owner, &mut self.keys.hint, || PacketKeys::new(provider, secrets, role));
+        let make = || PacketKeys::new(provider, secrets, role);
+        let keys = keys.get_or_expand(self.keys.owner, &mut self.keys.hint, make).ok_or(DiscardReason::State)?;
         let sample = data_header::sample(datagram, number_offset).ok_or(DiscardReason::Malformed)?;
         let mask = keys.open_mask(provider, &sample);
         let header = data_header::unmask(datagram, number_offset, mask).map_err(|_| DiscardReason::Malformed)?;

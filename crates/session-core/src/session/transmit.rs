@@ -317,8 +317,8 @@ impl SessionCore {
         let Shared { provider, keys, generator, .. } = shared;
         let role = self.role;
         let Some(secrets) = self.keys.secrets.as_ref() else { return 0 };
-        let keys =
-            keys.get_or_expand(self.keys.owner, &mut self.keys.hint, || PacketKeys::new(provider, secrets, role));
+        let make = || PacketKeys::new(provider, secrets, role);
+        let Some(keys) = keys.get_or_expand(self.keys.owner, &mut self.keys.hint, make) else { return 0 };
         let (header, rest) = out.split_at_mut(header_length);
         let (plaintext, tail) = rest.split_at_mut(end_of_plaintext - header_length);
         let tag = keys.seal(provider, number, header, plaintext);
