@@ -3,7 +3,7 @@
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 # The checks of CI, cheapest first.
-steps := "fmt self-test layers deny spec thumb clippy test docs fuzz-build e2e demo instructions"
+steps := "fmt self-test layers deny spec thumb clippy test docs fuzz-build e2e demo instructions cortex-m"
 fuzz_target := "x86_64-unknown-linux-gnu"
 
 # What cargo-fuzz passes: coverage counters and AddressSanitizer. Nightly only.
@@ -26,10 +26,11 @@ ci:
     done
     printf '%s' "$report"
 
-# Formatting of both workspaces.
+# Formatting of all workspaces.
 fmt:
     cargo fmt --all --check
     cargo fmt --manifest-path fuzz/Cargo.toml --check
+    cargo fmt --manifest-path tests/cortex-m/Cargo.toml --check
 
 # Lints, with warnings as errors.
 clippy:
@@ -42,6 +43,7 @@ self-test:
     python3 .ci/spec.py --self-test
     python3 .ci/deny.py --self-test
     python3 .ci/instructions.py --self-test
+    python3 .ci/cortex_m.py --self-test
 
 # Imports of the core point down, no std in it, no clock where none belongs (docs/layers.toml).
 layers:
@@ -70,6 +72,15 @@ deny:
 # The core for a microcontroller that has no std at all. Debian: apt-get install rustc-web cargo-web rust-web-src.
 thumb:
     RUSTC_BOOTSTRAP=1 PATH="/usr/bin:$PATH" CARGO_TARGET_DIR=target/thumb /usr/bin/cargo build --locked -Zbuild-std=core,alloc --target thumbv7m-none-eabi -p session-core
+
+# Two ends on a Cortex-M3 in QEMU: the same bytes as on this machine, and figures within 2 % of tests/cortex-m/figures.json. About two minutes.
+# Debian: apt-get install rustc-web cargo-web rust-web-src binutils-arm-none-eabi qemu-system-arm.
+cortex-m:
+    python3 .ci/cortex_m.py
+
+# Writes the figures of `just cortex-m` down, and into docs/performance.md.
+cortex-m-update:
+    python3 .ci/cortex_m.py --update
 
 # All fuzz targets, instrumented (nightly).
 fuzz-build:
