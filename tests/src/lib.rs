@@ -7,6 +7,7 @@ pub mod flow;
 pub mod null;
 pub mod recording;
 pub mod traffic;
+pub mod turnover;
 pub mod two;
 pub mod world;
 
@@ -15,4 +16,5 @@ pub use duo::Duo;
 pub use flow::{Flow, Flows, Message};
 pub use null::Null;
 pub use recording::Recording;
+pub use turnover::Turnover;
 pub use world::{Contact, PSK, Setup, World};

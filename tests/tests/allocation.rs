@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use session_core::{ChannelConfig, ChannelId, ChannelMode, Event, Limits, RustCrypto};
+use session_core::{ChannelConfig, ChannelId, ChannelLimits, ChannelMode, Event, Limits, RustCrypto, SendOptions};
 use session_sim::{LinkConfig, Probability, Reordering};
 use session_tests::counting::{self, Counting};
-use session_tests::{Duo, Flow, Flows, Message, Setup, World};
+use session_tests::{Duo, Flow, Flows, Message, Setup, Turnover, World};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -153,6 +153,44 @@ fn every_mode_works_without_the_allocator() {
     counting::assert_none();
     assert!(received.iter().all(|received| *received > 20), "{received:?}");
     assert!(world.session(alice, at_alice).channel_stats(ids[1]).unwrap().lost_messages > 0);
+}
+
+/// Channels come and go in every mode and every way, messages on them and on agreed ones are late: from the first on. The slabs have 64 places at
+/// first, more than are in use here at once.
+#[test]
+fn deadlines_and_dynamic_channels_work_without_the_allocator() {
+    let mut limits = Setup::default().limits;
+    limits.opened_channels = 8;
+    let channel_limits = ChannelMode::ALL.iter().fold(ChannelLimits::NONE, |limits, mode| limits.with(*mode, 2));
+    // The dynamic channels take what the network gives.
+    let channels = vec![ChannelConfig::from(CHANNEL).with_priority(0)];
+    let setup = Setup { limits, channel_limits, channels, ..Setup::default() };
+    let mut world = World::new(13);
+    let (alice, bob) = (world.add(&setup, RustCrypto), world.add(&setup, RustCrypto));
+    let (at_alice, at_bob) = world.establish(alice, bob);
+    let loss = Probability::from_percent(10);
+    world.set_link(alice, bob, LinkConfig { loss, delay: Duration::from_millis(10), ..LinkConfig::default() });
+    let mut turnover = Turnover::new([(alice, at_alice), (bob, at_bob)]);
+    let mut buffer = [0; 900];
+    let (mut received, mut expired) = (0, 0);
+
+    counting::take();
+    for _ in 0..1000 {
+        let late = SendOptions::by(world.now().saturating_add(Duration::from_millis(40)));
+        let _ = world.command(alice, at_alice, |session| session.send_with(&[7; 900], CHANNEL, late));
+        turnover.act(&mut world, Duration::from_millis(10));
+        while let Ok(Some(_)) = world.command(bob, at_bob, |session| session.recv(&mut buffer, CHANNEL)) {
+            received += 1;
+        }
+        while world.command(alice, at_alice, |session| session.take_expired(CHANNEL)).is_some() {
+            expired += 1;
+        }
+    }
+    counting::assert_none();
+    assert!(received > 100 && expired > 100, "{received} received, {expired} expired");
+    let Turnover { opened, received, expired, finished, reset, closed, .. } = turnover;
+    let counts = [opened, received, expired, finished, reset, closed];
+    assert!(counts.iter().all(|count| *count > 50), "{counts:?}");
 }
 
 /// Slots, tables and blocks of sessions that are gone serve the next ones.

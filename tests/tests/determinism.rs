@@ -3,9 +3,11 @@
 use std::process::Command;
 use std::time::Duration;
 
-use session_core::{ChannelConfig, ChannelId, ChannelMode, Instant, RustCrypto, SendError, SessionId};
+use session_core::{
+    ChannelConfig, ChannelId, ChannelLimits, ChannelMode, Instant, RustCrypto, SendError, SendOptions, SessionId,
+};
 use session_sim::{Faults, LinkConfig, Probability, Reordering};
-use session_tests::{Contact, Flow, Flows, Message, Setup, World};
+use session_tests::{Contact, Flow, Flows, Message, Setup, Turnover, World};
 
 /// Channels 16 and 17 carry what [`Flows`] checks; the others are one of each mode.
 const MODES: [(ChannelId, ChannelMode); 6] = [
@@ -22,14 +24,16 @@ fn contact_of(seed: u64) -> Contact {
     Contact::ALL[(seed % 4) as usize]
 }
 
-/// A few messages of every mode each way, read as they come; what was read goes into the account.
+/// A few messages of every mode each way, some of them late, read as they come; what was read goes into the account.
 fn exchange(world: &mut World<RustCrypto>, ends: [(usize, SessionId); 2], account: &mut Vec<u8>) {
     let mut buffer = [0; 8000];
     for round in 0..60_usize {
         for (side, (node, id)) in ends.into_iter().enumerate() {
             for (channel, _) in &MODES[2..] {
                 let message = vec![round as u8 ^ channel.0 as u8; round * 131 % 7000];
-                match world.command(node, id, |session| session.send(&message, *channel)) {
+                let late = SendOptions::by(world.now().saturating_add(Duration::from_millis(40)));
+                let options = if round % 3 == 0 { late } else { SendOptions::default() };
+                match world.command(node, id, |session| session.send_with(&message, *channel, options)) {
                     Ok(_) | Err(SendError::Blocked) => {}
                     Err(error) => panic!("{channel:?}: {error}"),
                 }
@@ -45,15 +49,30 @@ fn exchange(world: &mut World<RustCrypto>, ends: [(usize, SessionId); 2], accoun
     }
 }
 
-/// SHA-256 over every datagram of a session over a bad network: all modes, with the handshake of the seed.
+/// Channels come and go, and messages on them are late; what came of it goes into the account.
+fn turn_over(world: &mut World<RustCrypto>, ends: [(usize, SessionId); 2], account: &mut Vec<u8>) {
+    let mut turnover = Turnover::new(ends);
+    for _ in 0..100 {
+        turnover.act(world, Duration::from_millis(10));
+    }
+    let Turnover { opened, received, expired, finished, reset, closed, .. } = turnover;
+    let counts = [opened, received, expired, finished, reset, closed];
+    assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
+    account.extend(counts.iter().flat_map(|count| count.to_be_bytes()));
+}
+
+/// SHA-256 over every datagram of a session over a bad network: all modes, agreed channels and dynamic ones, messages late and in time, with the
+/// handshake of the seed.
 fn digest_of(seed: u64) -> String {
     let contact = contact_of(seed);
     let mut limits = Setup::default().limits;
-    limits.session_window = 4 * 66 * 1024;
+    limits.session_window = 12 * 66 * 1024;
     limits.pool_blocks = 4096;
+    limits.opened_channels = 8;
     let setup = Setup {
         channels: MODES.map(|(id, mode)| ChannelConfig::new(id, mode)).to_vec(),
         limits,
+        channel_limits: ChannelMode::ALL.iter().fold(ChannelLimits::NONE, |limits, mode| limits.with(*mode, 2)),
         psk: contact.with_psk().then_some([7; 32]),
         ..Setup::default()
     };
@@ -79,6 +98,7 @@ fn digest_of(seed: u64) -> String {
     let ends = [(alice, at_alice), (bob, at_bob)];
     let mut account = Vec::new();
     exchange(&mut world, ends, &mut account);
+    turn_over(&mut world, ends, &mut account);
     let there = Flow::new(ends[0], ends[1], ChannelId(16), 1, vec![Message::whole(60_000); 3]);
     let back = Flow::new(ends[1], ends[0], ChannelId(17), 2, vec![Message::streamed(100_000, 7000)]);
     let mut flows = Flows { flows: vec![there, back.in_chunks_of(5000)] };
@@ -112,7 +132,7 @@ fn digest_of_other_process(seed: u64) -> String {
     digest.unwrap_or_else(|| panic!("no digest in {text}")).to_owned()
 }
 
-/// With the handshake of every pattern, and messages of every mode.
+/// With the handshake of every pattern, messages of every mode and channels that come and go.
 #[test]
 fn two_processes_send_the_same_bytes() {
     for seed in 0..4 {
