@@ -1,6 +1,7 @@
 //! What holds between any two calls. For tests and fuzzing only.
 
 use super::Endpoint;
+use super::slots::Queue;
 use crate::crypto::Provider;
 use crate::ids::SessionId;
 use crate::limits::MAX_TENTATIVE_PER_PEER;
@@ -24,6 +25,8 @@ impl<P: Provider> Endpoint<P> {
         assert_eq!(tentative, self.pending as usize, "tentative slots are counted wrong");
         assert!(self.pending <= self.settings.limits.pending, "more tentative slots than allowed");
         assert_eq!(self.routes.used(), self.slots.used() as usize, "one name for each session");
+        let telling = self.slots.iter().filter(|(_, core)| core.has_events()).count();
+        assert!(telling <= self.slots.queued(Queue::Events), "a session has news that nobody will fetch");
         self.assert_tentative_slots_are_found();
         if self.session_count() == 0 {
             assert_eq!((pool.free(), pool.promised()), (pool.capacity(), 0), "blocks are held by nobody");

@@ -7,6 +7,7 @@ use super::route::{name_of_hello, name_of_peer};
 use super::slots::Queue;
 use crate::action::Event;
 use crate::crypto::Provider;
+use crate::reason::RecvError;
 use crate::session::{Phase, SessionCore};
 use crate::shared::Context;
 
@@ -32,6 +33,15 @@ impl<P: Provider> Endpoint<P> {
         operation: impl FnOnce(&mut SessionCore, &mut Context<'_, P>) -> Result<T, E>,
     ) -> Option<Result<T, E>> {
         self.with_if(slot, operation, Result::is_ok)
+    }
+
+    /// The same for reading, which tells once that a message was cut: that may have been the last there was.
+    pub(super) fn reading<T>(
+        &mut self,
+        slot: u32,
+        operation: impl FnOnce(&mut SessionCore, &mut Context<'_, P>) -> Result<T, RecvError>,
+    ) -> Option<Result<T, RecvError>> {
+        self.with_if(slot, operation, |read| matches!(read, Ok(_) | Err(RecvError::Cut)))
     }
 
     fn with_if<T>(

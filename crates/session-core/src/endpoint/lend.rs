@@ -140,7 +140,7 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     /// [`RecvError::Closed`] once the session has ended and all it delivered has been read.
     pub fn read(&mut self, out: &mut [u8], channel: ChannelId) -> Result<Option<Chunk>, RecvError> {
         self.endpoint
-            .command(self.id.slot, |core, context| core.read(context, out, channel))
+            .reading(self.id.slot, |core, context| core.read(context, out, channel))
             .unwrap_or(Err(RecvError::Closed))
     }
 
@@ -151,7 +151,7 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     /// [`RecvError::TooSmall`] keeps the message: its length is [`SessionRef::message_length`].
     pub fn recv(&mut self, out: &mut [u8], channel: ChannelId) -> Result<Option<usize>, RecvError> {
         self.endpoint
-            .command(self.id.slot, |core, context| core.recv(context, out, channel))
+            .reading(self.id.slot, |core, context| core.recv(context, out, channel))
             .unwrap_or(Err(RecvError::Closed))
     }
 

@@ -173,7 +173,11 @@ impl<P: Provider> Endpoint<P> {
                 }
             };
             match outcome {
-                Outcome::NeedsRoom(bytes) => return Action::NeedsRoom(bytes),
+                Outcome::NeedsRoom(bytes) => {
+                    // What has expired meanwhile is told of all the same.
+                    self.refile(slot);
+                    return Action::NeedsRoom(bytes);
+                }
                 Outcome::Sent(len, ecn) => {
                     self.charge(slot, len);
                     return Action::Transmit(Transmit { len, link, ecn });

@@ -4,6 +4,7 @@ use super::pair::Pair;
 use super::*;
 use crate::action::TimerKind;
 use crate::channel_config::{ChannelLimits, ChannelMode, ChannelOptions};
+use crate::endpoint::slots::Queue;
 use crate::ids::Role;
 use crate::limits::MAX_CHANNEL_FRAMES;
 use crate::reason::{EndChannelError, OpenChannelError, RecvError, SendError};
@@ -777,6 +778,8 @@ fn a_reader_in_the_middle_of_a_message_that_is_given_up_is_told_before_the_end()
     let finished = Event::ChannelFinished(pair.ids[1].unwrap(), id);
     assert!(!pair.told(1).contains(&finished), "the reader does not know that its message has no end");
     assert_eq!(pair.session(1).read(&mut out, id), Err(RecvError::Cut));
+    let waiting = pair.ends[1].slots.first(Queue::Events);
+    assert_eq!(waiting, pair.ids[1].map(|id| id.slot), "an error is what brought the news, and nothing else may come");
     assert_eq!(pair.session(1).read(&mut out, id), Err(RecvError::Finished));
     assert!(pair.told(1).contains(&finished));
 }
