@@ -5,7 +5,7 @@ use std::path::Path;
 
 use session_core::request::MAX_IN_FLIGHT;
 use session_core::{
-    ChannelConfig, ChannelId, ChannelLimits, ChannelMode, Limits, MAX_CARRIERS, MAX_CHANNEL_FRAMES, MAX_CHANNELS,
+    ChannelLimits, ChannelMode, ChannelOptions, Limits, MAX_CARRIERS, MAX_CHANNEL_FRAMES, MAX_CHANNELS,
     MAX_DYNAMIC_CHANNELS, MAX_EXPIRING, MAX_TENTATIVE_PER_PEER, MAX_TEXT, MAX_USER_DATA, MIN_UDP_DATAGRAM,
     TIMEOUTS_PER_CALL,
 };
@@ -94,8 +94,8 @@ fn options() -> [Row; 2] {
             "the peer's limit ends; more closes the session: `CHANNEL_LIMIT`",
         ),
         (
-            "ChannelConfig::budget",
-            ChannelConfig::from(ChannelId(16)).budget.into(),
+            "ChannelOptions::budget",
+            ChannelOptions::new().budget.into(),
             "blocks of unacknowledged data of this channel, where that is less than `send_blocks`",
             "`send` says `Blocked`",
         ),
@@ -159,6 +159,13 @@ fn constants() -> [Row; 11] {
     ]
 }
 
+/// What the table cannot say.
+const SENDING: &str = "
+What a session holds to be sent is bounded by its channels: each holds up to its budget, so a session holds no more than the sum, and a pool from which all sessions with all their channels can be served has as many blocks.
+There is no bound over the channels of one session: one channel of it could then stop another, for which a budget is the better tool. A peer that opens channels, asks for much on each and acknowledges nothing holds
+`Config::channel_limits` times the budget of `Config::accepted_channels`; where sessions share the pool, the default budget (`send_blocks`) is too much for more than a few.
+";
+
 fn table() -> String {
     let mut table = String::from(
         "# Bounds\n\nMade from `Limits::default()` by `just bounds`; `cargo test` fails when it is out of date.\n\n\
@@ -168,6 +175,7 @@ fn table() -> String {
         let default = if default == u64::from(u32::MAX) { "–".into() } else { default.to_string() };
         writeln!(table, "| `{name}` | {default} | {bounds} | {there} |").unwrap();
     }
+    table.push_str(SENDING);
     table
 }
 

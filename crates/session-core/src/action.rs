@@ -205,7 +205,7 @@ pub enum Event {
     /// [`ChannelStats::skipped_positions`](crate::ChannelStats::skipped_positions) tells how much is missing so far.
     Skipped(SessionId, ChannelId),
     /// The peer's application has taken what was sent on the channel up to [`ChannelStats::delivered`](crate::ChannelStats::delivered); told where the
-    /// peer gives receipts ([`ChannelConfig::receipts`](crate::ChannelConfig::receipts)).
+    /// peer gives receipts ([`ChannelOptions::receipts`](crate::ChannelOptions::receipts)).
     Delivered(SessionId, ChannelId),
     /// The peer's stack holds all that was sent on the channel up to [`ChannelStats::acked`](crate::ChannelStats::acked).
     Acknowledged(SessionId, ChannelId),

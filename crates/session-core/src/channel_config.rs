@@ -51,7 +51,7 @@ impl ChannelMode {
 /// The greatest number of a priority.
 pub(crate) const LOWEST_PRIORITY: u8 = 7;
 
-/// A channel both applications agreed upon. Id and mode must be the same at both ends; priority and weight rule what this end sends.
+/// A channel both applications agreed upon. Id and mode must be the same at both ends; the options are this end's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChannelConfig {
@@ -59,6 +59,63 @@ pub struct ChannelConfig {
     pub id: ChannelId,
     /// What it promises.
     pub mode: ChannelMode,
+    /// What this end decides about it.
+    pub options: ChannelOptions,
+}
+
+impl ChannelConfig {
+    /// A channel of `mode` with default options.
+    #[must_use]
+    pub const fn new(id: ChannelId, mode: ChannelMode) -> Self {
+        Self { id, mode, options: ChannelOptions::new() }
+    }
+
+    /// The same with other options.
+    #[must_use]
+    pub const fn with_options(self, options: ChannelOptions) -> Self {
+        Self { options, ..self }
+    }
+
+    /// The same with another priority, 0–7.
+    #[must_use]
+    pub const fn with_priority(self, priority: u8) -> Self {
+        self.with_options(self.options.with_priority(priority))
+    }
+
+    /// The same with another weight, 1–255.
+    #[must_use]
+    pub const fn with_weight(self, weight: u8) -> Self {
+        self.with_options(self.options.with_weight(weight))
+    }
+
+    /// The same with receipts: the peer learns what our application has taken, as `Event::Delivered`.
+    #[must_use]
+    pub const fn with_receipts(self) -> Self {
+        self.with_options(self.options.with_receipts())
+    }
+
+    /// The same with a budget of send memory, in blocks of the pool, at least 2.
+    #[must_use]
+    pub const fn with_budget(self, budget: u32) -> Self {
+        self.with_options(self.options.with_budget(budget))
+    }
+
+    pub(crate) const fn is_valid(&self) -> bool {
+        self.id.is_agreed() && self.options.is_valid(self.mode)
+    }
+}
+
+impl From<ChannelId> for ChannelConfig {
+    /// Reliable and ordered.
+    fn from(id: ChannelId) -> Self {
+        Self::new(id, ChannelMode::ReliableOrdered)
+    }
+}
+
+/// What an end decides about a channel for itself: how it sends there, and whether it gives receipts. Begin with the default and change what differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChannelOptions {
     /// 0–7, the lowest first (RFC 9218 §4.1). Strict: while a channel has data to send, none of a larger number is served.
     /// Priority 0 is *urgent*: two datagrams in a round trip may leave although window or pacer say no.
     pub priority: u8,
@@ -67,27 +124,27 @@ pub struct ChannelConfig {
     /// Whether this end tells the peer how far its application has taken what arrived, at the price of a few more packets. Reliable modes only.
     pub receipts: bool,
     /// Blocks of the pool that what was sent and is not yet acknowledged may hold, at least 2; never more than [`Limits::send_blocks`](crate::Limits::send_blocks). At
-    /// the bound sending says `Blocked` on this channel, and what it does not take is left to others.
+    /// the bound sending says `Blocked` on this channel, and what it does not take is left to others. The memory that all that is sent in a session holds is bounded by
+    /// nothing else: who has many channels, or lets the peer open many, gives them budgets.
     pub budget: u32,
 }
 
-impl ChannelConfig {
+impl Default for ChannelOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ChannelOptions {
     /// The priority of channels that name none.
     pub const DEFAULT_PRIORITY: u8 = 3;
     /// The weight of channels that name none.
     pub const DEFAULT_WEIGHT: u8 = 16;
 
-    /// A channel of `mode` with default priority and weight.
+    /// Default priority and weight, no receipts, and no budget below that of all channels.
     #[must_use]
-    pub const fn new(id: ChannelId, mode: ChannelMode) -> Self {
-        Self {
-            id,
-            mode,
-            priority: Self::DEFAULT_PRIORITY,
-            weight: Self::DEFAULT_WEIGHT,
-            receipts: false,
-            budget: u32::MAX,
-        }
+    pub const fn new() -> Self {
+        Self { priority: Self::DEFAULT_PRIORITY, weight: Self::DEFAULT_WEIGHT, receipts: false, budget: u32::MAX }
     }
 
     /// The same with another priority, 0–7.
@@ -114,12 +171,14 @@ impl ChannelConfig {
         Self { budget, ..self }
     }
 
-    pub(crate) fn is_valid(&self) -> bool {
-        self.budget >= 2
-            && self.id.is_agreed()
-            && self.priority <= LOWEST_PRIORITY
-            && self.weight > 0
-            && !(self.receipts && self.mode.stands_alone())
+    pub(crate) const fn is_valid(&self, mode: ChannelMode) -> bool {
+        let receipts_fit = !(self.receipts && mode.stands_alone());
+        self.priority <= LOWEST_PRIORITY && self.weight > 0 && self.budget >= 2 && receipts_fit
+    }
+
+    /// The same where one value serves channels of every mode: no receipts where there are none.
+    pub(crate) const fn suited_to(self, mode: ChannelMode) -> Self {
+        Self { receipts: self.receipts && !mode.stands_alone(), ..self }
     }
 }
 
@@ -166,59 +225,5 @@ impl ChannelLimits {
     /// By mode, as the peer is told.
     pub(crate) fn counts(&self) -> [u64; 4] {
         ChannelMode::ALL.map(|mode| u64::from(self.of(mode)))
-    }
-}
-
-/// What the end that opens a dynamic channel decides about what it sends there, and whether it gives receipts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ChannelOptions {
-    /// As [`ChannelConfig::priority`].
-    pub priority: u8,
-    /// As [`ChannelConfig::weight`].
-    pub weight: u8,
-    /// As [`ChannelConfig::receipts`].
-    pub receipts: bool,
-}
-
-impl Default for ChannelOptions {
-    fn default() -> Self {
-        Self { priority: ChannelConfig::DEFAULT_PRIORITY, weight: ChannelConfig::DEFAULT_WEIGHT, receipts: false }
-    }
-}
-
-impl ChannelOptions {
-    /// The same with another priority, 0–7.
-    #[must_use]
-    pub const fn with_priority(self, priority: u8) -> Self {
-        Self { priority, ..self }
-    }
-
-    /// The same with another weight, 1–255.
-    #[must_use]
-    pub const fn with_weight(self, weight: u8) -> Self {
-        Self { weight, ..self }
-    }
-
-    /// The same with receipts.
-    #[must_use]
-    pub const fn with_receipts(self) -> Self {
-        Self { receipts: true, ..self }
-    }
-
-    pub(crate) fn is_valid(&self, mode: ChannelMode) -> bool {
-        self.priority <= LOWEST_PRIORITY && self.weight > 0 && !(self.receipts && mode.stands_alone())
-    }
-
-    pub(crate) fn of_channel(self, id: ChannelId, mode: ChannelMode) -> ChannelConfig {
-        let Self { priority, weight, receipts } = self;
-        ChannelConfig { priority, weight, receipts, ..ChannelConfig::new(id, mode) }
-    }
-}
-
-impl From<ChannelId> for ChannelConfig {
-    /// Reliable and ordered.
-    fn from(id: ChannelId) -> Self {
-        Self::new(id, ChannelMode::ReliableOrdered)
     }
 }

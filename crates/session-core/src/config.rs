@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::action::{CarrierConfig, Timeouts};
-use crate::channel_config::{ChannelConfig, ChannelLimits};
+use crate::channel_config::{ChannelConfig, ChannelLimits, ChannelMode, ChannelOptions};
 use crate::crypto::{PublicKey, Secret, StaticKey};
 use crate::ids::ChannelId;
 use crate::limits::{CHANNELS, MAX_CARRIERS, MIN_UDP_DATAGRAM};
@@ -56,6 +56,8 @@ pub struct Config {
     /// Dynamic channels of each mode that a peer may have open at once in one session; none by default. How many we may open is in
     /// [`Limits::opened_channels`](crate::Limits::opened_channels).
     pub channel_limits: ChannelLimits,
+    /// What we decide about each of these channels: priority, weight, budget, and receipts where the mode has any.
+    pub accepted_channels: ChannelOptions,
     /// Carriers, 1 to 8; `Carrier(n)` names the n-th.
     pub carriers: Vec<CarrierConfig>,
     /// Pre-shared keys by name.
@@ -95,6 +97,7 @@ impl Config {
             capabilities: 0,
             channels: vec![ChannelId(16).into()],
             channel_limits: ChannelLimits::NONE,
+            accepted_channels: ChannelOptions::new(),
             carriers: vec![CarrierConfig::udp(MIN_UDP_DATAGRAM)],
             psks: Vec::new(),
             timeouts: Timeouts::default(),
@@ -110,6 +113,7 @@ impl Config {
         let twice = |index: usize, id: ChannelId| self.channels[..index].iter().any(|other| other.id == id);
         if self.channels.len() >= CHANNELS
             || self.channels.iter().enumerate().any(|(index, channel)| !channel.is_valid() || twice(index, channel.id))
+            || !self.accepted_channels.is_valid(ChannelMode::ReliableOrdered)
         {
             return Err(ConfigError::Channels);
         }

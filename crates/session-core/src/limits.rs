@@ -13,7 +13,7 @@
 /// | received, unread positions of a session | `session_window` | the peer's credit ends |
 /// | received, unread positions of a channel | `channel_window` | the peer's credit ends |
 /// | sent, unacknowledged blocks of a channel | `send_blocks`, or all that is not one window | send says `Blocked` |
-/// | the same of one channel, where its budget is less | [`ChannelConfig::budget`](crate::ChannelConfig::budget) | send says `Blocked` |
+/// | the same of one channel, where its budget is less | [`ChannelOptions::budget`](crate::ChannelOptions::budget) | send says `Blocked` |
 /// | messages of a channel that have a deadline | [`MAX_EXPIRING`] | `send_with` says `Blocked` |
 /// | received, unread blocks of an unreliable or latest-value channel | `mailbox_blocks` | unreliable: the message is dropped and counted; latest-value: a newer value replaces the unread one, else it is not acknowledged (`NoMemory`) |
 /// | dynamic channels of a session that the peer opened and that are not gone | [`Config::channel_limits`](crate::Config::channel_limits) | the peer's limit ends |

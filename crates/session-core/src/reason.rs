@@ -278,8 +278,9 @@ error! {
         Keepalive => "keepalive intervals are 1 ms to 1 h in whole milliseconds, and ours is not above the longest",
         /// A capability above bit 61.
         Capabilities => "capabilities are bits 0 to 61",
-        /// More than 15 channels, one twice, an id outside 16–255, a priority above 7, a weight of 0, or receipts on a mode without offsets.
-        Channels => "an endpoint has up to 15 different channels with ids from 16 to 255, priorities to 7 and weights from 1",
+        /// More than 15 channels, one twice, an id outside 16–255, a priority above 7, a weight of 0, a budget below 2, or receipts on a mode without offsets; or
+        /// such options of the channels that the peer opens.
+        Channels => "an endpoint has up to 15 different channels with ids from 16 to 255, priorities to 7, weights from 1 and budgets from 2",
         /// More than 1024 dynamic channels, both sides' together.
         DynamicChannels => "a session has up to 1024 dynamic channels, those of the peer included",
         /// The application protocol is longer than 64 bytes.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use session_core::{
-    CarrierConfig, ChannelConfig, ChannelLimits, Config, Limits, PskName, RustCrypto, SecondSession, Secret, Seed,
-    StaticKey, Timeouts,
+    CarrierConfig, ChannelConfig, ChannelLimits, ChannelOptions, Config, Limits, PskName, RustCrypto, SecondSession,
+    Secret, Seed, StaticKey, Timeouts,
 };
 
 use crate::clock::Clock;
@@ -51,6 +51,12 @@ impl EndpointBuilder {
     /// in [`Limits::opened_channels`].
     pub fn channel_limits(mut self, limits: ChannelLimits) -> Self {
         self.config.channel_limits = limits;
+        self
+    }
+
+    /// Priority, weight, budget and receipts of this end on channels that the peer opens. Default: as of channels that name none.
+    pub fn accepted_channels(mut self, options: ChannelOptions) -> Self {
+        self.config.accepted_channels = options;
         self
     }
 

@@ -21,7 +21,7 @@ pub(crate) use expiry::Expiry;
 pub(crate) use mailbox::{Mailbox, MessagePart, Posted};
 pub(crate) use outbox::{Outbox, OutboxError};
 
-use crate::channel_config::{ChannelConfig, ChannelMode};
+use crate::channel_config::{ChannelConfig, ChannelMode, ChannelOptions};
 use crate::ids::ChannelId;
 use crate::optional::OptionalNumber;
 use crate::pool::Pool;
@@ -114,14 +114,15 @@ impl Fragment {
 }
 
 impl Channel {
-    /// An empty channel that gives the peer `window` positions of credit.
-    pub(crate) const fn new(config: &ChannelConfig, window: u64) -> Self {
+    /// An empty channel that gives the peer `window` positions of credit, and holds up to `send_blocks` of what is sent if its own budget is not less.
+    pub(crate) const fn new(config: &ChannelConfig, window: u64, send_blocks: u32) -> Self {
+        let ChannelOptions { priority, weight, receipts, budget } = config.options;
         Self {
             id: config.id,
             mode: config.mode,
-            priority: config.priority,
-            weight: config.weight,
-            outbox: Outbox::new(),
+            priority,
+            weight,
+            outbox: Outbox::new(if budget < send_blocks { budget } else { send_blocks }),
             inbox: Assembler::new(),
             mailbox: SlabKey::NOWHERE,
             expiry: SlabKey::NOWHERE,
@@ -130,7 +131,7 @@ impl Channel {
             message_start: 0,
             lost_messages: 0,
             lost_to: 0,
-            receipts: config.receipts,
+            receipts,
             receipt_due: false,
             delivered_to: 0,
             send_maximum: 0,
@@ -146,12 +147,12 @@ impl Channel {
     }
 
     /// Queues a whole message as the mode has it. Returns its end offset.
-    pub(crate) fn send(&mut self, pool: &mut Pool, message: &[u8], block_budget: u32) -> Result<u64, OutboxError> {
+    pub(crate) fn send(&mut self, pool: &mut Pool, message: &[u8]) -> Result<u64, OutboxError> {
         if self.mode != ChannelMode::LatestValue {
-            return self.outbox.send(pool, message, block_budget);
+            return self.outbox.send(pool, message);
         }
         let is_first = self.outbox.write_offset() == 0;
-        let end = self.outbox.replace(pool, message, block_budget)?;
+        let end = self.outbox.replace(pool, message)?;
         self.message_start = end.saturating_sub(message.len() as u64).saturating_sub(1);
         self.message_number = self.message_number.saturating_add(u64::from(!is_first));
         Ok(end)
@@ -293,8 +294,9 @@ impl Channel {
 
     /// Everything that was to be sent; nothing is left.
     pub(crate) fn give_up_sending(&mut self) -> Sending {
+        let empty = Outbox::new(self.outbox.budget());
         Sending {
-            outbox: core::mem::replace(&mut self.outbox, Outbox::new()),
+            outbox: core::mem::replace(&mut self.outbox, empty),
             expiry: core::mem::take(&mut self.expiry),
             message_number: core::mem::take(&mut self.message_number),
             message_start: core::mem::take(&mut self.message_start),

@@ -52,6 +52,8 @@ pub(crate) struct Outbox {
     pending: u64,
     /// Positions above `highest_sent` that were given up.
     given_up: u64,
+    /// Blocks it may hold.
+    budget: u32,
     streaming: bool,
     /// Position `write` begins a message.
     between_messages: bool,
@@ -65,7 +67,8 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub(crate) const fn new() -> Self {
+    /// An empty one that holds up to `budget` blocks.
+    pub(crate) const fn new(budget: u32) -> Self {
         Self {
             head: None,
             tail: None,
@@ -75,6 +78,7 @@ impl Outbox {
             highest_sent: 0,
             pending: 0,
             given_up: 0,
+            budget,
             streaming: false,
             between_messages: true,
             pending_from: 0,
@@ -84,12 +88,12 @@ impl Outbox {
         }
     }
 
-    /// Queues a whole message, or nothing; never holds more than `block_budget` blocks. Returns the message's end offset.
-    pub(crate) fn send(&mut self, pool: &mut Pool, message: &[u8], block_budget: u32) -> Result<u64, OutboxError> {
+    /// Queues a whole message, or nothing. Returns the message's end offset.
+    pub(crate) fn send(&mut self, pool: &mut Pool, message: &[u8]) -> Result<u64, OutboxError> {
         if self.streaming {
             return Err(OutboxError::Streaming);
         }
-        if message.len() as u64 >= self.room(pool, block_budget) {
+        if message.len() as u64 >= self.room(pool) {
             return Err(OutboxError::Blocked);
         }
         self.append(pool, message);
@@ -98,9 +102,9 @@ impl Outbox {
     }
 
     /// Gives up what is queued and queues a whole message in its place, or changes nothing.
-    pub(crate) fn replace(&mut self, pool: &mut Pool, message: &[u8], block_budget: u32) -> Result<u64, OutboxError> {
+    pub(crate) fn replace(&mut self, pool: &mut Pool, message: &[u8]) -> Result<u64, OutboxError> {
         let blocks = self.blocks_for(per_block(pool), (message.len() as u64).saturating_add(1));
-        if blocks > block_budget.min(pool.open_available().saturating_add(self.blocks)) {
+        if blocks > self.budget.min(pool.open_available().saturating_add(self.blocks)) {
             return Err(OutboxError::Blocked);
         }
         self.release(pool);
@@ -119,22 +123,22 @@ impl Outbox {
     }
 
     /// Queues as many of `bytes` as fit and tells how many; 0 if blocked or if no streamed message is open.
-    pub(crate) fn write(&mut self, pool: &mut Pool, bytes: &[u8], block_budget: u32) -> usize {
+    pub(crate) fn write(&mut self, pool: &mut Pool, bytes: &[u8]) -> usize {
         if !self.streaming {
             return 0;
         }
-        let room = usize::try_from(self.room(pool, block_budget)).unwrap_or(usize::MAX);
+        let room = usize::try_from(self.room(pool)).unwrap_or(usize::MAX);
         let accepted = bytes.len().min(room);
         self.append(pool, &bytes[..accepted]);
         accepted
     }
 
     /// Ends the streamed message. Returns its end offset.
-    pub(crate) fn finish(&mut self, pool: &mut Pool, block_budget: u32) -> Result<u64, OutboxError> {
+    pub(crate) fn finish(&mut self, pool: &mut Pool) -> Result<u64, OutboxError> {
         if !self.streaming {
             return Err(OutboxError::NotStreaming);
         }
-        if self.room(pool, block_budget) == 0 {
+        if self.room(pool) == 0 {
             return Err(OutboxError::Blocked);
         }
         self.append_terminator(pool);
@@ -372,6 +376,7 @@ impl Outbox {
             highest_sent,
             pending,
             given_up,
+            budget,
             streaming,
             between_messages,
             pending_from: _,
@@ -380,6 +385,7 @@ impl Outbox {
             ack_cursor: _,
         } = self;
         hash.u64(u64::from(*blocks));
+        hash.u64(u64::from(*budget));
         for value in [acked_to, write, highest_sent, pending, given_up] {
             hash.u64(*value);
         }
@@ -392,6 +398,11 @@ impl Outbox {
         }
     }
 
+    /// Blocks it may hold.
+    pub(crate) fn budget(&self) -> u32 {
+        self.budget
+    }
+
     /// Blocks that `positions` more take while nothing is held.
     pub(crate) fn blocks_for(&self, per_block: u64, positions: u64) -> u32 {
         let blocks = (self.write % per_block).saturating_add(positions).div_ceil(per_block);
@@ -399,10 +410,10 @@ impl Outbox {
     }
 
     /// Positions that can be appended now.
-    fn room(&self, pool: &Pool, block_budget: u32) -> u64 {
+    fn room(&self, pool: &Pool) -> u64 {
         let per_block = per_block(pool);
         let in_tail = if self.tail.is_some() { (per_block - self.write % per_block) % per_block } else { 0 };
-        let blocks = block_budget.saturating_sub(self.blocks).min(pool.open_available());
+        let blocks = self.budget.saturating_sub(self.blocks).min(pool.open_available());
         let reach = if self.tail.is_some() { 0 } else { self.write % per_block };
         (in_tail + (u64::from(blocks) * per_block).saturating_sub(reach)).min(MAX_OFFSET - self.write)
     }

@@ -27,7 +27,6 @@ struct Link {
     draws: Draws,
     outbox: Outbox,
     sender: Pool,
-    send_budget: u32,
     assembler: Assembler,
     receiver: Pool,
     reservation: Reservation,
@@ -47,9 +46,8 @@ impl Link {
         assert!(receiver.reserve(&mut reservation, blocks));
         Self {
             draws: Draws(seed | 1),
-            outbox: Outbox::new(),
+            outbox: Outbox::new(blocks),
             sender: Pool::new(blocks, block_size, blocks),
-            send_budget: blocks,
             assembler: Assembler::new(),
             receiver,
             reservation,
@@ -65,9 +63,9 @@ impl Link {
 
     fn submit(&mut self) {
         let Some(message) = self.messages.front() else { return };
-        let Self { outbox, sender: pool, send_budget, .. } = self;
+        let Self { outbox, sender: pool, .. } = self;
         let done = match self.streamed {
-            None if self.draws.below(2) == 0 => match outbox.send(pool, message, *send_budget) {
+            None if self.draws.below(2) == 0 => match outbox.send(pool, message) {
                 Ok(_) => true,
                 Err(error) => {
                     assert_eq!(error, OutboxError::Blocked);
@@ -81,10 +79,10 @@ impl Link {
             }
             Some(at) if at < message.len() => {
                 let length = 1 + self.draws.below(message.len() - at);
-                self.streamed = Some(at + outbox.write(pool, &message[at..at + length], *send_budget));
+                self.streamed = Some(at + outbox.write(pool, &message[at..at + length]));
                 false
             }
-            Some(_) => outbox.finish(pool, *send_budget).is_ok(),
+            Some(_) => outbox.finish(pool).is_ok(),
         };
         if done {
             self.messages.pop_front();

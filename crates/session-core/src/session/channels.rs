@@ -89,9 +89,10 @@ impl Channels {
         let application = agreed.len().min(CHANNELS - 1);
         let mut keys = [SlabKey::NOWHERE; CHANNELS];
         let control = ChannelConfig::from(ChannelId::CONTROL);
-        let windows = agreed.iter().map(|config| (config, limits.channel_window));
-        for (key, (config, window)) in keys.iter_mut().zip([(&control, CONTROL_WINDOW)].into_iter().chain(windows)) {
-            let mut channel = Channel::new(config, window);
+        let windows = agreed.iter().map(|config| (config, limits.channel_window, limits.send_blocks));
+        let all = [(&control, CONTROL_WINDOW, u32::MAX)].into_iter().chain(windows);
+        for (key, (config, window, send_blocks)) in keys.iter_mut().zip(all) {
+            let mut channel = Channel::new(config, window, send_blocks);
             if config.mode.stands_alone() {
                 let mailbox = Mailbox::new(config.mode == ChannelMode::LatestValue, limits.mailbox_blocks);
                 let posted = memory.mailboxes.insert(mailbox);

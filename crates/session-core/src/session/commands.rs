@@ -12,7 +12,7 @@ use crate::reason::{CloseReason, Discards, RecvError, SendError};
 use crate::recovery::CongestionController;
 use crate::send_options::SendOptions;
 use crate::session::{ChannelStats, CloseReport, Heard, State, Stats};
-use crate::shared::{Context, Settings};
+use crate::shared::Context;
 use crate::time::Instant;
 
 impl SessionCore {
@@ -25,7 +25,7 @@ impl SessionCore {
         options: SendOptions,
     ) -> Result<MessageId, SendError> {
         let index = self.channel_to_send(&context.shared.memory, id)?;
-        if message.len() as u64 >= self.largest_whole(context, id, index) {
+        if message.len() as u64 >= self.largest_whole(context, index) {
             return Err(SendError::TooLarge);
         }
         let deadline = options.deadline.filter(|deadline| *deadline < Instant::MAX);
@@ -33,8 +33,8 @@ impl SessionCore {
             return Err(SendError::Streaming);
         }
         let noted = deadline.is_none_or(|deadline| self.note_deadline(&mut context.shared.memory, index, deadline));
-        let sent = self.with_outbox(context, index, message.len(), |channel, pool, budget| {
-            if noted { channel.send(pool, message, budget) } else { Err(OutboxError::Blocked) }
+        let sent = self.with_outbox(context, index, message.len(), |channel, pool| {
+            if noted { channel.send(pool, message) } else { Err(OutboxError::Blocked) }
         });
         if deadline.is_some() && noted {
             self.settle_deadline(&mut context.shared.memory, index, sent.ok());
@@ -64,11 +64,11 @@ impl SessionCore {
         id: ChannelId,
     ) -> Result<usize, SendError> {
         let index = self.channel_to_send(&context.shared.memory, id)?;
-        self.with_outbox(context, index, 0, |channel, pool, budget| {
+        self.with_outbox(context, index, 0, |channel, pool| {
             if !channel.outbox.is_streaming() {
                 return Err(OutboxError::NotStreaming);
             }
-            match channel.outbox.write(pool, bytes, budget) {
+            match channel.outbox.write(pool, bytes) {
                 0 if !bytes.is_empty() => Err(OutboxError::Blocked),
                 written => Ok(written),
             }
@@ -82,7 +82,7 @@ impl SessionCore {
         id: ChannelId,
     ) -> Result<MessageId, SendError> {
         let index = self.channel_to_send(&context.shared.memory, id)?;
-        self.with_outbox(context, index, 0, |channel, pool, budget| channel.outbox.finish(pool, budget))
+        self.with_outbox(context, index, 0, |channel, pool| channel.outbox.finish(pool))
             .map(|end_offset| MessageId { channel: id, end_offset })
     }
 
@@ -182,13 +182,12 @@ impl SessionCore {
         context: &mut Context<'_, P>,
         index: usize,
         length: usize,
-        operation: impl FnOnce(&mut Channel, &mut Pool, u32) -> Result<T, OutboxError>,
+        operation: impl FnOnce(&mut Channel, &mut Pool) -> Result<T, OutboxError>,
     ) -> Result<T, SendError> {
         let limits = &context.settings.limits;
         let Memory { pool, channels, dynamics, .. } = &mut context.shared.memory;
-        let budget = |id| send_budget(context.settings, id);
         let channel = self.channels.get_in(dynamics, channels, index).ok_or(SendError::UnknownChannel)?;
-        let done = operation(channel, pool, budget(channel.id));
+        let done = operation(channel, pool);
         if done.is_ok() {
             self.clocks.lifetime.use_at(context.now);
         }
@@ -204,14 +203,13 @@ impl SessionCore {
     }
 
     /// Positions that a message sent whole may take: what fits our blocks and, once known, the peer's window or mailbox.
-    fn largest_whole<P: Provider>(&self, context: &Context<'_, P>, id: ChannelId, index: usize) -> u64 {
-        let settings = context.settings;
-        let per_block = positions_per_block(settings.limits.block_size as usize);
-        let ours = per_block.saturating_mul(u64::from(send_budget(settings, id).saturating_sub(1)));
-        let Some(channel) = self.channels.get(&context.shared.memory, index).filter(|_| self.keys.secrets.is_some())
-        else {
+    fn largest_whole<P: Provider>(&self, context: &Context<'_, P>, index: usize) -> u64 {
+        let Some(channel) = self.channels.get(&context.shared.memory, index) else { return 0 };
+        let per_block = positions_per_block(context.settings.limits.block_size as usize);
+        let ours = per_block.saturating_mul(u64::from(channel.outbox.budget().saturating_sub(1)));
+        if self.keys.secrets.is_none() {
             return ours;
-        };
+        }
         let peers = match channel.mode.stands_alone() {
             true => channel.send_maximum.saturating_add(1),
             false => self.channels.peer_window(),
@@ -304,10 +302,4 @@ impl SessionCore {
             max_datagram: self.path.max_datagram,
         }
     }
-}
-
-/// Blocks that what waits to be sent or acknowledged on a channel may hold.
-fn send_budget(settings: &Settings, id: ChannelId) -> u32 {
-    let config = settings.config.channels.iter().find(|config| config.id == id);
-    config.map_or(u32::MAX, |config| config.budget).min(settings.limits.send_blocks)
 }

@@ -48,7 +48,7 @@ impl SessionCore {
         }
         let Memory { pool, channels, dynamics, .. } = memory;
         let Some(channel) = self.channels.get_in(dynamics, channels, CONTROL) else { return false };
-        channel.outbox.send(pool, writer.written(), u32::MAX).is_ok()
+        channel.outbox.send(pool, writer.written()).is_ok()
     }
 
     pub(crate) fn answer_accept<P: Provider>(

@@ -104,8 +104,7 @@ impl SessionCore {
         id: u64,
         frame_type: u64,
     ) -> Result<Option<usize>, Fault> {
-        let (memory, limits) = (&mut context.shared.memory, &context.settings.limits);
-        match self.channels.locate(memory, limits, self.role, ChannelId(id)) {
+        match self.channels.locate(&mut context.shared.memory, context.settings, self.role, ChannelId(id)) {
             Ok(Located::At(index)) => Ok(Some(index)),
             Ok(Located::Opened(index)) => {
                 if matches!(self.phase, Phase::Established | Phase::Flushing) {

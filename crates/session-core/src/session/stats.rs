@@ -65,7 +65,7 @@ pub struct ChannelStats {
     /// The peer's stack is known to hold them, without a gap; messages given up at their deadline count as held ([`expired_messages`](Self::expired_messages)).
     pub acked: u64,
     /// The peer's application is known to have taken them, without a gap; 0 unless it gives receipts
-    /// ([`ChannelConfig::receipts`](crate::ChannelConfig::receipts)).
+    /// ([`ChannelOptions::receipts`](crate::ChannelOptions::receipts)).
     pub delivered: u64,
     /// Received from the peer, without a gap.
     pub received: u64,

@@ -18,7 +18,7 @@ struct Rig {
 
 impl Rig {
     fn new(mode: ChannelMode) -> Self {
-        let channel = Channel::new(&ChannelConfig::new(ChannelId(16), mode), 1 << 20);
+        let channel = Channel::new(&ChannelConfig::new(ChannelId(16), mode), 1 << 20, 2048);
         Self { channel, expiry: Expiry::new(), pool: Pool::new(64, SIZE, 64) }
     }
 
@@ -26,11 +26,8 @@ impl Rig {
     fn send(&mut self, message: &[u8], deadline: Option<u64>) -> Result<u64, crate::channel::OutboxError> {
         let begin = self.channel.outbox.write_offset();
         let noted = deadline.is_none_or(|deadline| self.expiry.note(&mut self.pool, begin, at(deadline)));
-        let sent = if noted {
-            self.channel.send(&mut self.pool, message, 64)
-        } else {
-            Err(crate::channel::OutboxError::Blocked)
-        };
+        let sent =
+            if noted { self.channel.send(&mut self.pool, message) } else { Err(crate::channel::OutboxError::Blocked) };
         if noted && deadline.is_some() {
             self.expiry.settle(&mut self.pool, sent.ok());
         }
@@ -215,11 +212,11 @@ fn messages_are_sent_or_reported_in_any_mix() {
 fn what_has_nearly_arrived_is_not_looked_through_for_every_acknowledgement() {
     let mut rig = Rig::new(ChannelMode::ReliableUnordered);
     rig.pool = Pool::new(2048, 1024, 2048);
-    rig.channel.outbox.send(&mut rig.pool, &[0; 100], 2048).unwrap();
+    rig.channel.outbox.send(&mut rig.pool, &[0; 100]).unwrap();
     for _ in 0..100 {
         let begin = rig.channel.outbox.write_offset();
         assert!(rig.expiry.note(&mut rig.pool, begin, at(10)));
-        let end = rig.channel.send(&mut rig.pool, &[1; 8000], 2048).unwrap();
+        let end = rig.channel.send(&mut rig.pool, &[1; 8000]).unwrap();
         rig.expiry.settle(&mut rig.pool, Some(end));
     }
     while rig.leave(1000).is_some() {}

@@ -65,7 +65,7 @@ struct Model {
 impl Model {
     fn new(block_size: usize, budget: u32) -> Self {
         Self {
-            outbox: Outbox::new(),
+            outbox: Outbox::new(budget),
             pool: Pool::new(64, block_size, 64),
             budget,
             positions: Vec::new(),
@@ -129,11 +129,11 @@ impl Model {
             Step::Write(length) => {
                 let bytes = self.bytes(length);
                 let expected = if self.streaming { length.min(self.room() as usize) } else { 0 };
-                assert_eq!(self.outbox.write(&mut self.pool, &bytes, self.budget), expected);
+                assert_eq!(self.outbox.write(&mut self.pool, &bytes), expected);
                 bytes[..expected].iter().for_each(|byte| self.push(Some(*byte)));
             }
             Step::Finish => {
-                let result = self.outbox.finish(&mut self.pool, self.budget);
+                let result = self.outbox.finish(&mut self.pool);
                 if !self.streaming {
                     assert_eq!(result, Err(OutboxError::NotStreaming));
                 } else if self.room() == 0 {
@@ -158,7 +158,7 @@ impl Model {
     fn send(&mut self, length: usize) {
         let bytes = self.bytes(length);
         let before = digest(&self.outbox, &self.pool);
-        let result = self.outbox.send(&mut self.pool, &bytes, self.budget);
+        let result = self.outbox.send(&mut self.pool, &bytes);
         let refusal = if self.streaming {
             Some(OutboxError::Streaming)
         } else if length as u64 >= self.room() {
@@ -246,9 +246,9 @@ proptest! {
 #[test]
 fn an_empty_message_is_a_bare_terminator() {
     let mut pool = Pool::new(4, 256, 4);
-    let mut outbox = Outbox::new();
-    assert_eq!(outbox.send(&mut pool, b"", 4), Ok(1));
-    assert_eq!(outbox.send(&mut pool, b"x", 4), Ok(3));
+    let mut outbox = Outbox::new(4);
+    assert_eq!(outbox.send(&mut pool, b""), Ok(1));
+    assert_eq!(outbox.send(&mut pool, b"x"), Ok(3));
     let empty = Fragment { offset: 0, length: 0, begin: true, end: true };
     assert_eq!(outbox.next_fragment(&pool, EVERYTHING, 0), Some(empty));
     assert_eq!(outbox.next_fragment(&pool, 0, 0), None);
@@ -263,14 +263,15 @@ fn an_empty_message_is_a_bare_terminator() {
 #[test]
 fn the_budget_and_the_open_limit_both_block() {
     let mut pool = Pool::new(4, 256, 3);
-    let mut outbox = Outbox::new();
+    let mut outbox = Outbox::new(1);
     let message = [1; 4 * 176];
-    assert_eq!(outbox.send(&mut pool, &message[..176], 1), Err(OutboxError::Blocked), "no room for the terminator");
-    assert_eq!(outbox.send(&mut pool, &message[..175], 1), Ok(176));
-    assert_eq!(outbox.send(&mut pool, b"", 1), Err(OutboxError::Blocked));
-    assert_eq!(outbox.send(&mut pool, &message[..2 * 176], 9), Err(OutboxError::Blocked), "open limit");
+    assert_eq!(outbox.send(&mut pool, &message[..176]), Err(OutboxError::Blocked), "no room for the terminator");
+    assert_eq!(outbox.send(&mut pool, &message[..175]), Ok(176));
+    assert_eq!(outbox.send(&mut pool, b""), Err(OutboxError::Blocked));
+    outbox.budget = 9;
+    assert_eq!(outbox.send(&mut pool, &message[..2 * 176]), Err(OutboxError::Blocked), "open limit");
     assert_eq!(outbox.blocks_held(), 1);
-    assert_eq!(outbox.send(&mut pool, &message[..2 * 176 - 1], 9), Ok(3 * 176));
+    assert_eq!(outbox.send(&mut pool, &message[..2 * 176 - 1]), Ok(3 * 176));
     outbox.release(&mut pool);
     assert_eq!((pool.free(), outbox.blocks_held()), (4, 0));
     assert!(!outbox.has_pending(EVERYTHING) && outbox.is_all_acked());
@@ -279,14 +280,14 @@ fn the_budget_and_the_open_limit_both_block() {
 #[test]
 fn an_open_message_is_sent_and_freed_while_it_is_written() {
     let mut pool = Pool::new(2, 256, 2);
-    let mut outbox = Outbox::new();
+    let mut outbox = Outbox::new(1);
     outbox.begin().unwrap();
     assert_eq!(outbox.begin(), Err(OutboxError::Streaming));
-    assert_eq!(outbox.send(&mut pool, b"x", 1), Err(OutboxError::Streaming));
+    assert_eq!(outbox.send(&mut pool, b"x"), Err(OutboxError::Streaming));
     let bytes: Vec<u8> = (0..100_000u32).map(|at| (at % 251) as u8).collect();
     let (mut written, mut collected) = (0, Vec::new());
     while written < bytes.len() {
-        written += outbox.write(&mut pool, &bytes[written..], 1);
+        written += outbox.write(&mut pool, &bytes[written..]);
         while let Some(fragment) = outbox.next_fragment(&pool, EVERYTHING, 100) {
             assert_eq!(fragment.begin, fragment.offset == 0);
             assert!(!fragment.end);
@@ -299,7 +300,7 @@ fn an_open_message_is_sent_and_freed_while_it_is_written() {
         assert_eq!(pool.free(), 2);
     }
     assert_eq!(collected, bytes);
-    assert_eq!(outbox.finish(&mut pool, 1), Ok(100_001));
+    assert_eq!(outbox.finish(&mut pool), Ok(100_001));
     assert_eq!(
         outbox.next_fragment(&pool, EVERYTHING, 100),
         Some(Fragment { offset: 100_000, length: 0, begin: false, end: true })
@@ -309,8 +310,8 @@ fn an_open_message_is_sent_and_freed_while_it_is_written() {
 #[test]
 fn bogus_ranges_and_fragments_are_ignored() {
     let mut pool = Pool::new(4, 256, 4);
-    let mut outbox = Outbox::new();
-    outbox.send(&mut pool, &[7; 300], 4).unwrap();
+    let mut outbox = Outbox::new(4);
+    outbox.send(&mut pool, &[7; 300]).unwrap();
     let before = digest(&outbox, &pool);
     for offset in [0, 1, 300, 301, 1 << 61, u64::MAX] {
         for positions in [0, 1, u64::MAX] {
@@ -327,19 +328,19 @@ fn bogus_ranges_and_fragments_are_ignored() {
 #[test]
 fn a_freed_block_in_other_hands_is_no_hint() {
     let mut pool = Pool::new(4, 256, 4);
-    let (mut outbox, mut other) = (Outbox::new(), Outbox::new());
-    outbox.send(&mut pool, &[1; 176 + 50], 4).unwrap();
+    let (mut outbox, mut other) = (Outbox::new(4), Outbox::new(4));
+    outbox.send(&mut pool, &[1; 176 + 50]).unwrap();
     let first = outbox.next_fragment(&pool, EVERYTHING, 500).unwrap();
     outbox.on_sent(&mut pool, &first);
     outbox.on_lost(&mut pool, 0, 1);
     assert_eq!(outbox.next_fragment(&pool, EVERYTHING, 1).unwrap().offset, 0);
     outbox.on_acked(&mut pool, 0, first.positions());
     assert_eq!((outbox.blocks_held(), pool.free()), (0, 4));
-    other.send(&mut pool, &[2; 4 * 176 - 1], 4).unwrap();
+    other.send(&mut pool, &[2; 4 * 176 - 1]).unwrap();
     let fragment = other.next_fragment(&pool, EVERYTHING, 1000).unwrap();
     other.on_sent(&mut pool, &fragment);
     other.on_acked(&mut pool, 0, 2 * 176);
-    outbox.send(&mut pool, &[3; 176], 2).unwrap();
+    outbox.send(&mut pool, &[3; 176]).unwrap();
     let second = outbox.next_fragment(&pool, EVERYTHING, 1000).unwrap();
     let mut out = [0; 176];
     assert_eq!(outbox.copy(&pool, &second, &mut out), 176);
@@ -355,8 +356,8 @@ fn a_freed_block_in_other_hands_is_no_hint() {
 #[test]
 fn a_fragment_sent_again_after_its_start_was_acknowledged_is_still_sent() {
     let mut pool = Pool::new(4, 256, 4);
-    let mut outbox = Outbox::new();
-    outbox.send(&mut pool, &[1; 300], 4).unwrap();
+    let mut outbox = Outbox::new(4);
+    outbox.send(&mut pool, &[1; 300]).unwrap();
     let whole = outbox.next_fragment(&pool, EVERYTHING, 300).unwrap();
     outbox.on_sent(&mut pool, &whole);
     outbox.on_lost(&mut pool, 0, 301);
@@ -369,9 +370,9 @@ fn a_fragment_sent_again_after_its_start_was_acknowledged_is_still_sent() {
 #[test]
 fn the_digest_covers_content_and_every_mark() {
     let mut pool = Pool::new(4, 256, 4);
-    let mut outbox = Outbox::new();
+    let mut outbox = Outbox::new(4);
     let mut seen = std::collections::BTreeSet::from([digest(&outbox, &pool)]);
-    outbox.send(&mut pool, b"ab", 4).unwrap();
+    outbox.send(&mut pool, b"ab").unwrap();
     assert!(seen.insert(digest(&outbox, &pool)));
     outbox.on_sent(&mut pool, &Fragment { offset: 0, length: 2, begin: true, end: true });
     assert!(seen.insert(digest(&outbox, &pool)));
@@ -382,8 +383,8 @@ fn the_digest_covers_content_and_every_mark() {
     outbox.on_acked(&mut pool, 2, 1);
     assert!(!seen.insert(digest(&outbox, &pool)), "acknowledged twice is acknowledged");
     let mut other_pool = Pool::new(4, 256, 4);
-    let mut other = Outbox::new();
-    other.send(&mut other_pool, b"ac", 4).unwrap();
+    let mut other = Outbox::new(4);
+    other.send(&mut other_pool, b"ac").unwrap();
     assert!(seen.insert(digest(&other, &other_pool)));
 }
 

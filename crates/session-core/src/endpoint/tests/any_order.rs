@@ -471,6 +471,7 @@ impl World {
             priority: self.random.one_of(&[0, 3, 7, 8]),
             weight: self.random.one_of(&[0, 1, 255]),
             receipts: self.random.below(4) == 0,
+            budget: self.random.one_of(&[1, 2, u32::MAX]),
         };
         let Some(mut session) = self.ends[side].session_mut(id, now) else { return true };
         match method {

@@ -21,14 +21,19 @@ fn pair_with(count: u16) -> Pair {
 }
 
 fn ends_with(count: u16) -> [Endpoint; 2] {
-    ends_within(&Limits { pool_blocks: 4096, session_window: 65_536, ..small_limits() }, count)
+    ends_within(&roomy(), count, ChannelOptions::default())
 }
 
-fn ends_within(limits: &Limits, count: u16) -> [Endpoint; 2] {
+fn roomy() -> Limits {
+    Limits { pool_blocks: 4096, session_window: 65_536, ..small_limits() }
+}
+
+fn ends_within(limits: &Limits, count: u16, accepted: ChannelOptions) -> [Endpoint; 2] {
     let limits = Limits { opened_channels: 4 * u32::from(count), ..limits.clone() };
     [1, 2].map(|number| {
         let key = StaticKey::new(&RustCrypto, Secret::new([number; 32]));
         let mut config = Config::new(key, "test");
+        config.accepted_channels = accepted;
         for mode in ChannelMode::ALL {
             config.channel_limits = config.channel_limits.with(mode, count);
         }
@@ -501,6 +506,59 @@ fn ends_that_do_not_agree_close_the_session() {
     assert_eq!(pair.close_code(1), Some(CloseCode::FRAME_ENCODING));
 }
 
+/// Each side sends on a channel with a budget of three blocks, which its opener named and its accepter has configured.
+#[test]
+fn a_dynamic_channel_at_its_budget_is_blocked_and_leaves_memory_to_the_others() {
+    let modest = ChannelOptions::default().with_budget(3);
+    for mode in [ORDERED, ChannelMode::ReliableUnordered, ChannelMode::Unreliable] {
+        let mut pair = Pair::new(ends_within(&roomy(), 2, modest)).establish();
+        let id = pair.session(0).open_channel(mode, modest).unwrap();
+        pair.session(0).send(b"it is open", id).unwrap();
+        pair.settle();
+        assert_eq!(pair.recv_all(1, id), [b"it is open"]);
+        for side in [0, 1] {
+            let _ = pair.told(side);
+            assert_eq!(pair.session(side).send(&[0; 3 * 256], id), Err(SendError::TooLarge));
+            let mut sent = 0;
+            while pair.session(side).send(&[1; 150], id).is_ok() {
+                sent += 1;
+            }
+            assert_eq!((sent, pair.session(side).send(&[1; 150], id)), (3, Err(SendError::Blocked)), "{mode:?}");
+            pair.session(side).send(&[2; 2000], CHANNEL).unwrap();
+            pair.settle();
+            let writable = Event::Writable(pair.ids[side].unwrap(), id);
+            assert!(pair.told(side).contains(&writable), "{mode:?} {side}");
+            assert_eq!(pair.recv_all(1 - side, CHANNEL), [vec![2; 2000]]);
+            assert_eq!(pair.recv_all(1 - side, id), vec![vec![1; 150]; 3]);
+            pair.session(side).send(&[1; 150], id).unwrap();
+            pair.settle();
+            assert_eq!(pair.recv_all(1 - side, id).len(), 1);
+        }
+    }
+}
+
+#[test]
+fn who_accepts_a_channel_decides_about_its_options() {
+    let mut pair = Pair::new(ends_within(&roomy(), 1, ChannelOptions::default().with_receipts())).establish();
+    for mode in ChannelMode::ALL {
+        let id = pair.begin_channel(0, mode);
+        pair.session(0).send(b"read", id).unwrap();
+        pair.settle();
+        assert_eq!(pair.recv_all(1, id), [b"read"]);
+        pair.settle();
+        let told = pair.told(0);
+        let delivered = count(&told, |event| matches!(event, Event::Delivered(_, channel) if *channel == id));
+        assert_eq!(delivered, usize::from(!mode.stands_alone()), "{mode:?}");
+    }
+    let options = ChannelOptions::default();
+    for wrong in [options.with_priority(8), options.with_weight(0), options.with_budget(1)] {
+        let mut config = Config::new(StaticKey::new(&RustCrypto, Secret::new([1; 32])), "test");
+        config.accepted_channels = wrong;
+        let made = Endpoint::new(config, small_limits(), RustCrypto, Seed::new([1; 32]));
+        assert_eq!(made.err(), Some(ConfigError::Channels));
+    }
+}
+
 #[test]
 fn commands_are_refused_where_they_mean_nothing() {
     let mut pair = pair_with(1);
@@ -510,6 +568,7 @@ fn commands_are_refused_where_they_mean_nothing() {
     for (mode, wrong) in [
         (ORDERED, options.with_priority(8)),
         (ORDERED, options.with_weight(0)),
+        (ORDERED, options.with_budget(1)),
         (ChannelMode::Unreliable, options.with_receipts()),
     ] {
         assert_eq!(pair.session(0).open_channel(mode, wrong), Err(OpenChannelError::Options));
@@ -686,7 +745,7 @@ fn messages_given_up_on_many_channels_at_once_are_told_in_several_packets() {
 fn credit_and_receipts_of_many_channels_at_once_are_told_in_several_packets() {
     const CHANNELS: usize = 40;
     let limits = Limits { pool_blocks: 16_384, session_window: 700_000, send_blocks: 32, ..small_limits() };
-    let mut pair = Pair::new(ends_within(&limits, CHANNELS as u16)).establish();
+    let mut pair = Pair::new(ends_within(&limits, CHANNELS as u16, ChannelOptions::default())).establish();
     let options = ChannelOptions::default().with_receipts();
     let ids: Vec<_> = (0..CHANNELS).map(|_| pair.session(0).open_channel(ORDERED, options).unwrap()).collect();
     for id in &ids {

@@ -10,6 +10,7 @@ use crate::ids::{ChannelId, Role};
 use crate::limits::{CHANNELS, Limits};
 use crate::memory::Memory;
 use crate::reason::{EndChannelError, OpenChannelError, RecvError, SendError};
+use crate::shared::Settings;
 use crate::slab::{Slab, SlabKey};
 
 /// What a frame of the peer's is about.
@@ -101,7 +102,8 @@ impl Channels {
             return Err(error);
         }
         let id = ChannelId::dynamic(number, mode, role);
-        self.insert(memory, limits, &options.of_channel(id, mode), 0).ok_or(OpenChannelError::Full)?;
+        self.insert(memory, limits, &ChannelConfig::new(id, mode).with_options(options), 0)
+            .ok_or(OpenChannelError::Full)?;
         if let Some(ledger) = self.ledger_mut(memory) {
             ledger.opened[mode.place()] = number + 1;
             ledger.ours += 1;
@@ -113,7 +115,7 @@ impl Channels {
     pub(crate) fn locate(
         &self,
         memory: &mut Memory,
-        limits: &Limits,
+        settings: &Settings,
         role: Role,
         id: ChannelId,
     ) -> Result<Located, LocateError> {
@@ -137,8 +139,9 @@ impl Channels {
         let mut last = None;
         for number in accepted..=number {
             let id = ChannelId::dynamic(number, mode, opener);
-            let config = ChannelOptions::default().of_channel(id, mode);
-            last = self.insert(memory, limits, &config, ChannelEvent::Opened as u16);
+            let options = settings.config.accepted_channels.suited_to(mode);
+            let config = ChannelConfig::new(id, mode).with_options(options);
+            last = self.insert(memory, &settings.limits, &config, ChannelEvent::Opened as u16);
             if let Some(ledger) = self.ledger_mut(memory) {
                 ledger.accepted[mode.place()] = number + 1;
             }
@@ -148,7 +151,7 @@ impl Channels {
 
     /// Makes the records of a channel and appends it to the others.
     fn insert(&self, memory: &mut Memory, limits: &Limits, config: &ChannelConfig, events: u16) -> Option<usize> {
-        let mut channel = Channel::new(config, limits.channel_window);
+        let mut channel = Channel::new(config, limits.channel_window, limits.send_blocks);
         let ledger = self.ledger(memory)?;
         channel.send_maximum = if config.mode.stands_alone() { ledger.largest_alone } else { ledger.first_credit };
         if config.mode.stands_alone() {
