@@ -170,12 +170,15 @@ pub struct Ping {
     /// Whom to ping, and where: a public key or a name in known_peers, '@', address and port
     #[arg(value_name = "PEER@ADDR")]
     pub to: PeerAddress,
-    /// End after N echoes; without it at Ctrl-C
+    /// End after N pings; without it at Ctrl-C
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// Seconds from one ping to the next
-    #[arg(short, long, value_name = "SECONDS", default_value_t = 1.0, value_parser = interval)]
+    #[arg(short, long, value_name = "SECONDS", default_value_t = 1.0, value_parser = seconds)]
     pub interval: f64,
+    /// Seconds until a ping whose echo has not come counts as lost; it is not sent again then
+    #[arg(short = 'W', long, value_name = "SECONDS", default_value_t = 5.0, value_parser = seconds)]
+    pub timeout: f64,
     /// Who this node is, and how it runs.
     #[command(flatten)]
     pub node: NodeOptions,
@@ -267,7 +270,7 @@ fn pairing_time(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "write a time such as 90s, 5m or 1h, a day at most".to_owned())
 }
 
-fn interval(text: &str) -> Result<f64, String> {
+fn seconds(text: &str) -> Result<f64, String> {
     // An hour and a millisecond are as good as anything beyond them.
     let seconds = text.parse().ok().filter(|seconds| (0.001..=3_600.0).contains(seconds));
     seconds.ok_or_else(|| "no time; write seconds, from 0.001 to 3600".to_owned())

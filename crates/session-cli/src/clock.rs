@@ -14,6 +14,13 @@ pub fn now() -> Instant {
     Instant::from_micros(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX))
 }
 
+/// When `time` will have passed, as a deadline for the system's clock.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this file is the program's clock")]
+pub fn after(time: Duration) -> std::time::Instant {
+    std::time::Instant::now() + time
+}
+
 /// How long `work` takes, to the nanosecond.
 #[expect(clippy::disallowed_methods, reason = "this file is the program's clock")]
 pub fn measure<T>(work: impl FnOnce() -> T) -> (T, Duration) {

@@ -6,9 +6,10 @@ pub use times::Times;
 
 use std::time::Duration;
 
-use session_tokio::{ChannelId, CloseReason, RecvError, Session};
+use session_tokio::{Channel, ChannelId, CloseReason, RecvError, SendError, Session};
 
-use crate::clock::now;
+use crate::clock::{after, now};
+use crate::runtime::Runtime;
 use crate::transfer::close_code;
 
 /// The channel the messages are on.
@@ -25,6 +26,8 @@ pub enum NoEcho {
     Closed(CloseReason),
     /// Something else came. The session is aborted.
     Unexpected,
+    /// Nothing came in time. The message is not sent any more; where only its echo is late, that is passed over.
+    Late,
 }
 
 /// Sends back every message until the session ends; says how many, and why it ended.
@@ -35,6 +38,8 @@ pub async fn echo(session: &Session) -> (u64, CloseReason) {
         message.clear();
         match channel.recv(&mut message, MAX_MESSAGE).await {
             Ok(Some(_)) if channel.send(&message).await.is_ok() => echoes += 1,
+            // It was given up when a part of it had come.
+            Err(RecvError::Cut) => {}
             Err(RecvError::TooLong) => {
                 session.abort(close_code::UNEXPECTED, "a message is longer than 1024 bytes");
                 return (echoes, session.closed().await);
@@ -44,26 +49,73 @@ pub async fn echo(session: &Session) -> (u64, CloseReason) {
     }
 }
 
-/// Sends message `sequence` and waits until it is back.
-///
-/// # Errors
-/// [`NoEcho`].
-pub async fn ping(session: &Session, sequence: u64) -> Result<Duration, NoEcho> {
-    let channel = session.channel(CHANNEL);
-    let mut message = [0; MESSAGE];
-    message[..8].copy_from_slice(&sequence.to_be_bytes());
-    let start = now();
-    if channel.send(&message).await.is_err() {
-        return Err(NoEcho::Closed(session.closed().await));
+/// Sends numbered messages, and waits for each to come back.
+pub struct Pinger<'a> {
+    session: &'a Session,
+    channel: Channel,
+    runtime: Runtime,
+    timeout: Duration,
+    /// What has come of the next echo: waiting may end in the middle of it.
+    answer: Vec<u8>,
+}
+
+impl<'a> Pinger<'a> {
+    /// Over `session`, with at most `timeout` for each to come back.
+    #[must_use]
+    pub fn new(session: &'a Session, runtime: Runtime, timeout: Duration) -> Self {
+        Self { session, channel: session.channel(CHANNEL), runtime, timeout, answer: Vec::new() }
     }
-    let mut answer = Vec::new();
-    match channel.recv(&mut answer, MESSAGE).await {
-        Ok(Some(_)) if answer == message => Ok(now().saturating_since(start)),
-        Ok(None) => Err(NoEcho::Closed(session.closed().await)),
-        Err(RecvError::Closed(reason)) => Err(NoEcho::Closed(reason)),
-        _ => {
-            session.abort(close_code::UNEXPECTED, "not an echo");
-            Err(NoEcho::Unexpected)
+
+    /// Sends message `sequence`, larger than the last one, and waits until it is back.
+    ///
+    /// # Errors
+    /// [`NoEcho`].
+    pub async fn ping(&mut self, sequence: u64) -> Result<Duration, NoEcho> {
+        let (start, timeout) = (now(), self.timeout);
+        match self.channel.send_by(&message(sequence), after(timeout)).await {
+            Ok(_) => {}
+            Err(SendError::Late) => return Err(NoEcho::Late),
+            Err(_) => return Err(NoEcho::Closed(self.session.closed().await)),
+        }
+        let left = timeout.saturating_sub(now().saturating_since(start));
+        self.runtime.within(left, self.echo_of(sequence)).await.unwrap_or(Err(NoEcho::Late))?;
+        Ok(now().saturating_since(start))
+    }
+
+    async fn echo_of(&mut self, sequence: u64) -> Result<(), NoEcho> {
+        loop {
+            match self.channel.recv(&mut self.answer, MESSAGE).await {
+                Ok(Some(_)) => {}
+                Ok(None) => return Err(NoEcho::Closed(self.session.closed().await)),
+                Err(RecvError::Closed(reason)) => return Err(NoEcho::Closed(reason)),
+                Err(_) => self.answer.clear(),
+            }
+            let number = number(&self.answer);
+            self.answer.clear();
+            match number {
+                Some(number) if number == sequence => return Ok(()),
+                // It was waited for, and is late.
+                Some(number) if number < sequence => {}
+                _ => {
+                    self.session.abort(close_code::UNEXPECTED, "not an echo");
+                    return Err(NoEcho::Unexpected);
+                }
+            }
         }
     }
 }
+
+fn message(sequence: u64) -> [u8; MESSAGE] {
+    let mut message = [0; MESSAGE];
+    message[..8].copy_from_slice(&sequence.to_be_bytes());
+    message
+}
+
+/// Which message this is an echo of.
+fn number(echo: &[u8]) -> Option<u64> {
+    let number = u64::from_be_bytes(*echo.first_chunk()?);
+    (*echo == message(number)).then_some(number)
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use crate::clock::now;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::output::{Event, Output};
-use crate::ping::{MESSAGE, NoEcho, Times, ping};
+use crate::ping::{MESSAGE, NoEcho, Pinger, Times};
 use crate::purpose::Purpose;
 use crate::transfer;
 
@@ -37,24 +37,34 @@ struct Row {
 }
 
 impl Row {
-    /// One ping after the other; no interval is shorter than the answer takes.
+    /// One ping after the other; no interval is shorter than the answer takes, or the time given to it.
     async fn run(&mut self, connection: &Connection, arguments: &Ping, output: Output) -> Result<(), Failure> {
         let Connection { session, place, .. } = connection;
         let interval = Duration::from_secs_f64(arguments.interval);
+        let timeout = Duration::from_secs_f64(arguments.timeout);
+        let mut pinger = Pinger::new(session, arguments.node.runtime, timeout);
         loop {
             let start = now();
             self.sent += 1;
-            let time = ping(session, self.sent).await.map_err(|error| match error {
-                NoEcho::Closed(reason) => transfer::ended(&reason, place),
-                NoEcho::Unexpected => transfer::unexpected(place),
-            })?;
-            self.times.add(time);
-            let (sequence, time) = (self.sent, millis(time));
-            let event = Event::new("echo").number("sequence", sequence).number("bytes", MESSAGE as u64);
-            let line = format_args!("{MESSAGE} bytes from {place}: seq={sequence} time={time:.3} ms");
-            output.say(line, event.decimal("time_ms", Some(time)));
+            let sequence = self.sent;
+            match pinger.ping(sequence).await {
+                Ok(time) => {
+                    self.times.add(time);
+                    let time = millis(time);
+                    let event = Event::new("echo").number("sequence", sequence).number("bytes", MESSAGE as u64);
+                    let line = format_args!("{MESSAGE} bytes from {place}: seq={sequence} time={time:.3} ms");
+                    output.say(line, event.decimal("time_ms", Some(time)));
+                }
+                Err(NoEcho::Late) => {
+                    let event = Event::new("lost").number("sequence", sequence);
+                    let line = format_args!("no echo from {place} within {} s: seq={sequence}", arguments.timeout);
+                    output.say(line, event.decimal("timeout_ms", Some(millis(timeout))));
+                }
+                Err(NoEcho::Closed(reason)) => return Err(transfer::ended(&reason, place)),
+                Err(NoEcho::Unexpected) => return Err(transfer::unexpected(place)),
+            }
             if arguments.count.is_some_and(|count| self.sent >= count) {
-                return Ok(());
+                return if self.times.count() > 0 { Ok(()) } else { Err(silent(place)) };
             }
             arguments.node.runtime.sleep(interval.saturating_sub(now().saturating_since(start))).await;
         }
@@ -78,4 +88,13 @@ impl Row {
         }
         output.say(lines, event.decimal("mdev_ms", part(3)));
     }
+}
+
+/// The session lives, and nothing came back in time.
+fn silent(place: &str) -> Failure {
+    Failure::new(
+        Exit::NoAnswer,
+        format_args!("no echo came from {place} in time"),
+        "give them more time with --timeout",
+    )
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::support::{Listener, Process, SESSION, World};
+use crate::support::{Listener, Mute, Process, SESSION, World};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -128,6 +128,11 @@ fn pings_and_strangers(world: &World, seen: &mut Seen) {
     assert_eq!((&summary["sent"], &summary["answered"]), (&Value::from(2), &Value::from(2)));
     assert!(summary["min_ms"].as_f64() <= summary["avg_ms"].as_f64() && summary["mdev_ms"].is_number(), "{summary}");
     assert_eq!(next(&mut listener, seen, "pinged")["echoes"], 2);
+    let mute = Mute::new(world);
+    let options = ["--count", "1", "--timeout", "0.05"];
+    let events = seen.run(3, &mut world.dial_command("ping", &mute.address, &options));
+    let lost = events.iter().find(|event| event["event"] == "lost").unwrap();
+    assert_eq!((&lost["sequence"], &lost["timeout_ms"]), (&Value::from(1), &Value::from(50.0)));
     let mut command = Command::new(SESSION);
     command.arg("ping").arg(format!("{}@{}", world.listener_key, listener.address)).arg("--key");
     let events = seen.run(5, command.arg(world.path("stranger.key")));

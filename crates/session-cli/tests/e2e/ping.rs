@@ -1,6 +1,6 @@
 //! `session ping` against a listener.
 
-use crate::support::{Outcome, Process, World};
+use crate::support::{Mute, Outcome, Process, World};
 use rustix::process::Signal;
 
 #[test]
@@ -54,6 +54,44 @@ fn ping_of_a_listener_that_dies_ends_with_the_reason() {
     let outcome = ping.wait();
     outcome.assert_failed(3, &sentence);
     assert!(outcome.output.contains("min/avg/max/mdev"), "{}", outcome.output);
+}
+
+/// A listener that is stopped for a while answers late: what is lost is said, and what comes then is not taken for another's echo.
+#[test]
+fn pings_that_are_late_are_lost_and_the_next_are_answered() {
+    for runtime in ["tokio", "smol"] {
+        let world = World::new();
+        let listener = world.listen(&[]);
+        let options = ["--interval", "0.01", "--timeout", "0.2", "--runtime", runtime];
+        let mut ping = Process::start(world.dial_command("ping", &listener.address, &options));
+        let mut line_with = |part: &str| {
+            let line = std::iter::repeat_with(|| ping.line()).find(|line| line.contains(part) || line.is_empty());
+            line.filter(|line| !line.is_empty()).unwrap_or_else(|| panic!("it has ended without '{part}'"))
+        };
+        line_with(": seq=1 time=");
+        listener.process.stop();
+        let lost = format!("no echo from {} within 0.2 s: seq=", listener.address);
+        let number = |line: &str| line[lost.len()..].parse::<u64>().unwrap();
+        let first = number(&line_with(&lost));
+        assert!(number(&line_with(&lost)) > first);
+        listener.process.signal(Signal::CONT);
+        line_with(" time=");
+        ping.signal(Signal::INT);
+        let outcome = ping.wait();
+        assert_eq!((outcome.code, outcome.error.as_str()), (Some(0), ""), "{}", outcome.output);
+    }
+}
+
+#[test]
+fn a_row_without_an_echo_has_failed() {
+    let world = World::new();
+    let mute = Mute::new(&world);
+    let options = ["--count", "2", "--interval", "0.01", "--timeout", "0.05"];
+    let outcome = Outcome::of(&mut world.dial_command("ping", &mute.address, &options));
+    outcome
+        .assert_failed(3, &format!("no echo came from {} in time; give them more time with --timeout", mute.address));
+    let lines: Vec<_> = outcome.output.lines().collect();
+    assert!(lines[1].ends_with(" within 0.05 s: seq=2") && lines[2].contains(": 2 sent, 0 answered, "), "{lines:?}");
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use session_cli::keys::SecretKey;
+use session_smol::{Bind as _, Endpoint, RustCrypto, Secret, StaticKey};
 
 pub(crate) const SESSION: &str = env!("CARGO_BIN_EXE_session");
 
@@ -251,5 +253,34 @@ impl Listener {
     pub(crate) fn news(&mut self) -> String {
         let line = self.line();
         line.split_once(": ").map(|(_, news)| news.to_owned()).unwrap_or(line)
+    }
+}
+
+/// In the place of the listener a node that takes every session and says nothing.
+pub(crate) struct Mute {
+    pub(crate) address: String,
+    /// It ends when this is dropped.
+    _running: smol::channel::Sender<()>,
+}
+
+impl Mute {
+    pub(crate) fn new(world: &World) -> Self {
+        let secret = SecretKey::load(&world.path("listener.key")).unwrap();
+        let key = StaticKey::new(&RustCrypto, Secret::new(*secret.as_bytes()));
+        let (running, ended) = smol::channel::bounded::<()>(1);
+        let builder = Endpoint::builder(key).application("session-cli/1");
+        let endpoint = smol::block_on(builder.bind("127.0.0.1:0".parse().unwrap())).unwrap();
+        let address = endpoint.local_addr().to_string();
+        let serve = async move {
+            let mut sessions = Vec::new();
+            while let Some(incoming) = endpoint.accept().await {
+                sessions.extend(incoming.accept().await);
+            }
+        };
+        smol::spawn(smol::future::or(serve, async move {
+            let _ = ended.recv().await;
+        }))
+        .detach();
+        Self { address, _running: running }
     }
 }
