@@ -44,7 +44,8 @@ impl<P: Provider> Endpoint<P> {
         self.with_if(slot, operation, |read| matches!(read, Ok(_) | Err(RecvError::Cut)))
     }
 
-    fn with_if<T>(
+    /// The same; where `has_changed` says no, nothing is filed anew.
+    pub(super) fn with_if<T>(
         &mut self,
         slot: u32,
         operation: impl FnOnce(&mut SessionCore, &mut Context<'_, P>) -> T,

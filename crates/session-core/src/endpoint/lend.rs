@@ -100,7 +100,11 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     /// have arrived whole all the same where its acknowledgement was lost.
     pub fn take_expired(&mut self, channel: ChannelId) -> Option<MessageId> {
         self.endpoint
-            .with(self.id.slot, |core, context| core.take_expired(&mut context.shared.memory, channel))
+            .with_if(
+                self.id.slot,
+                |core, context| core.take_expired(&mut context.shared.memory, channel),
+                Option::is_some,
+            )
             .flatten()
     }
 

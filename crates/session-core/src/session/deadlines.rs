@@ -157,6 +157,8 @@ impl SessionCore {
                 }
             }
             TimerKind::Release => self.stop_flushing(context),
+            // Nobody polled since: the peer has not been told yet, and three keepalive intervals are long to find out.
+            TimerKind::Drain if self.closing.due && now < Instant::MAX => self.closing.since = now,
             TimerKind::Drain => self.expire(context, None),
             TimerKind::Forget => self.closing.expired = true,
             TimerKind::Acknowledge => self.packets.ack_forced = true,

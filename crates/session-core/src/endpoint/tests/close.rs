@@ -203,3 +203,31 @@ fn s0_30_an_attempt_says_whether_anything_came_back() {
     assert_eq!((pair.look(0).heard(), pair.close_code(0)), (Heard::Peer, Some(CloseCode::NO_ANSWER)));
     assert!(pair.look(0).close_reason().unwrap().text.as_str().starts_with("the peer is there"));
 }
+
+/// The machine slept between the command and the next poll: CLOSE leaves all the same, and only then the quiet time runs.
+#[test]
+fn a_close_that_nobody_fetched_in_time_is_told_when_somebody_does() {
+    for by_peer in [false, true] {
+        let mut pair = Pair::established(&Limits::default());
+        pair.session(0).abort(7, "asleep");
+        let mut side = 0;
+        if by_peer {
+            let told = pair.take(0);
+            pair.deliver(1, &told);
+            side = 1;
+        }
+        for _ in 0..3 {
+            let (timer, at) = pair.deadline(side);
+            assert_eq!(timer, TimerKind::Drain);
+            pair.serve(side, at);
+        }
+        let told = pair.take(side);
+        assert_eq!(told.len(), 1, "CLOSE is still to be said");
+        pair.deliver(1 - side, &told);
+        assert_eq!(code(&pair, 1), 7);
+        let (timer, at) = pair.deadline(side);
+        assert_eq!(timer, TimerKind::Drain, "quiet from now on");
+        pair.serve(side, at);
+        assert_eq!(pair.deadline(side).0, TimerKind::Forget);
+    }
+}
