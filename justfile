@@ -3,7 +3,7 @@
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 # The checks of CI, cheapest first.
-steps := "fmt self-test layers deny spec thumb clippy test docs fuzz-build e2e demo instructions cortex-m"
+steps := "fmt self-test layers deny spec thumb clippy test docs fuzz-build e2e demo instructions cortex-m scale"
 fuzz_target := "x86_64-unknown-linux-gnu"
 
 # What cargo-fuzz passes: coverage counters and AddressSanitizer. Nightly only.
@@ -106,6 +106,14 @@ soak:
 # The README's first command: a file crosses a bad link between two processes.
 demo:
     cargo run --release -p session-cli --bin session -- demo
+
+# 100,000 sessions in one endpoint: heap of each while it rests, an hour of rest, and nothing left after their end.
+scale many="100000":
+    SESSION_MANY={{ many }} cargo test --release --locked -p session-tests --test many_sessions -- --nocapture --test-threads 1
+
+# An hour of a million idle sessions in virtual time, by hand: 5 GB, some minutes.
+million:
+    SESSION_MANY=1000000 cargo test --release --locked -p session-tests --test many_sessions -- --nocapture idle_sessions_live_through_an_hour
 
 # Rewrites docs/bounds.md from `Limits`; `just test` fails when it is out of date.
 bounds:

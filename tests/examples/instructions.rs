@@ -5,38 +5,24 @@
 
 use std::io::{self, BufRead as _};
 
-use session_core::{
-    Action, Address, Arrival, Carrier, ChannelId, Config, ConnectOptions, Endpoint, Event, Instant, Limits, Link, Peer,
-    SecondSession, Secret, Seed, SessionId, StaticKey,
-};
-use session_tests::Null;
+use session_core::{Action, Arrival, Endpoint, Instant, Limits, SessionId};
+use session_tests::pair::{CHANNEL, DATAGRAM, link, reversed};
+use session_tests::{Null, Pair};
 
 /// How often each counted function runs; `.ci/instructions.py` divides by it.
 const REPETITIONS: usize = 1_000;
 /// Sessions that take part in the echoes, spread over all.
 const BUSY: usize = 64;
-const CHANNEL: ChannelId = ChannelId(16);
-const DATAGRAM: usize = 2_048;
 const MESSAGE: [u8; 64] = [7; 64];
 /// Sessions open, and rest, while time stands still: no deadline comes up.
 const START: Instant = Instant::from_micros(1);
 /// Time between two echoes: enough for the pacer, and all of them together too short for a keepalive.
 const PACE_MICROS: u64 = 1_000;
 
-/// Two endpoints and what is up between them.
-struct Pair {
-    client: Endpoint<Null>,
-    server: Endpoint<Null>,
-    out: Vec<u8>,
-    /// The server's sessions in the order in which they came up, and the client's.
-    accepted: Vec<SessionId>,
-    connected: Vec<SessionId>,
-}
-
 fn main() {
     let count = std::env::args().nth(1).and_then(|count| count.parse().ok()).expect("the number of sessions");
-    let mut pair = Pair::new(count);
-    pair.connect(count);
+    let mut pair = Pair::new(&limits(count), |_| ());
+    pair.connect(count, START);
     println!("ready");
     io::stdin().lock().read_line(&mut String::new()).expect("a line");
     idle_polls(&mut pair);
@@ -45,8 +31,9 @@ fn main() {
 
 #[inline(never)]
 fn idle_polls(pair: &mut Pair) {
+    let mut out = vec![0; DATAGRAM];
     for _ in 0..REPETITIONS {
-        let action = idle_poll(&mut pair.server, &mut pair.out);
+        let action = idle_poll(&mut pair.server, &mut out);
         assert!(matches!(action, Action::Wait(_)), "there was something to do: {action:?}");
     }
 }
@@ -61,9 +48,9 @@ fn idle_poll(endpoint: &mut Endpoint<Null>, out: &mut [u8]) -> Action {
 #[inline(never)]
 fn echoes(pair: &mut Pair) {
     let stride = pair.accepted.len().div_ceil(BUSY);
-    let busy: Vec<_> = pair.connected.iter().copied().zip(pair.accepted.iter().copied()).step_by(stride).collect();
-    for (number, ids) in busy.into_iter().cycle().take(REPETITIONS).enumerate() {
-        pair.exchange(ids, Instant::from_micros(START.as_micros() + number as u64 * PACE_MICROS));
+    let busy: Vec<_> = (0..pair.connected.len()).step_by(stride).collect();
+    for (turn, number) in busy.into_iter().cycle().take(REPETITIONS).enumerate() {
+        exchange(pair, number, Instant::from_micros(START.as_micros() + turn as u64 * PACE_MICROS));
     }
 }
 
@@ -94,97 +81,34 @@ fn echo(endpoint: &mut Endpoint<Null>, id: SessionId, arriving: Arriving<'_>, ou
     }
 }
 
-impl Pair {
-    fn new(sessions: u32) -> Self {
-        let (accepted, connected) = (Vec::new(), Vec::new());
-        let (client, server) = (endpoint(1, sessions), endpoint(2, sessions));
-        Self { client, server, out: vec![0; DATAGRAM], accepted, connected }
-    }
-
-    /// Opens sessions one after the other, all between the same two addresses.
-    fn connect(&mut self, count: u32) {
-        let key = self.server.public_key();
-        for _ in 0..count {
-            let peer = Peer::Known { key, psk: None };
-            let id = self.client.connect(peer, link(), ConnectOptions::default(), START).expect("there is room");
-            self.connected.push(id);
-            self.settle(START);
+/// A message to the server and back.
+fn exchange(pair: &mut Pair, number: usize, at: Instant) {
+    let (at_client, at_server) = (pair.connected[number], pair.accepted[number]);
+    let mut session = pair.client.session_mut(at_client, at).expect("the session is up");
+    session.send(&MESSAGE, CHANNEL).expect("there is credit");
+    let (mut datagram, mut out) = (vec![0; DATAGRAM], vec![0; DATAGRAM]);
+    let len = loop {
+        match pair.client.poll_action(&mut datagram, at) {
+            Action::Transmit(transmit) => break transmit.len,
+            Action::Event(_) => {}
+            action => panic!("nothing is sent: {action:?}"),
         }
-        assert_eq!(self.accepted.len(), self.connected.len());
-    }
-
-    /// Carries datagrams until both ends have nothing to do.
-    fn settle(&mut self, at: Instant) {
-        let Self { client, server, out, accepted, .. } = self;
-        while step(client, server, out, accepted, at) | step(server, client, out, accepted, at) {}
-    }
-
-    /// A message to the server and back.
-    fn exchange(&mut self, (at_client, at_server): (SessionId, SessionId), at: Instant) {
-        let mut session = self.client.session_mut(at_client, at).expect("the session is up");
-        session.send(&MESSAGE, CHANNEL).expect("there is credit");
-        let mut datagram = vec![0; DATAGRAM];
-        let len = loop {
-            match self.client.poll_action(&mut datagram, at) {
-                Action::Transmit(transmit) => break transmit.len,
-                Action::Event(_) => {}
-                action => panic!("nothing is sent: {action:?}"),
-            }
-        };
-        let arrival = Arrival::new(reversed(link()));
-        let arriving = Arriving { datagram: &mut datagram[..len], arrival, at };
-        let answer = echo(&mut self.server, at_server, arriving, &mut self.out);
-        assert!(answer > MESSAGE.len(), "the answer has {answer} bytes");
-        let arrival = Arrival::new(link());
-        let _ = self.client.handle_datagram(&mut self.out[..answer], arrival, at);
-        let mut message = [0; MESSAGE.len()];
-        let mut session = self.client.session_mut(at_client, at).expect("the session is up");
-        assert_eq!(session.recv(&mut message, CHANNEL), Ok(Some(MESSAGE.len())));
-        self.settle(at);
-    }
+    };
+    let arriving = Arriving { datagram: &mut datagram[..len], arrival: Arrival::new(reversed(link())), at };
+    let answer = echo(&mut pair.server, at_server, arriving, &mut out);
+    assert!(answer > MESSAGE.len(), "the answer has {answer} bytes");
+    let _ = pair.client.handle_datagram(&mut out[..answer], Arrival::new(link()), at);
+    let mut message = [0; MESSAGE.len()];
+    let mut session = pair.client.session_mut(at_client, at).expect("the session is up");
+    assert_eq!(session.recv(&mut message, CHANNEL), Ok(Some(MESSAGE.len())));
+    pair.settle(at);
 }
 
-/// Moves one datagram or answers one event; false if there is nothing.
-fn step(
-    from: &mut Endpoint<Null>,
-    to: &mut Endpoint<Null>,
-    out: &mut [u8],
-    accepted: &mut Vec<SessionId>,
-    at: Instant,
-) -> bool {
-    match from.poll_action(out, at) {
-        Action::Transmit(datagram) => {
-            let arrival = Arrival::new(reversed(datagram.link));
-            let _ = to.handle_datagram(&mut out[..datagram.len], arrival, at);
-        }
-        Action::Event(Event::Incoming(id)) => {
-            let mut session = from.session_mut(id, at).expect("it has just come");
-            session.accept(&[]).expect("it asks");
-            accepted.push(id);
-        }
-        Action::Event(_) => {}
-        _ => return false,
-    }
-    true
-}
-
-fn endpoint(number: u8, sessions: u32) -> Endpoint<Null> {
-    let mut config = Config::new(StaticKey::new(&Null, Secret::new([number; 32])), "session-instructions");
-    config.timeouts.idle = None;
-    config.second_session = SecondSession::KeepBoth;
-    let pool_blocks = sessions.saturating_mul(4).max(8_192);
+/// Room for so many sessions, each of which holds some blocks while it begins.
+fn limits(sessions: u32) -> Limits {
     let mut limits = Limits::default();
     limits.sessions = sessions;
     limits.pending = sessions.min(10);
-    limits.pool_blocks = pool_blocks;
-    Endpoint::new(config, limits, Null, Seed::new([number; 32])).expect("the configuration is sound")
-}
-
-fn link() -> Link {
-    Link { carrier: Carrier(0), local: Address::Opaque([1; 16]), remote: Address::Opaque([2; 16]) }
-}
-
-/// The same path as the other end sees it.
-fn reversed(link: Link) -> Link {
-    Link { carrier: link.carrier, local: link.remote, remote: link.local }
+    limits.pool_blocks = sessions.saturating_mul(4).max(8_192);
+    limits
 }

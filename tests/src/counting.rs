@@ -6,6 +6,7 @@ use std::cell::Cell;
 thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
     static OPERATIONS: Cell<Operations> = const { Cell::new(Operations { allocated: 0, reallocated: 0, freed: 0 }) };
+    static LIVE: Cell<i64> = const { Cell::new(0) };
 }
 
 /// What one thread asked of the allocator inside [`inside`].
@@ -36,14 +37,21 @@ pub fn take() -> Operations {
     OPERATIONS.replace(Operations::default())
 }
 
+/// Bytes that this thread allocated inside [`inside`] and has not freed there again, as they were asked for.
+#[must_use]
+pub fn live() -> i64 {
+    LIVE.get()
+}
+
 /// # Panics
 /// If anything was counted on this thread since the last [`take`].
 pub fn assert_none() {
     assert_eq!(take(), Operations::default(), "the core used the allocator");
 }
 
-fn count(change: impl FnOnce(&mut Operations)) {
+fn count(grown: i64, change: impl FnOnce(&mut Operations)) {
     if INSIDE.get() {
+        LIVE.set(LIVE.get() + grown);
         let mut operations = OPERATIONS.get();
         change(&mut operations);
         OPERATIONS.set(operations);
@@ -54,25 +62,25 @@ fn count(change: impl FnOnce(&mut Operations)) {
 // allocate nor unwind.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(|operations| operations.allocated += 1);
+        count(layout.size() as i64, |operations| operations.allocated += 1);
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count(|operations| operations.allocated += 1);
+        count(layout.size() as i64, |operations| operations.allocated += 1);
         // SAFETY: the caller keeps the contract of `alloc_zeroed`.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count(|operations| operations.reallocated += 1);
+        count(size as i64 - layout.size() as i64, |operations| operations.reallocated += 1);
         // SAFETY: the caller keeps the contract of `realloc`; `block` comes from the system's allocator.
         unsafe { System.realloc(block, layout, size) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        count(|operations| operations.freed += 1);
+        count(-(layout.size() as i64), |operations| operations.freed += 1);
         // SAFETY: the caller keeps the contract of `dealloc`; `block` comes from the system's allocator.
         unsafe { System.dealloc(block, layout) }
     }

@@ -78,7 +78,7 @@
 //!
 //! | level | modules | what they are |
 //! |---|---|---|
-//! | 0 | `time` `optional` `ids` `limits` `seed` `action` `reason` `channel_config` `send_options` `state_hash` | vocabulary |
+//! | 0 | `time` `optional` `ids` `limits` `memory_need` `seed` `action` `reason` `channel_config` `send_options` `state_hash` | vocabulary |
 //! | 1 | `wire`, `crypto::suite` | bytes and primitives, no state |
 //! | 2 | `crypto`, `recovery`, `pool`, `slab`, `memory`, `config`, `shared` | keys, calculators, memory |
 //! | 3 | `handshake`, `channel`, `path`, `request` | machines of one concern |
@@ -110,6 +110,7 @@ mod handshake;
 mod ids;
 mod limits;
 mod memory;
+mod memory_need;
 mod optional;
 mod path;
 mod pool;
@@ -141,6 +142,7 @@ pub use limits::{
     Limits, MAX_CARRIERS, MAX_CHANNEL_FRAMES, MAX_CHANNELS, MAX_DYNAMIC_CHANNELS, MAX_EXPIRING, MAX_TENTATIVE_PER_PEER,
     MAX_TEXT, MAX_USER_DATA, MIN_UDP_DATAGRAM, TIMEOUTS_PER_CALL,
 };
+pub use memory_need::MemoryNeed;
 pub use reason::{
     AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, ConfigError, ConnectError, DiscardReason, Discards,
     EndChannelError, ExtendError, OpenChannelError, RecvError, SendError, Text,

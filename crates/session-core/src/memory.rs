@@ -5,6 +5,7 @@ use crate::channel_config::ChannelMode;
 use crate::config::Config;
 use crate::handshake::Attempt;
 use crate::limits::Limits;
+use crate::memory_need::MemoryNeed;
 use crate::pool::Pool;
 use crate::reason::CloseReason;
 use crate::slab::Slab;
@@ -33,9 +34,20 @@ pub(crate) struct Memory {
 /// So many sessions may begin or end at a time without the allocator.
 const READY: u32 = 256;
 
-impl Memory {
-    /// Memory for `limits.sessions` sessions with the channels that `config` and `limits` allow each, beside the control channel.
-    pub(crate) fn new(limits: &Limits, config: &Config, open_limit: u32) -> Self {
+/// How many records of each kind there may be.
+struct Capacities {
+    sessions: u32,
+    channels: u32,
+    mailboxes: u32,
+    dynamics: u32,
+    ledgers: u32,
+    expiries: u32,
+    skips: u32,
+}
+
+impl Capacities {
+    /// For `limits.sessions` sessions with the channels that `config` and `limits` allow each, beside the control channel.
+    fn of(limits: &Limits, config: &Config) -> Self {
         // A new session is made before the closed one goes whose slot it takes.
         let sessions = limits.sessions.saturating_add(1);
         let records = |of_each: u32| sessions.saturating_mul(of_each);
@@ -48,13 +60,45 @@ impl Memory {
         let dynamic = opened + accepted_of(&ChannelMode::ALL);
         let dynamic_alone = opened + accepted_of(&[ChannelMode::Unreliable, ChannelMode::LatestValue]);
         Self {
+            sessions,
+            channels: records(agreed + dynamic),
+            mailboxes: records(agreed_alone + dynamic_alone),
+            dynamics: records(dynamic),
+            ledgers: if dynamic == 0 { 0 } else { sessions },
+            expiries: records(agreed - 1 + dynamic),
+            skips: records(agreed - 1 - agreed_alone + dynamic),
+        }
+    }
+}
+
+impl Memory {
+    /// What [`new`](Self::new) allocates, and what it comes to.
+    pub(crate) fn need(limits: &Limits, config: &Config) -> MemoryNeed {
+        let Capacities { sessions, channels, mailboxes, dynamics, ledgers, expiries, skips } =
+            Capacities::of(limits, config);
+        Pool::need(limits.pool_blocks, limits.block_size as usize)
+            .and(Slab::<Channel>::need(channels, 1))
+            .and(Slab::<Mailbox>::need(mailboxes, 1))
+            .and(Slab::<Dynamic>::need(dynamics, 1))
+            .and(Slab::<Ledger>::need(ledgers, 1))
+            .and(Slab::<Expiry>::need(expiries, 1))
+            .and(Slab::<Skips>::need(skips, 1))
+            .and(Slab::<Attempt>::need(sessions, READY))
+            .and(Slab::<CloseReason>::need(sessions, READY))
+    }
+
+    /// Memory for all sessions. At most `open_limit` blocks are ever held without reservation.
+    pub(crate) fn new(limits: &Limits, config: &Config, open_limit: u32) -> Self {
+        let Capacities { sessions, channels, mailboxes, dynamics, ledgers, expiries, skips } =
+            Capacities::of(limits, config);
+        Self {
             pool: Pool::new(limits.pool_blocks, limits.block_size as usize, open_limit),
-            channels: Slab::new(records(agreed + dynamic)),
-            mailboxes: Slab::new(records(agreed_alone + dynamic_alone)),
-            dynamics: Slab::new(records(dynamic)),
-            ledgers: Slab::new(if dynamic == 0 { 0 } else { sessions }),
-            expiries: Slab::new(records(agreed - 1 + dynamic)),
-            skips: Slab::new(records(agreed - 1 - agreed_alone + dynamic)),
+            channels: Slab::new(channels),
+            mailboxes: Slab::new(mailboxes),
+            dynamics: Slab::new(dynamics),
+            ledgers: Slab::new(ledgers),
+            expiries: Slab::new(expiries),
+            skips: Slab::new(skips),
             attempts: Slab::with_ready(sessions, READY),
             reasons: Slab::with_ready(sessions, READY),
         }

@@ -9,6 +9,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
+use crate::memory_need::MemoryNeed;
 use crate::state_hash::StateHash;
 
 mod blob;
@@ -65,6 +66,12 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
+    /// What [`new`](Self::new) allocates.
+    pub(crate) fn need(blocks: u32, block_size: usize) -> MemoryNeed {
+        let blocks = blocks.min(NONE - 1) as usize;
+        MemoryNeed::of::<u8>(blocks.saturating_mul(block_size)).and(MemoryNeed::of::<u32>(blocks))
+    }
+
     /// Allocates `blocks` blocks of `block_size` bytes; at most `open_limit` of them are ever held without reservation.
     pub(crate) fn new(blocks: u32, block_size: usize, open_limit: u32) -> Self {
         let blocks = blocks.min(NONE - 1);

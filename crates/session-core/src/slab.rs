@@ -3,8 +3,8 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// Records in a page: growing costs one allocation each.
-const PAGE: u32 = 64;
+use crate::memory_need::{MemoryNeed, PAGE};
+
 const NONE: u32 = u32::MAX;
 
 /// The number of a record. Whoever inserted it owns it.
@@ -49,6 +49,11 @@ impl<T> Slab<T> {
     /// Bytes that a record takes, used or free.
     #[cfg(test)]
     pub(crate) const RECORD: usize = size_of::<Place<T>>();
+
+    /// What [`with_ready`](Self::with_ready) allocates, and what it comes to.
+    pub(crate) fn need(capacity: u32, ready: u32) -> MemoryNeed {
+        MemoryNeed::of_pages::<Place<T>>(ready, capacity.min(NONE - 1))
+    }
 
     /// Room for `capacity` records. The first page is allocated here, the others as they are needed first.
     pub(crate) fn new(capacity: u32) -> Self {

@@ -331,7 +331,7 @@ impl Channel {
             mode => {
                 if mode == ChannelMode::Unreliable && self.outbox.highest_sent() > entry.begin {
                     // A part of it has left under its number.
-                    self.message_number = self.message_number.saturating_add(1);
+                    self.pass_number();
                 }
                 self.outbox.give_up(pool, entry.begin, entry.end);
             }

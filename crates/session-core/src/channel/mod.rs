@@ -40,19 +40,13 @@ pub(crate) struct Channel {
     pub(crate) priority: u8,
     weight: u8,
     pub(crate) outbox: Outbox,
-    pub(crate) inbox: Assembler,
+    by_mode: ByMode,
     /// The receiving half where messages stand alone; nowhere else.
     pub(crate) mailbox: SlabKey,
     /// Messages with a deadline, once there was one.
     pub(crate) expiry: SlabKey,
     /// What the peer has given up, once it has.
     pub(crate) skips: SlabKey,
-    /// Number of the message being sent, where messages stand alone, and the offset at which it begins.
-    message_number: u64,
-    message_start: u64,
-    /// Unreliable messages of which a part was lost, and the end of the last of them.
-    lost_messages: u64,
-    lost_to: u64,
     /// This end tells what its application took; RECEIPT is due.
     receipts: bool,
     pub(crate) receipt_due: bool,
@@ -78,12 +72,52 @@ pub(crate) struct Channel {
     served_at: u64,
 }
 
+/// What a channel has only by its mode: a session has many of these, and one does not pay for the other.
+enum ByMode {
+    /// The receiving half of a reliable mode.
+    Assembled(Assembler),
+    /// What the sending half knows of messages that stand alone.
+    Numbered(Numbers),
+}
+
+impl ByMode {
+    const fn of(mode: ChannelMode) -> Self {
+        match mode {
+            ChannelMode::ReliableOrdered | ChannelMode::ReliableUnordered => Self::Assembled(Assembler::new()),
+            ChannelMode::Unreliable | ChannelMode::LatestValue => Self::Numbered(Numbers::NONE),
+        }
+    }
+
+    fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
+        match self {
+            Self::Assembled(inbox) => inbox.digest_into(pool, hash),
+            Self::Numbered(Numbers { message, start, lost, lost_to }) => {
+                [message, start, lost, lost_to].into_iter().for_each(|number| hash.u64(*number));
+            }
+        }
+    }
+}
+
+/// Messages that stand alone, on their way out.
+#[derive(Clone, Copy)]
+struct Numbers {
+    /// Number of the message being sent, and the offset at which it begins.
+    message: u64,
+    start: u64,
+    /// Unreliable messages of which a part was lost, and the end of the last of them.
+    lost: u64,
+    lost_to: u64,
+}
+
+impl Numbers {
+    const NONE: Self = Self { message: 0, start: 0, lost: 0, lost_to: 0 };
+}
+
 /// The sending half of a channel, on its way to another.
 pub(crate) struct Sending {
     outbox: Outbox,
     pub(crate) expiry: SlabKey,
-    message_number: u64,
-    message_start: u64,
+    numbers: Option<Numbers>,
     blocked: bool,
     wanted: u32,
 }
@@ -123,14 +157,10 @@ impl Channel {
             priority,
             weight,
             outbox: Outbox::new(if budget < send_blocks { budget } else { send_blocks }),
-            inbox: Assembler::new(),
+            by_mode: ByMode::of(config.mode),
             mailbox: SlabKey::NOWHERE,
             expiry: SlabKey::NOWHERE,
             skips: SlabKey::NOWHERE,
-            message_number: 0,
-            message_start: 0,
-            lost_messages: 0,
-            lost_to: 0,
             receipts,
             receipt_due: false,
             delivered_to: 0,
@@ -146,6 +176,31 @@ impl Channel {
         }
     }
 
+    /// The receiving half of a reliable mode; of the others, one to which nothing has come.
+    pub(crate) fn inbox(&self) -> &Assembler {
+        const NOTHING: &Assembler = &Assembler::new();
+        if let ByMode::Assembled(inbox) = &self.by_mode { inbox } else { NOTHING }
+    }
+
+    pub(crate) fn inbox_mut(&mut self) -> Option<&mut Assembler> {
+        if let ByMode::Assembled(inbox) = &mut self.by_mode { Some(inbox) } else { None }
+    }
+
+    fn numbers(&self) -> Numbers {
+        if let ByMode::Numbered(numbers) = self.by_mode { numbers } else { Numbers::NONE }
+    }
+
+    fn numbers_mut(&mut self) -> Option<&mut Numbers> {
+        if let ByMode::Numbered(numbers) = &mut self.by_mode { Some(numbers) } else { None }
+    }
+
+    /// The message being sent does not leave: the next has the next number.
+    fn pass_number(&mut self) {
+        if let Some(numbers) = self.numbers_mut() {
+            numbers.message = numbers.message.saturating_add(1);
+        }
+    }
+
     /// Queues a whole message as the mode has it. Returns its end offset.
     pub(crate) fn send(&mut self, pool: &mut Pool, message: &[u8]) -> Result<u64, OutboxError> {
         if self.mode != ChannelMode::LatestValue {
@@ -153,29 +208,33 @@ impl Channel {
         }
         let is_first = self.outbox.write_offset() == 0;
         let end = self.outbox.replace(pool, message)?;
-        self.message_start = end.saturating_sub(message.len() as u64).saturating_sub(1);
-        self.message_number = self.message_number.saturating_add(u64::from(!is_first));
+        if let Some(numbers) = self.numbers_mut() {
+            numbers.start = end.saturating_sub(message.len() as u64).saturating_sub(1);
+            numbers.message = numbers.message.saturating_add(u64::from(!is_first));
+        }
         Ok(end)
     }
 
     /// Number of the message that `fragment` is part of, and the fragment's place in it.
     pub(crate) fn place_in_message(&self, fragment: &Fragment) -> (u64, u64) {
         let first = self.mode == ChannelMode::Unreliable && fragment.begin;
-        let start = if first { fragment.offset } else { self.message_start };
-        (self.message_number, fragment.offset.saturating_sub(start))
+        let Numbers { message, start, .. } = self.numbers();
+        let start = if first { fragment.offset } else { start };
+        (message, fragment.offset.saturating_sub(start))
     }
 
     /// `fragment` left in a packet.
     pub(crate) fn on_sent(&mut self, pool: &mut Pool, fragment: &Fragment) {
         self.outbox.on_sent(pool, fragment);
-        if self.mode == ChannelMode::Unreliable {
+        let unreliable = self.mode == ChannelMode::Unreliable;
+        if let Some(numbers) = self.numbers_mut().filter(|_| unreliable) {
             // Nothing is sent twice, so messages leave one after the other.
             if fragment.begin {
-                self.message_start = fragment.offset;
+                numbers.start = fragment.offset;
             }
             if fragment.end {
-                self.message_start = fragment.offset.saturating_add(fragment.positions());
-                self.message_number = self.message_number.saturating_add(1);
+                numbers.start = fragment.offset.saturating_add(fragment.positions());
+                numbers.message = numbers.message.saturating_add(1);
             }
         }
     }
@@ -191,14 +250,12 @@ impl Channel {
 
     /// Where what is sent ends, given that nothing more is: an offset, or the number after that of the last message.
     pub(crate) fn end_of_sending(&self) -> u64 {
+        let Numbers { message, start, .. } = self.numbers();
         match self.mode {
             ChannelMode::ReliableOrdered | ChannelMode::ReliableUnordered => self.outbox.write_offset(),
-            ChannelMode::Unreliable => {
-                let begun = self.outbox.highest_sent() > self.message_start;
-                self.message_number.saturating_add(u64::from(begun))
-            }
+            ChannelMode::Unreliable => message.saturating_add(u64::from(self.outbox.highest_sent() > start)),
             ChannelMode::LatestValue if self.outbox.write_offset() == 0 => 0,
-            ChannelMode::LatestValue => self.message_number.saturating_add(1),
+            ChannelMode::LatestValue => message.saturating_add(1),
         }
     }
 
@@ -215,9 +272,11 @@ impl Channel {
             self.outbox.on_lost(pool, offset, positions);
             return false;
         }
-        if offset >= self.lost_to && offset >= self.outbox.acked_to() {
-            self.lost_messages = self.lost_messages.saturating_add(1);
-            self.lost_to = self.outbox.end_of_message(pool, offset).unwrap_or(offset.saturating_add(positions));
+        let end = self.outbox.end_of_message(pool, offset).unwrap_or(offset.saturating_add(positions));
+        let news = offset >= self.outbox.acked_to();
+        if let Some(numbers) = self.numbers_mut().filter(|numbers| news && offset >= numbers.lost_to) {
+            numbers.lost = numbers.lost.saturating_add(1);
+            numbers.lost_to = end;
         }
         self.outbox.on_acked(pool, offset, positions);
         true
@@ -225,7 +284,7 @@ impl Channel {
 
     /// Unreliable messages of which a part was lost.
     pub(crate) fn lost_messages(&self) -> u64 {
-        self.lost_messages
+        self.numbers().lost
     }
 
     /// The application has taken more.
@@ -235,7 +294,7 @@ impl Channel {
 
     /// What was said of the application's progress may be lost.
     fn repeat_receipt(&mut self) {
-        self.receipt_due |= self.receipts && self.inbox.read_offset() > 0;
+        self.receipt_due |= self.receipts && self.inbox().read_offset() > 0;
     }
 
     /// The peer's application has taken every position below `offset`. `None` if so many were never sent, or positions mean nothing here;
@@ -298,8 +357,7 @@ impl Channel {
         Sending {
             outbox: core::mem::replace(&mut self.outbox, empty),
             expiry: core::mem::take(&mut self.expiry),
-            message_number: core::mem::take(&mut self.message_number),
-            message_start: core::mem::take(&mut self.message_start),
+            numbers: self.numbers_mut().map(|numbers| core::mem::replace(numbers, Numbers::NONE)),
             blocked: core::mem::take(&mut self.blocked),
             wanted: core::mem::take(&mut self.wanted),
         }
@@ -307,11 +365,13 @@ impl Channel {
 
     /// Sends in place of another channel on which nothing was acknowledged; what has left there leaves again.
     pub(crate) fn take_over_sending(&mut self, pool: &mut Pool, sending: Sending) {
-        let Sending { mut outbox, expiry, message_number, message_start, blocked, wanted } = sending;
+        let Sending { mut outbox, expiry, numbers, blocked, wanted } = sending;
         self.expiry = expiry;
         outbox.on_lost(pool, 0, outbox.highest_sent());
         self.outbox = outbox;
-        (self.message_number, self.message_start) = (message_number, message_start);
+        if let (Some(own), Some(numbers)) = (self.numbers_mut(), numbers) {
+            *own = numbers;
+        }
         (self.blocked, self.wanted) = (blocked, wanted);
     }
 
@@ -338,14 +398,10 @@ impl Channel {
             priority,
             weight,
             outbox,
-            inbox,
+            by_mode,
             mailbox: _,
             expiry: _,
             skips: _,
-            message_number,
-            message_start,
-            lost_messages,
-            lost_to,
             receipts,
             receipt_due,
             delivered_to,
@@ -360,16 +416,13 @@ impl Channel {
             served_at,
         } = self;
         hash.u64(*mode as u64);
-        for number in [message_number, message_start, lost_messages, lost_to] {
-            hash.u64(*number);
-        }
         hash.u64(u64::from(*priority));
         hash.u64(u64::from(*weight));
         hash.u64(*turn);
         hash.u64(*served_at);
         hash.u64(id.0);
         outbox.digest_into(pool, hash);
-        inbox.digest_into(pool, hash);
+        by_mode.digest_into(pool, hash);
         hash.u64(*send_maximum);
         hash.u64(*receive_maximum);
         for number in ended_at {

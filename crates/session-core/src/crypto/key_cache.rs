@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::keys::PacketKeys;
 use super::suite::Provider;
+use crate::memory_need::MemoryNeed;
 
 const NONE: u32 = u32::MAX;
 
@@ -36,9 +37,18 @@ impl<P: Provider> Entry<P> {
 }
 
 impl<P: Provider> KeyCache<P> {
+    /// What [`new`](Self::new) allocates.
+    pub(crate) fn need(hot_keys: u32) -> MemoryNeed {
+        MemoryNeed::of::<Entry<P>>(Self::count(hot_keys) as usize)
+    }
+
+    fn count(hot_keys: u32) -> u32 {
+        hot_keys.clamp(1, NONE.saturating_sub(1))
+    }
+
     /// Allocates room for the keys of `hot_keys` owners, at least one.
     pub(crate) fn new(hot_keys: u32) -> Self {
-        let count = hot_keys.clamp(1, NONE.saturating_sub(1));
+        let count = Self::count(hot_keys);
         let entries = (0..count).map(|index| Entry {
             owner: 0,
             keys: None,

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use super::slots::Slots;
 use crate::action::{Deadline, TimerKind};
+use crate::memory_need::MemoryNeed;
 use crate::time::Instant;
 
 const NONE: u32 = u32::MAX;
@@ -24,6 +25,11 @@ pub(super) struct Deadlines {
 }
 
 impl Deadlines {
+    /// What [`new`](Self::new) allocates.
+    pub(super) fn need(capacity: u32) -> MemoryNeed {
+        MemoryNeed::of::<Entry>(capacity as usize)
+    }
+
     pub(super) fn new(capacity: u32) -> Self {
         Self { heap: Vec::with_capacity(capacity as usize) }
     }

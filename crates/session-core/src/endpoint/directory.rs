@@ -11,11 +11,14 @@ use crate::config::SecondSession;
 use crate::crypto::hkdf::hmac;
 use crate::crypto::{Provider, PublicKey, Secret};
 use crate::ids::{PeerId, Role, SessionId, Uid};
+use crate::memory_need::MemoryNeed;
 use crate::reason::{CloseCode, CloseReason, ClosedBy};
 use crate::session::{SessionCore, State};
 use crate::state_hash::StateHash;
 
 const NONE: u32 = u32::MAX;
+/// No slot has this number either.
+const UNFILED: u32 = NONE - 1;
 
 /// By what sessions are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,14 +30,24 @@ enum By {
     Attempt = 3,
 }
 
+const INDEXES: usize = 4;
+
 /// Look-ups, and what is left to announce.
 pub(super) struct Directory {
     key: Secret,
-    indexes: [Index; 4],
+    indexes: [Index; INDEXES],
     news: Option<News>,
 }
 
 impl Directory {
+    /// What [`new`](Self::new) allocates.
+    pub(super) fn need(sessions: u32, announces: bool) -> MemoryNeed {
+        let indexes = INDEXES * sessions as usize;
+        let news = if announces { sessions as usize } else { 0 };
+        let buckets = MemoryNeed::of::<u32>(INDEXES * Index::buckets(sessions));
+        buckets.and(MemoryNeed::of::<Place>(indexes)).and(MemoryNeed::of::<Told>(news))
+    }
+
     /// `key` must be secret: peers choose their addresses and can try many keys.
     pub(super) fn new(sessions: u32, announces: bool, key: Secret) -> Self {
         Self {
@@ -114,7 +127,7 @@ impl Directory {
         self.indexes[by as usize].insert(name, slot);
     }
 
-    /// Slots that may be filed under `bytes`: certain up to a collision of 64 bits.
+    /// Slots that may be filed under `bytes`: the caller compares, because 32 bits collide.
     fn find<'a>(&'a self, by: By, bytes: &[u8]) -> impl Iterator<Item = u32> + use<'a> {
         let name = self.name(by, bytes);
         self.index(by).find(name)
@@ -124,9 +137,9 @@ impl Directory {
         &self.indexes[by as usize]
     }
 
-    fn name(&self, by: By, bytes: &[u8]) -> u64 {
+    fn name(&self, by: By, bytes: &[u8]) -> u32 {
         let hash = hmac(self.key.expose(), &[&[by as u8], bytes]);
-        hash.first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
+        hash.first_chunk().map_or(0, |first| u32::from_be_bytes(*first))
     }
 }
 
@@ -160,7 +173,7 @@ impl<P: Provider> Endpoint<P> {
     /// Slots of our attempts at `peer` that still last.
     pub(super) fn attempts_at(&self, peer: &PublicKey) -> impl Iterator<Item = (u32, &SessionCore)> {
         let slots = self.directory.find(By::Attempt, peer.peer_id().as_bytes());
-        slots.filter_map(|slot| Some((slot, self.slots.at(slot)?)))
+        slots.filter_map(|slot| Some((slot, self.slots.at(slot)?))).filter(move |(_, core)| core.peer() == Some(peer))
     }
 
     fn look_up<'a>(&'a self, by: By, bytes: &[u8]) -> impl Iterator<Item = &'a SessionCore> + use<'a, P> {
@@ -222,7 +235,7 @@ impl<P: Provider> Endpoint<P> {
     }
 }
 
-/// Slots by a 64-bit name: chained hashing. All memory stands from the start, places are used as slots are.
+/// Slots by a 32-bit name: chained hashing, up to two to a chain. All memory stands from the start, places are used as slots are.
 struct Index {
     /// The first slot of each chain.
     buckets: Vec<u32>,
@@ -231,28 +244,40 @@ struct Index {
 
 #[derive(Clone, Copy)]
 struct Place {
-    name: u64,
+    name: u32,
+    /// `UNFILED` where the slot is in no chain, `NONE` at the front of one.
     previous: u32,
     next: u32,
-    filed: bool,
+}
+
+impl Place {
+    const UNFILED: Self = Self { name: 0, previous: UNFILED, next: NONE };
+
+    fn is_filed(&self) -> bool {
+        self.previous != UNFILED
+    }
 }
 
 impl Index {
     fn new(slots: u32) -> Self {
-        Self { buckets: vec![NONE; slots.next_power_of_two() as usize], places: Vec::with_capacity(slots as usize) }
+        Self { buckets: vec![NONE; Self::buckets(slots)], places: Vec::with_capacity(slots as usize) }
+    }
+
+    fn buckets(slots: u32) -> usize {
+        slots.div_ceil(2).next_power_of_two() as usize
     }
 
     fn is_filed(&self, slot: u32) -> bool {
-        self.places.get(slot as usize).is_some_and(|place| place.filed)
+        self.places.get(slot as usize).is_some_and(Place::is_filed)
     }
 
-    fn insert(&mut self, name: u64, slot: u32) {
+    fn insert(&mut self, name: u32, slot: u32) {
         while self.places.len() <= slot as usize {
-            self.places.push(Place { name: 0, previous: NONE, next: NONE, filed: false });
+            self.places.push(Place::UNFILED);
         }
         let bucket = self.bucket(name);
         let first = self.buckets[bucket];
-        self.places[slot as usize] = Place { name, previous: NONE, next: first, filed: true };
+        self.places[slot as usize] = Place { name, previous: NONE, next: first };
         if let Some(place) = self.places.get_mut(first as usize) {
             place.previous = slot;
         }
@@ -260,9 +285,8 @@ impl Index {
     }
 
     fn remove(&mut self, slot: u32) {
-        let Some(place) = self.places.get_mut(slot as usize).filter(|place| place.filed) else { return };
-        let Place { name, previous, next, .. } = *place;
-        place.filed = false;
+        let Some(place) = self.places.get_mut(slot as usize).filter(|place| place.is_filed()) else { return };
+        let Place { name, previous, next } = core::mem::replace(place, Place::UNFILED);
         if let Some(after) = self.places.get_mut(next as usize) {
             after.previous = previous;
         }
@@ -275,20 +299,20 @@ impl Index {
         }
     }
 
-    fn find(&self, name: u64) -> impl Iterator<Item = u32> {
+    fn find(&self, name: u32) -> impl Iterator<Item = u32> {
         core::iter::successors(self.first(name), move |slot| self.after(name, *slot))
     }
 
-    fn first(&self, name: u64) -> Option<u32> {
+    fn first(&self, name: u32) -> Option<u32> {
         self.same(name, self.buckets[self.bucket(name)])
     }
 
-    fn after(&self, name: u64, slot: u32) -> Option<u32> {
+    fn after(&self, name: u32, slot: u32) -> Option<u32> {
         self.same(name, self.places.get(slot as usize)?.next)
     }
 
     /// The first slot of that name in the chain from `slot` on.
-    fn same(&self, name: u64, mut slot: u32) -> Option<u32> {
+    fn same(&self, name: u32, mut slot: u32) -> Option<u32> {
         loop {
             let place = self.places.get(slot as usize)?;
             if place.name == name {
@@ -298,7 +322,7 @@ impl Index {
         }
     }
 
-    fn bucket(&self, name: u64) -> usize {
+    fn bucket(&self, name: u32) -> usize {
         name as usize & (self.buckets.len() - 1)
     }
 }

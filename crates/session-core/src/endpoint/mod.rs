@@ -27,6 +27,7 @@ use crate::handshake::write_hello;
 use crate::ids::SessionId;
 use crate::limits::{Limits, MAX_DYNAMIC_CHANNELS, TIMEOUTS_PER_CALL};
 use crate::memory::Memory;
+use crate::memory_need::MemoryNeed;
 use crate::reason::{ConfigError, ConnectError, DiscardReason, Discards};
 use crate::seed::Seed;
 use crate::session::{Outcome, SessionCore, data_blocks};
@@ -99,6 +100,36 @@ impl<P: Provider> Endpoint<P> {
             discards: Discards::default(),
             settings: Settings::new(config, limits),
         })
+    }
+
+    /// The heap that [`new`](Self::new) takes with these, exactly: to size a device, or a server before it is full.
+    ///
+    /// ```
+    /// use session_core::{Config, Endpoint, Limits, RustCrypto, Secret, StaticKey};
+    ///
+    /// let config = Config::new(StaticKey::new(&RustCrypto, Secret::new([7; 32])), "example/1");
+    /// let mut limits = Limits::default();
+    /// let need = Endpoint::<RustCrypto>::memory_need(&config, &limits)?;
+    /// limits.sessions += 1_000;
+    /// let more = Endpoint::<RustCrypto>::memory_need(&config, &limits)?;
+    /// println!("a session takes {} bytes", (more.at_most - need.at_most) / 1_000);
+    /// # Ok::<(), session_core::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError`] as [`new`](Self::new).
+    pub fn memory_need(config: &Config, limits: &Limits) -> Result<MemoryNeed, ConfigError> {
+        config.check()?;
+        check_limits(limits, config)?;
+        let pending = limits.pending.min(limits.sessions);
+        Ok(Memory::need(limits, config)
+            .and(KeyCache::<P>::need(limits.hot_keys))
+            .and(Slots::need(limits.sessions))
+            .and(Routes::need(limits.sessions))
+            .and(Routes::need(pending))
+            .and(Routes::need(pending))
+            .and(Directory::need(limits.sessions, config.directory_events))
+            .and(Deadlines::need(limits.sessions)))
     }
 
     // --- inputs ---

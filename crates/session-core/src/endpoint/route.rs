@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use crate::crypto::hkdf::hmac;
 use crate::crypto::{Generator, PublicKey, Secret};
+use crate::memory_need::MemoryNeed;
 use crate::wire::ReceiverId;
 
 const EMPTY: u32 = u32::MAX;
@@ -16,8 +17,21 @@ pub(super) const ID_LENGTH: usize = 8;
 
 #[derive(Clone, Copy)]
 struct Entry {
-    name: u64,
+    /// Upper and lower half, so that an entry takes 12 bytes and not 16.
+    name: [u32; 2],
     slot: u32,
+}
+
+impl Entry {
+    const EMPTY: Self = Self { name: [0; 2], slot: EMPTY };
+
+    fn new(name: u64, slot: u32) -> Self {
+        Self { name: [(name >> 32) as u32, name as u32], slot }
+    }
+
+    fn name(self) -> u64 {
+        u64::from(self.name[0]) << 32 | u64::from(self.name[1])
+    }
 }
 
 /// A table from 64-bit names to slots: open addressing, linear probing, at most half full. One name may stand for several slots.
@@ -30,11 +44,19 @@ pub(super) struct Routes {
 }
 
 impl Routes {
+    /// What [`new`](Self::new) allocates.
+    pub(super) fn need(capacity: u32) -> MemoryNeed {
+        MemoryNeed::of::<Entry>(Self::size(capacity))
+    }
+
+    fn size(capacity: u32) -> usize {
+        (capacity as usize).saturating_mul(2).next_power_of_two().max(2)
+    }
+
     /// `key` must be secret: it makes the table's order unpredictable.
     pub(super) fn new(capacity: u32, key: Secret) -> Self {
-        let size = (capacity as usize).saturating_mul(2).next_power_of_two().max(2);
         let factor = name_of_hello(key.expose().first_chunk().unwrap_or(&[0; 16])) | 1;
-        Self { entries: vec![Entry { name: 0, slot: EMPTY }; size], used: 0, key, factor }
+        Self { entries: vec![Entry::EMPTY; Self::size(capacity)], used: 0, key, factor }
     }
 
     /// How many names it holds.
@@ -66,7 +88,7 @@ impl Routes {
     pub(super) fn find_all(&self, name: u64) -> impl Iterator<Item = u32> {
         let mask = self.entries.len() - 1;
         let run = (self.home(name)..).map(move |position| self.entries[position & mask]);
-        run.take_while(|entry| entry.slot != EMPTY).filter(move |entry| entry.name == name).map(|entry| entry.slot)
+        run.take_while(|entry| entry.slot != EMPTY).filter(move |entry| entry.name() == name).map(|entry| entry.slot)
     }
 
     /// Adds a name of a slot, which it does not have yet. The table has room for twice as many as the endpoint has slots.
@@ -79,7 +101,7 @@ impl Routes {
         while self.entries[position].slot != EMPTY {
             position = (position + 1) & (self.entries.len() - 1);
         }
-        self.entries[position] = Entry { name, slot };
+        self.entries[position] = Entry::new(name, slot);
         self.used += 1;
     }
 
@@ -92,7 +114,7 @@ impl Routes {
             if entry.slot == EMPTY {
                 return;
             }
-            if (entry.name, entry.slot) == (name, slot) {
+            if (entry.name(), entry.slot) == (name, slot) {
                 break;
             }
             hole = (hole + 1) & mask;
@@ -100,7 +122,7 @@ impl Routes {
         self.used -= 1;
         let mut next = (hole + 1) & mask;
         while self.entries[next].slot != EMPTY {
-            let home = self.home(self.entries[next].name);
+            let home = self.home(self.entries[next].name());
             // It may move back if its home does not lie behind the hole.
             if (next.wrapping_sub(home) & mask) >= (next.wrapping_sub(hole) & mask) {
                 self.entries[hole] = self.entries[next];
@@ -108,7 +130,7 @@ impl Routes {
             }
             next = (next + 1) & mask;
         }
-        self.entries[hole] = Entry { name: 0, slot: EMPTY };
+        self.entries[hole] = Entry::EMPTY;
     }
 
     fn home(&self, name: u64) -> usize {

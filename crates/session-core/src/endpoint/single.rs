@@ -7,6 +7,7 @@ use crate::config::{Config, ConnectOptions, Peer};
 use crate::crypto::{Provider, PublicKey, RustCrypto};
 use crate::ids::SessionId;
 use crate::limits::Limits;
+use crate::memory_need::MemoryNeed;
 use crate::reason::{ConfigError, ConnectError, Discards};
 use crate::seed::Seed;
 use crate::session::{SessionCore, State};
@@ -92,10 +93,17 @@ impl<P: Provider> Session<P> {
     /// # Errors
     /// [`ConfigError`] names the part of `config` or `limits` that cannot work.
     pub fn new(config: Config, limits: Limits, provider: P, seed: Seed) -> Result<Self, ConfigError> {
-        let limits = Limits { sessions: 1, pending: 1, hot_keys: 1, ..limits };
-        let mut endpoint = Endpoint::new(config, limits, provider, seed)?;
+        let mut endpoint = Endpoint::new(config, of_one(limits), provider, seed)?;
         endpoint.settings.ended_make_room = true;
         Ok(Self { endpoint })
+    }
+
+    /// The heap that [`new`](Self::new) takes with these, exactly; `at_start` and `at_most` are the same unless channels come and go.
+    ///
+    /// # Errors
+    /// [`ConfigError`] as [`new`](Self::new).
+    pub fn memory_need(config: &Config, limits: &Limits) -> Result<MemoryNeed, ConfigError> {
+        Endpoint::<P>::memory_need(config, &of_one(limits.clone()))
     }
 
     // --- inputs ---
@@ -224,3 +232,7 @@ const _: () = {
     const fn assert_send<T: Send>() {}
     assert_send::<Session<RustCrypto>>();
 };
+
+fn of_one(limits: Limits) -> Limits {
+    Limits { sessions: 1, pending: 1, hot_keys: 1, ..limits }
+}

@@ -4,9 +4,9 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::ids::SessionId;
+use crate::memory_need::{MemoryNeed, PAGE};
 use crate::session::SessionCore;
 
-const PAGE: u32 = 64;
 const NONE: u32 = u32::MAX;
 /// No slot has this number either.
 const UNQUEUED: u32 = NONE - 1;
@@ -63,6 +63,11 @@ pub(super) struct Slots {
 }
 
 impl Slots {
+    /// What [`new`](Self::new) allocates, and what it comes to.
+    pub(super) fn need(capacity: u32) -> MemoryNeed {
+        MemoryNeed::of_pages::<Slot>(1, capacity)
+    }
+
     pub(super) fn new(capacity: u32) -> Self {
         let mut slots = Self {
             pages: Vec::with_capacity(capacity.div_ceil(PAGE) as usize),

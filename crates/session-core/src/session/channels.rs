@@ -248,7 +248,7 @@ impl Channels {
         if end_of_channel.is_some_and(|last| end > last) {
             return Err(StoreError::FinalSize);
         }
-        let advance = end.saturating_sub(channel.inbox.highest());
+        let advance = end.saturating_sub(channel.inbox().highest());
         let over_session = index != CONTROL && received.saturating_add(advance) > self.receive_maximum;
         if end > channel.receive_maximum || over_session {
             return Err(StoreError::FlowControl);
@@ -267,19 +267,21 @@ impl Channels {
         if !backing.secure(pool) {
             return Err(StoreError::NoMemory);
         }
-        let before = channel.inbox.contiguous_to();
-        match channel.inbox.insert(pool, &mut backing.reservation, fragment, data) {
+        let mode = channel.mode;
+        let Some(inbox) = channel.inbox_mut() else { return Err(StoreError::UnknownChannel) };
+        let before = inbox.contiguous_to();
+        match inbox.insert(pool, &mut backing.reservation, fragment, data) {
             Ok(_) => {}
             Err(InsertError::NoMemory) => return Err(StoreError::NoMemory),
             Err(InsertError::Violation(_)) => return Err(StoreError::Contradiction),
         }
-        let contiguous = channel.inbox.contiguous_to();
-        if end_of_channel == Some(contiguous) && !channel.inbox.ends_with_a_message(pool) {
+        let contiguous = inbox.contiguous_to();
+        if end_of_channel == Some(contiguous) && !inbox.ends_with_a_message(pool) {
             return Err(StoreError::FinalSize);
         }
-        let advanced = if channel.mode == ChannelMode::ReliableUnordered {
-            channel.inbox.note_complete(pool, fragment);
-            channel.inbox.complete_length(pool).is_some()
+        let advanced = if mode == ChannelMode::ReliableUnordered {
+            inbox.note_complete(pool, fragment);
+            inbox.complete_length(pool).is_some()
         } else {
             contiguous > before
         };
@@ -334,7 +336,7 @@ impl Channels {
         if dynamic.and_then(|dynamic| dynamic.end.get()).is_some_and(|end| to > end) {
             return Err(StoreError::FinalSize);
         }
-        let advance = to.saturating_sub(channel.inbox.highest());
+        let advance = to.saturating_sub(channel.inbox().highest());
         if to > channel.receive_maximum || received.saturating_add(advance) > self.receive_maximum {
             return Err(StoreError::FlowControl);
         }
@@ -352,7 +354,8 @@ impl Channels {
         }
         let skips = skips.get_mut(channel.skips).ok_or(StoreError::NoMemory)?;
         let before = skips.positions;
-        channel.inbox.skip(pool, &mut self.data.reservation, skips, to).map_err(|error| match error {
+        let inbox = channel.inbox_mut().ok_or(StoreError::UnknownChannel)?;
+        inbox.skip(pool, &mut self.data.reservation, skips, to).map_err(|error| match error {
             InsertError::NoMemory => StoreError::NoMemory,
             InsertError::Violation(_) => StoreError::Contradiction,
         })?;
@@ -373,7 +376,7 @@ impl Channels {
         if let Some(mailbox) = mailboxes.get_mut(channel.mailbox) {
             return mailbox.take(pool, out);
         }
-        let length = channel.inbox.take_complete(pool, &mut self.data.reservation, out)?;
+        let length = channel.inbox_mut()?.take_complete(pool, &mut self.data.reservation, out)?;
         channel.on_taken();
         self.renew_credit(memory, limits, index);
         self.unsecure_if_empty(memory);
@@ -384,8 +387,8 @@ impl Channels {
     pub(crate) fn message_length(&self, memory: &Memory, index: usize) -> Option<u64> {
         let channel = self.get(memory, index)?;
         match channel.mode {
-            ChannelMode::ReliableOrdered => channel.inbox.message_length(),
-            ChannelMode::ReliableUnordered => channel.inbox.complete_length(&memory.pool),
+            ChannelMode::ReliableOrdered => channel.inbox().message_length(),
+            ChannelMode::ReliableUnordered => channel.inbox().complete_length(&memory.pool),
             ChannelMode::Unreliable | ChannelMode::LatestValue => {
                 memory.mailboxes.get(channel.mailbox)?.message_length(&memory.pool)
             }
@@ -396,7 +399,7 @@ impl Channels {
     pub(crate) fn is_readable(&self, memory: &Memory, index: usize) -> bool {
         self.get(memory, index).is_some_and(|channel| match channel.mode {
             ChannelMode::ReliableOrdered => {
-                channel.inbox.readable() || memory.skips.get(channel.skips).is_some_and(|skips| skips.cut)
+                channel.inbox().readable() || memory.skips.get(channel.skips).is_some_and(|skips| skips.cut)
             }
             _ => self.message_length(memory, index).is_some(),
         })
@@ -412,9 +415,11 @@ impl Channels {
         let Memory { pool, channels, dynamics, .. } = &mut *memory;
         let channel = self.get_in(dynamics, channels, index)?;
         let backing = if index == CONTROL { &mut self.control } else { &mut self.data };
-        let chunk = channel.inbox.read(pool, &mut backing.reservation, out)?;
-        if chunk.end && channel.skips != SlabKey::NOWHERE {
-            channel.inbox.pass_read(pool, &mut backing.reservation);
+        let was_skipped = channel.skips != SlabKey::NOWHERE;
+        let inbox = channel.inbox_mut()?;
+        let chunk = inbox.read(pool, &mut backing.reservation, out)?;
+        if chunk.end && was_skipped {
+            inbox.pass_read(pool, &mut backing.reservation);
         }
         channel.on_taken();
         self.renew_credit(memory, limits, index);
@@ -431,11 +436,11 @@ impl Channels {
             .dynamic_at(memory, index)
             .is_some_and(|dynamic| dynamic.end.get().is_some() || !dynamic.directions.receiving.takes_data());
         if let Some(channel) = self.get_mut(memory, index).filter(|_| !is_ending) {
-            let (read, received) = (channel.inbox.read_offset(), channel.inbox.highest());
+            let (read, received) = (channel.inbox().read_offset(), channel.inbox().highest());
             let due = renew(&mut channel.receive_maximum, window, read, received, 0);
             channel.announce_credit(due);
         }
-        let read: u64 = self.iter(memory).skip(1).map(|channel| channel.inbox.read_offset()).sum();
+        let read: u64 = self.iter(memory).skip(1).map(|channel| channel.inbox().read_offset()).sum();
         let read = read.saturating_add(self.ledger(memory).map_or(0, |ledger| ledger.gone_received));
         let received = self.received(memory);
         let window = limits.session_window;
@@ -446,16 +451,16 @@ impl Channels {
 
     /// Gives memory back that backs credit nobody draws on: credit of an idle session is not secured.
     pub(crate) fn unsecure_if_empty(&mut self, memory: &mut Memory) {
-        if self.iter(memory).skip(1).all(|channel| channel.inbox.blocks_held() == 0) {
+        if self.iter(memory).skip(1).all(|channel| channel.inbox().blocks_held() == 0) {
             self.data.unsecure(&mut memory.pool);
         }
-        if self.get(memory, CONTROL).is_some_and(|channel| channel.inbox.blocks_held() == 0) {
+        if self.get(memory, CONTROL).is_some_and(|channel| channel.inbox().blocks_held() == 0) {
             self.control.unsecure(&mut memory.pool);
         }
     }
 
     fn received(&self, memory: &Memory) -> u64 {
-        let received: u64 = self.iter(memory).skip(1).map(|channel| channel.inbox.highest()).sum();
+        let received: u64 = self.iter(memory).skip(1).map(|channel| channel.inbox().highest()).sum();
         received.saturating_add(self.ledger(memory).map_or(0, |ledger| ledger.gone_received))
     }
 
@@ -553,7 +558,9 @@ impl Channels {
             let Memory { pool, channels, mailboxes, dynamics, .. } = &mut *memory;
             if let Some(channel) = self.get_in(dynamics, channels, index) {
                 let backing = if index == CONTROL { &mut self.control } else { &mut self.data };
-                channel.inbox.release(pool, &mut backing.reservation);
+                if let Some(inbox) = channel.inbox_mut() {
+                    inbox.release(pool, &mut backing.reservation);
+                }
                 if let Some(mailbox) = mailboxes.get_mut(channel.mailbox) {
                     mailbox.release(pool);
                 }

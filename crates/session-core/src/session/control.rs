@@ -117,8 +117,8 @@ impl SessionCore {
     pub(super) fn serve_control<P: Provider>(&mut self, context: &mut Context<'_, P>) -> Result<(), Fault> {
         while self.phase.exchanges_data() {
             let Some(channel) = self.channels.get(&context.shared.memory, CONTROL) else { return Ok(()) };
-            let Some(length) = channel.inbox.message_length() else {
-                let inbox = &channel.inbox;
+            let Some(length) = channel.inbox().message_length() else {
+                let inbox = channel.inbox();
                 if inbox.contiguous_to().saturating_sub(inbox.read_offset()) >= CONTROL_WINDOW {
                     return Err(Fault::new(CloseCode::FRAME_ENCODING, 0, "a control message of more than 1023 bytes"));
                 }

@@ -422,7 +422,7 @@ impl SessionCore {
                 channel.announce = false;
                 flags |= FLAG_CHANNELS;
             }
-            let receipt = Frame::Receipt { channel: channel.id.0, offset: channel.inbox.read_offset() };
+            let receipt = Frame::Receipt { channel: channel.id.0, offset: channel.inbox().read_offset() };
             if channel.receipt_due && *left > 0 && receipt.encode(writer).is_ok() {
                 *left -= 1;
                 channel.receipt_due = false;

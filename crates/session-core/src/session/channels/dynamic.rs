@@ -257,7 +257,7 @@ impl Channels {
             // Whose message was given up while it was read is told that first.
             Some(channel) => {
                 let is_cut = memory.skips.get(channel.skips).is_some_and(|skips| skips.cut);
-                channel.inbox.read_offset() == end && !is_cut
+                channel.inbox().read_offset() == end && !is_cut
             }
             None => false,
         };
@@ -281,8 +281,8 @@ impl Channels {
         let channel = channels.get_mut(dynamic.channel).ok_or(StoreError::UnknownChannel)?;
         if !channel.mode.stands_alone()
             && dynamic.directions.receiving.takes_data()
-            && channel.inbox.contiguous_to() == end
-            && !channel.inbox.ends_with_a_message(pool)
+            && channel.inbox().contiguous_to() == end
+            && !channel.inbox().ends_with_a_message(pool)
         {
             return Err(StoreError::FinalSize);
         }
@@ -322,7 +322,7 @@ impl Channels {
         let channel = self.get(memory, index).ok_or(StoreError::UnknownChannel)?;
         let dynamic = self.dynamic_at(memory, index).ok_or(StoreError::UnknownChannel)?;
         let alone = channel.mode.stands_alone();
-        let highest = if alone { dynamic.numbers } else { channel.inbox.highest() };
+        let highest = if alone { dynamic.numbers } else { channel.inbox().highest() };
         if end < highest || dynamic.end.get().is_some_and(|before| before != end) {
             return Err(StoreError::FinalSize);
         }
@@ -344,7 +344,9 @@ impl Channels {
             mailbox.release(pool);
             return;
         }
-        channel.inbox.abandon(pool, &mut self.data.reservation, end);
+        if let Some(inbox) = channel.inbox_mut() {
+            inbox.abandon(pool, &mut self.data.reservation, end);
+        }
         self.renew_credit(memory, limits, index);
         self.unsecure_if_empty(memory);
     }
@@ -423,7 +425,9 @@ impl Channels {
         let Some(gone) = memory.dynamics.remove(key) else { return false };
         let Some(mut channel) = memory.channels.remove(gone.channel) else { return false };
         channel.outbox.release(&mut memory.pool);
-        channel.inbox.release(&mut memory.pool, &mut self.data.reservation);
+        if let Some(inbox) = channel.inbox_mut() {
+            inbox.release(&mut memory.pool, &mut self.data.reservation);
+        }
         if let Some(mut mailbox) = memory.mailboxes.remove(channel.mailbox) {
             mailbox.release(&mut memory.pool);
         }
@@ -443,7 +447,7 @@ impl Channels {
         }
         if !channel.mode.stands_alone() {
             ledger.gone_sent = ledger.gone_sent.saturating_add(channel.outbox.highest_sent());
-            ledger.gone_received = ledger.gone_received.saturating_add(channel.inbox.highest());
+            ledger.gone_received = ledger.gone_received.saturating_add(channel.inbox().highest());
         }
         if channel.id.opener() == Some(role) {
             return ledger.on_own_gone() && limits.opened_channels > ledger.ours;
