@@ -21,7 +21,7 @@ import rust_source
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROTOCOL, REQUIREMENTS, THREATS = "docs/protocol.md", "docs/requirements.md", "docs/threat-model.md"
 ROWS = [f"S{document}-{row}" for document, last in ((0, 34), (1, 36), (2, 64), (3, 24), (4, 12)) for row in range(1, last + 1)]
-ATTACKS = [f"{kind}{n}" for kind, last in (("H", 29), ("D", 38), ("L", 17), ("G", 15), ("M", 17), ("E", 7)) for n in range(1, last + 1)]
+ATTACKS = [f"{kind}{n}" for kind, last in (("H", 29), ("D", 38), ("L", 17), ("G", 15), ("M", 17), ("E", 8)) for n in range(1, last + 1)]
 STATE = re.compile(r"slice|later: (?:services|scale|transport|dialogue|resume|management|control)|(?:conceptual|not done): \S.*")
 
 

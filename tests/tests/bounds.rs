@@ -13,7 +13,7 @@ use session_core::{
 type Row = (&'static str, u64, &'static str, &'static str);
 
 /// Every limit, what it bounds, and what happens there.
-fn limits() -> [Row; 11] {
+fn limits() -> [Row; 12] {
     let Limits {
         sessions,
         pending,
@@ -24,6 +24,7 @@ fn limits() -> [Row; 11] {
         channel_window,
         send_blocks,
         mailbox_blocks,
+        session_mailbox_blocks,
         record_blocks,
         opened_channels,
         ..
@@ -67,6 +68,12 @@ fn limits() -> [Row; 11] {
             mailbox_blocks.into(),
             "blocks of unread messages of an unreliable or latest-value channel",
             "unreliable: dropped and counted; latest-value: the older goes, else not acknowledged",
+        ),
+        (
+            "session_mailbox_blocks",
+            session_mailbox_blocks.into(),
+            "the same of all these channels of a session together",
+            "the same",
         ),
         (
             "record_blocks",

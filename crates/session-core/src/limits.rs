@@ -16,6 +16,7 @@
 /// | the same of one channel, where its budget is less | [`ChannelOptions::budget`](crate::ChannelOptions::budget) | send says `Blocked` |
 /// | messages of a channel that have a deadline | [`MAX_EXPIRING`] | `send_with` says `Blocked` |
 /// | received, unread blocks of an unreliable or latest-value channel | `mailbox_blocks` | unreliable: the message is dropped and counted; latest-value: a newer value replaces the unread one, else it is not acknowledged (`NoMemory`) |
+/// | the same of all these channels of a session | `session_mailbox_blocks` | the same |
 /// | dynamic channels of a session that the peer opened and that are not gone | [`Config::channel_limits`](crate::Config::channel_limits) | the peer's limit ends |
 /// | the same of those we opened | `opened_channels` | `open_channel` says `Full` |
 /// | both together, as configured | [`MAX_DYNAMIC_CHANNELS`] | `ConfigError::DynamicChannels` |
@@ -50,6 +51,8 @@ pub struct Limits {
     pub send_blocks: u32,
     /// Blocks one unreliable or latest-value channel may hold of messages received and not read.
     pub mailbox_blocks: u32,
+    /// The same of all such channels of one session together; more for one channel alone is no use.
+    pub session_mailbox_blocks: u32,
     /// Blocks one session may hold of records of sent packets.
     pub record_blocks: u32,
     /// Dynamic channels that we may have open at once in one session.
@@ -69,6 +72,7 @@ impl Default for Limits {
             channel_window: 1 << 20,
             send_blocks: 2048,
             mailbox_blocks: 256,
+            session_mailbox_blocks: 1024,
             record_blocks: 256,
             opened_channels: 0,
         }

@@ -83,8 +83,8 @@ impl Mailbox {
         }
     }
 
-    /// Takes one fragment in.
-    pub(crate) fn post(&mut self, pool: &mut Pool, part: &MessagePart<'_>) -> Posted {
+    /// Takes one fragment in, for up to `room` blocks more than before.
+    pub(crate) fn post(&mut self, pool: &mut Pool, room: u32, part: &MessagePart<'_>) -> Posted {
         if (self.latest_only && part.number < self.next_number) || self.given_up.get() == Some(part.number) {
             return Posted::Kept;
         }
@@ -109,9 +109,10 @@ impl Mailbox {
         // Where the memory is missing, an older message with parts missing goes for it: it may never become complete, and would be in the
         // way of all that come.
         let missing = missing(pool, partial.head, part.offset, end);
+        let available = pool.open_available().min(room);
         let lacks_room = |freed: u32| {
             let held = self.blocks.saturating_sub(freed);
-            held.saturating_add(missing) > self.budget || missing > pool.open_available().saturating_add(freed)
+            held.saturating_add(missing) > self.budget || missing > available.saturating_add(freed)
         };
         let replaced = if known.is_none() { self.replaced_by(pool, index) } else { 0 };
         let older = self.older_than(part.number, index).filter(|_| lacks_room(replaced));
@@ -176,7 +177,6 @@ impl Mailbox {
         self.dropped
     }
 
-    #[cfg(test)]
     pub(crate) fn blocks_held(&self) -> u32 {
         self.blocks
     }

@@ -83,8 +83,12 @@ impl<P: Provider> Endpoint<P> {
         let pending = limits.pending.min(limits.sessions);
         let window = data_blocks(&limits, &config);
         let open = limits.pool_blocks - window;
-        // A channel that may hold more than senders may hold together could wait for ever.
-        let limits = Limits { send_blocks: limits.send_blocks.min(open), ..limits };
+        // A channel that may hold more than senders, or mailboxes, may hold together could wait for ever.
+        let limits = Limits {
+            send_blocks: limits.send_blocks.min(open),
+            mailbox_blocks: limits.mailbox_blocks.min(limits.session_mailbox_blocks).min(open),
+            ..limits
+        };
         let memory = Memory::new(&limits, &config, open);
         Ok(Self {
             shared: Shared { provider, memory, keys: KeyCache::new(limits.hot_keys), key_owners: 0, generator },
@@ -443,6 +447,7 @@ fn check_limits(limits: &Limits, config: &Config) -> Result<(), ConfigError> {
         limits.hot_keys,
         limits.send_blocks,
         limits.mailbox_blocks,
+        limits.session_mailbox_blocks,
         limits.record_blocks,
     ]
     .contains(&0);

@@ -52,6 +52,7 @@ fn small_limits() -> Limits {
         channel_window: 4096,
         send_blocks: 16,
         mailbox_blocks: 16,
+        session_mailbox_blocks: 64,
         record_blocks: 8,
         opened_channels: 0,
     }

@@ -62,6 +62,7 @@ fn limits() -> Limits {
         channel_window: 2048,
         send_blocks: 8,
         mailbox_blocks: 16,
+        session_mailbox_blocks: 24,
         record_blocks: 8,
         opened_channels: 1,
     }

@@ -292,9 +292,11 @@ impl Channels {
     pub(crate) fn post(
         &mut self,
         memory: &mut Memory,
+        limits: &Limits,
         index: usize,
         part: &MessagePart<'_>,
     ) -> Result<Option<Stored>, StoreError> {
+        let room = limits.session_mailbox_blocks.saturating_sub(self.mailbox_blocks(memory));
         let Memory { pool, channels, mailboxes, dynamics, .. } = memory;
         let channel = self.get_in(dynamics, channels, index).ok_or(StoreError::UnknownChannel)?;
         let mailbox = mailboxes.get_mut(channel.mailbox).ok_or(StoreError::Mode)?;
@@ -308,7 +310,7 @@ impl Channels {
                 return kept;
             }
         }
-        match mailbox.post(pool, part) {
+        match mailbox.post(pool, room, part) {
             Posted::Complete => Ok(Some(Stored { index, advanced: true })),
             Posted::Kept => kept,
             // Lost here is lost as on the way; the newest value has to come again.
@@ -316,6 +318,12 @@ impl Channels {
             Posted::NoRoom => Ok(None),
             Posted::Contradiction => Err(StoreError::Contradiction),
         }
+    }
+
+    /// Blocks that all mailboxes hold.
+    fn mailbox_blocks(&self, memory: &Memory) -> u32 {
+        let mailboxes = self.iter(memory).filter_map(|channel| memory.mailboxes.get(channel.mailbox));
+        mailboxes.map(Mailbox::blocks_held).fold(0, u32::saturating_add)
     }
 
     /// The peer has given up what has not arrived below `to`. Returns whether that is news. All or nothing.

@@ -251,7 +251,7 @@ impl SessionCore {
             return Ok(false);
         }
         let part = MessagePart { number, offset, last, data };
-        match self.channels.post(&mut context.shared.memory, index, &part) {
+        match self.channels.post(&mut context.shared.memory, &context.settings.limits, index, &part) {
             Ok(Some(stored)) => {
                 self.on_stored(context, index, stored.advanced);
                 Ok(true)

@@ -29,9 +29,9 @@ fn take(mailbox: &mut Mailbox, pool: &mut Pool) -> Option<Vec<u8>> {
 #[test]
 fn whole_messages_come_out_in_the_order_they_were_completed() {
     let (mut pool, mut mailbox) = (pool(), Mailbox::new(false, 16));
-    assert_eq!(mailbox.post(&mut pool, &part(1, 0, true, b"one")), Posted::Complete);
-    assert_eq!(mailbox.post(&mut pool, &part(0, 0, true, b"")), Posted::Complete);
-    assert_eq!(mailbox.post(&mut pool, &part(2, 0, true, &[7; 600])), Posted::Complete);
+    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(1, 0, true, b"one")), Posted::Complete);
+    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(0, 0, true, b"")), Posted::Complete);
+    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(2, 0, true, &[7; 600])), Posted::Complete);
     assert_eq!(take(&mut mailbox, &mut pool).as_deref(), Some(&b"one"[..]));
     assert_eq!(take(&mut mailbox, &mut pool).as_deref(), Some(&b""[..]));
     assert_eq!(take(&mut mailbox, &mut pool), Some(vec![7; 600]));
@@ -43,25 +43,25 @@ fn whole_messages_come_out_in_the_order_they_were_completed() {
 fn a_third_incomplete_message_displaces_the_oldest_and_an_older_one_displaces_nothing() {
     let (mut pool, mut mailbox) = (pool(), Mailbox::new(false, 16));
     for number in [5, 6, 7] {
-        assert_eq!(mailbox.post(&mut pool, &part(number, 0, false, b"head")), Posted::Kept);
+        assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(number, 0, false, b"head")), Posted::Kept);
     }
     assert_eq!(mailbox.dropped(), 1);
-    assert_eq!(mailbox.post(&mut pool, &part(4, 0, false, b"head")), Posted::Kept);
+    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(4, 0, false, b"head")), Posted::Kept);
     assert_eq!(mailbox.dropped(), 2);
-    assert_eq!(mailbox.post(&mut pool, &part(6, 4, true, b"tail")), Posted::Complete);
+    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(6, 4, true, b"tail")), Posted::Complete);
     assert_eq!(take(&mut mailbox, &mut pool).as_deref(), Some(&b"headtail"[..]));
 }
 
 #[test]
 fn the_newest_value_replaces_what_was_not_read() {
     let (mut pool, mut mailbox) = (pool(), Mailbox::new(true, 16));
-    assert_eq!(mailbox.post(&mut pool, &part(3, 0, true, b"old")), Posted::Complete);
-    assert_eq!(mailbox.post(&mut pool, &part(2, 0, true, b"older")), Posted::Kept);
-    assert_eq!(mailbox.post(&mut pool, &part(4, 0, false, b"n")), Posted::Kept);
+    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(3, 0, true, b"old")), Posted::Complete);
+    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(2, 0, true, b"older")), Posted::Kept);
+    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(4, 0, false, b"n")), Posted::Kept);
     assert_eq!(mailbox.message_length(&pool), Some(3));
-    assert_eq!(mailbox.post(&mut pool, &part(4, 1, true, b"ew")), Posted::Complete);
+    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(4, 1, true, b"ew")), Posted::Complete);
     assert_eq!(take(&mut mailbox, &mut pool).as_deref(), Some(&b"new"[..]));
-    assert_eq!(mailbox.post(&mut pool, &part(4, 0, true, b"new")), Posted::Kept, "a repetition is no news");
+    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(4, 0, true, b"new")), Posted::Kept, "a repetition is no news");
     assert_eq!(take(&mut mailbox, &mut pool), None);
     assert_eq!(pool.free(), 64);
 }
@@ -69,18 +69,18 @@ fn the_newest_value_replaces_what_was_not_read() {
 #[test]
 fn of_overlapping_parts_the_first_holds_and_contradictions_change_nothing() {
     let (mut pool, mut mailbox) = (pool(), Mailbox::new(false, 16));
-    mailbox.post(&mut pool, &part(0, 2, false, b"cd"));
+    mailbox.post(&mut pool, u32::MAX, &part(0, 2, false, b"cd"));
     let mut before = StateHash::new();
-    mailbox.post(&mut pool, &part(0, 0, false, b"abXX"));
-    mailbox.post(&mut pool, &part(1, 3, true, b"z"));
+    mailbox.post(&mut pool, u32::MAX, &part(0, 0, false, b"abXX"));
+    mailbox.post(&mut pool, u32::MAX, &part(1, 3, true, b"z"));
     mailbox.digest_into(&pool, &mut before);
     for wrong in [part(0, 0, true, b"abc"), part(1, 4, false, b"z"), part(1, 0, true, b"z")] {
-        assert_eq!(mailbox.post(&mut pool, &wrong), Posted::Contradiction);
+        assert_eq!(mailbox.post(&mut pool, u32::MAX, &wrong), Posted::Contradiction);
     }
     let mut after = StateHash::new();
     mailbox.digest_into(&pool, &mut after);
     assert_eq!(before.finish(), after.finish());
-    assert_eq!(mailbox.post(&mut pool, &part(0, 3, true, b"Xe")), Posted::Complete);
+    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(0, 3, true, b"Xe")), Posted::Complete);
     assert_eq!(take(&mut mailbox, &mut pool).as_deref(), Some(&b"abcde"[..]));
 }
 
@@ -88,21 +88,21 @@ fn of_overlapping_parts_the_first_holds_and_contradictions_change_nothing() {
 fn an_unreliable_message_without_room_is_given_up_and_counted_once() {
     let (mut pool, mut mailbox) = (pool(), Mailbox::new(false, 3));
     let width = per_block(&pool);
-    assert_eq!(mailbox.post(&mut pool, &part(0, 0, true, &vec![1; 2 * width])), Posted::Complete);
+    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(0, 0, true, &vec![1; 2 * width])), Posted::Complete);
     // It is found out with its first part, or with a later one, and neither what was kept nor what still comes takes room.
-    assert_eq!(mailbox.post(&mut pool, &part(1, 0, false, &vec![2; 2 * width])), Posted::NoRoom);
-    assert_eq!(mailbox.post(&mut pool, &part(1, 2 * width as u64, true, b"x")), Posted::Kept);
+    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(1, 0, false, &vec![2; 2 * width])), Posted::NoRoom);
+    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(1, 2 * width as u64, true, b"x")), Posted::Kept);
     assert_eq!((mailbox.blocks_held(), mailbox.dropped()), (2, 1));
-    assert_eq!(mailbox.post(&mut pool, &part(2, 0, false, &vec![2; width])), Posted::Kept);
-    assert_eq!(mailbox.post(&mut pool, &part(2, width as u64, false, &vec![2; width])), Posted::NoRoom);
-    assert_eq!(mailbox.post(&mut pool, &part(2, 2 * width as u64, true, b"x")), Posted::Kept);
+    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(2, 0, false, &vec![2; width])), Posted::Kept);
+    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(2, width as u64, false, &vec![2; width])), Posted::NoRoom);
+    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(2, 2 * width as u64, true, b"x")), Posted::Kept);
     assert_eq!((mailbox.blocks_held(), mailbox.dropped()), (2, 2));
     // What never fits is not asked for again.
     for offset in [3 * width as u64, 4 * width as u64] {
-        assert_eq!(mailbox.post(&mut pool, &part(3, offset, false, b"x")), Posted::Kept);
+        assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(3, offset, false, b"x")), Posted::Kept);
     }
     assert_eq!(mailbox.dropped(), 3);
-    assert_eq!(mailbox.post(&mut pool, &part(4, 0, true, &vec![2; width])), Posted::Complete);
+    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(4, 0, true, &vec![2; width])), Posted::Complete);
     assert_eq!((mailbox.blocks_held(), mailbox.dropped()), (3, 3));
     mailbox.release(&mut pool);
     assert_eq!(pool.free(), 64);
@@ -129,7 +129,7 @@ proptest! {
         let mut complete = 0;
         let chosen = order.iter().map(|index| *index.get(&pieces)).chain(pieces.iter().copied());
         for (from, to) in chosen {
-            let posted = mailbox.post(&mut pool, &part(9, from as u64, to == length, &message[from..to]));
+            let posted = mailbox.post(&mut pool, u32::MAX, &part(9, from as u64, to == length, &message[from..to]));
             complete += usize::from(posted == Posted::Complete);
             prop_assert_ne!(posted, Posted::NoRoom);
         }
@@ -145,7 +145,7 @@ fn post_blocks(mailbox: &mut Mailbox, pool: &mut Pool, number: u64, blocks: u64,
     let data = vec![number as u8; width];
     let mut posted = Posted::Kept;
     for block in (0..blocks).filter(|block| !lost.contains(block)) {
-        posted = mailbox.post(pool, &part(number, block * width as u64, block + 1 == blocks, &data));
+        posted = mailbox.post(pool, u32::MAX, &part(number, block * width as u64, block + 1 == blocks, &data));
     }
     posted
 }
@@ -177,7 +177,7 @@ fn an_incomplete_message_does_not_give_way_to_an_older_one() {
     assert_eq!(post_blocks(&mut mailbox, &mut pool, 6, 3, &[]), Posted::NoRoom);
     assert_eq!(post_blocks(&mut mailbox, &mut pool, 7, 2, &[0]), Posted::Contradiction, "its end is known still");
     let width = per_block(&pool);
-    assert_eq!(mailbox.post(&mut pool, &part(7, width as u64, false, &vec![7; width])), Posted::Complete);
+    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(7, width as u64, false, &vec![7; width])), Posted::Complete);
 }
 
 /// It would else keep the newer one unacknowledged for as long as nobody reads.
@@ -292,7 +292,7 @@ proptest! {
             let lies = !outdated
                 && fits
                 && models.get(&number).is_some_and(|model| model.contradicts(&part));
-            let posted = mailbox.post(&mut pool, &part);
+            let posted = mailbox.post(&mut pool, u32::MAX, &part);
             prop_assert_eq!(posted == Posted::Contradiction, lies, "{:?}", part);
             if lies || outdated {
                 prop_assert_eq!(digest(&mailbox, &pool), before);

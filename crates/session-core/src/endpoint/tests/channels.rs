@@ -537,6 +537,63 @@ fn a_dynamic_channel_at_its_budget_is_blocked_and_leaves_memory_to_the_others() 
     }
 }
 
+/// Four channels may hold four blocks each by themselves; together the session holds eight.
+#[test]
+fn e8_unread_messages_of_one_session_hold_a_share_of_the_pool_however_many_its_channels() {
+    const CHANNELS: u32 = 4;
+    const EACH: u32 = 4;
+    const SHARE: u32 = 8;
+    let limits = Limits { mailbox_blocks: EACH, session_mailbox_blocks: SHARE, ..roomy() };
+    for mode in [ChannelMode::Unreliable, ChannelMode::LatestValue] {
+        let mut pair = Pair::new(ends_within(&limits, CHANNELS as u16, ChannelOptions::default())).establish();
+        let held = |pair: &Pair| 4096 - pair.ends[1].shared.memory.pool.free();
+        let dropped = |pair: &Pair, id: &ChannelId| pair.look(1).channel_stats(*id).unwrap().dropped_messages;
+        let idle = held(&pair);
+        let ids: Vec<_> = (0..CHANNELS).map(|_| pair.begin_channel(0, mode)).collect();
+        let latest = mode == ChannelMode::LatestValue;
+        // One value of three blocks, or as many messages of one block as there is room for.
+        let (message, count) = if latest { (vec![1; 3 * 170], 1) } else { (vec![1; 100], EACH) };
+        for id in &ids {
+            for _ in 0..count {
+                pair.session(0).send(&message, *id).unwrap();
+            }
+            let packets = pair.take(0);
+            pair.pass(TRIP_AND_MORE);
+            pair.deliver(1, &packets);
+            pair.ends[1].assert_invariants();
+            assert!(held(&pair) - idle <= SHARE, "{mode:?}: {}", held(&pair) - idle);
+        }
+        assert!(held(&pair) - idle > SHARE - 3, "{mode:?}: the share is used");
+        let no_memory = pair.look(1).stats().no_memory;
+        if latest {
+            assert_eq!(no_memory, u64::from(CHANNELS) - 2, "what found no room is to come again");
+            // A newer value has room where the one before it was.
+            pair.session(0).send(&[2; 3 * 170], ids[0]).unwrap();
+            pair.settle();
+            assert_eq!(pair.recv_all(1, ids[0]), [[2; 3 * 170]]);
+        } else {
+            assert_eq!(no_memory, 0, "what was dropped is acknowledged");
+            pair.settle();
+            let each: Vec<_> = ids.iter().map(|id| dropped(&pair, id)).collect();
+            assert_eq!(each, [0, 0, u64::from(EACH), u64::from(EACH)]);
+        }
+        // Once there is room again the last goes on: a latest value that found none arrives all the same.
+        pair.recv_all(1, ids[0]);
+        pair.recv_all(1, ids[1]);
+        let last = ids[CHANNELS as usize - 1];
+        if !latest {
+            pair.session(0).send(&message, last).unwrap();
+        }
+        for _ in 0..4 {
+            pair.settle();
+            if let Some(deadline) = pair.ends[0].next_deadline() {
+                pair.serve(0, deadline.at);
+            }
+        }
+        assert_eq!(pair.recv_all(1, last), [message], "{mode:?}");
+    }
+}
+
 #[test]
 fn who_accepts_a_channel_decides_about_its_options() {
     let mut pair = Pair::new(ends_within(&roomy(), 1, ChannelOptions::default().with_receipts())).establish();
