@@ -87,24 +87,25 @@ impl Channel {
         .await
     }
 
-    /// Waits until a message of [`send_by`](Self::send_by) has missed its deadline, and names it: each once, in the order sent. At most 128 wait to be
-    /// named; `ChannelStats::expired_messages` counts all. One may have arrived whole all the same, where only its acknowledgement was late.
+    /// Waits until a message of [`send_by`](Self::send_by) has missed its deadline, and names it: each once, those of one deadline in the order sent. The
+    /// last 128 wait to be named, also when the session has ended or a dynamic channel is gone; `ChannelStats::expired_messages` and, at the end,
+    /// [`CloseReport`](crate::CloseReport) count all. One may have arrived whole all the same, where only its acknowledgement was late.
     ///
     /// # Errors
-    /// If the session has ended, or a dynamic channel is gone: what was not named by then is not named any more.
+    /// If all are named and the session has ended, or a dynamic channel is gone.
     ///
     /// # Cancel safety
     /// A message is named in the poll that completes the future, or stays to be named.
     pub async fn expired(&self) -> Result<MessageId, SendError> {
         let (id, channel) = (self.session.id, self.id);
         WaitFor::new(&self.session.shared, move |state, now| {
-            match state.core.session_mut(id, now).and_then(|mut session| session.take_expired(channel)) {
-                Some(message) => Step::Done(Ok(message)),
-                None => match state.ended(id) {
-                    Some(ended) => Step::Done(Err(SendError::Closed(Some(ended.reason)))),
-                    None if state.is_gone(id, channel) => Step::Done(Err(no_more(state, id, channel))),
-                    None => Step::Wait(Topic::Progress(id, channel)),
-                },
+            if let Some(message) = state.take_expired(id, channel, now) {
+                return Step::Done(Ok(message));
+            }
+            match state.ended(id) {
+                Some(ended) => Step::Done(Err(SendError::Closed(Some(ended.reason)))),
+                None if state.is_gone(id, channel) => Step::Done(Err(no_more(state, id, channel))),
+                None => Step::Wait(Topic::Progress(id, channel)),
             }
         })
         .await

@@ -171,7 +171,7 @@ impl State {
         {
             record.opened.remove(place);
             record.dynamic.remove(&channel);
-            record.forget_offsets(channel);
+            record.forget_channel(channel);
         }
         self.drop_channel(session, channel);
     }
@@ -217,7 +217,7 @@ impl State {
         let Some(record) = self.sessions.get_mut(&session) else { return };
         if record.dynamic.get(&channel).is_some_and(|dynamic| dynamic.closed && dynamic.orphaned) {
             record.dynamic.remove(&channel);
-            record.forget_offsets(channel);
+            record.forget_channel(channel);
         }
     }
 }

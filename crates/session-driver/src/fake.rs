@@ -386,6 +386,13 @@ pub(crate) async fn join<A, B>(a: impl Future<Output = A>, b: impl Future<Output
     (first.unwrap(), second.unwrap())
 }
 
+/// The next `count` datagrams that leave `node` are lost.
+pub(crate) fn lose(node: &Node, count: usize) {
+    let next = node.calls.sends.load(Ordering::Relaxed);
+    let lost = (next..next + count).map(|call| (call, Fault::Errno(rustix::io::Errno::PERM.raw_os_error())));
+    node.calls.send_faults.lock().unwrap().extend(lost);
+}
+
 /// Small windows, so that back-pressure is met early.
 pub(crate) fn small_limits() -> Limits {
     let mut limits = Limits::default();

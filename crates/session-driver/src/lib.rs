@@ -17,6 +17,7 @@ mod driver;
 mod dynamic;
 mod endpoint;
 mod error;
+mod expired;
 #[cfg(test)]
 mod fake;
 mod figures;

@@ -13,6 +13,7 @@ use session_core::{
 use crate::clock::Clock;
 use crate::dynamic::Dynamic;
 use crate::endpoint::EndpointStats;
+use crate::expired::Expired;
 use crate::figures::Figures;
 use crate::request::{Exchanges, Key, Matter};
 use crate::session::SessionHandle;
@@ -66,6 +67,8 @@ pub(crate) struct Record {
     figures: Option<Box<Figures>>,
     /// How far each channel has come that was used.
     offsets: Vec<Offsets>,
+    /// Which messages missed their deadline, and nobody has asked.
+    pub(crate) expired: Expired,
     /// Channels that were opened while it lives, until they are gone and nobody has a handle.
     pub(crate) dynamic: HashMap<ChannelId, Dynamic>,
     /// Those of the peer's that wait for `accept_channel`; those that are gone are not among them, so the core bounds their number.
@@ -246,8 +249,13 @@ impl State {
                 self.flush_exchanges(id, channel, now);
                 self.notify(Topic::Writable(id, channel));
             }
-            Event::Acknowledged(id, channel) | Event::Delivered(id, channel) | Event::Expired(id, channel) => {
+            Event::Acknowledged(id, channel) | Event::Delivered(id, channel) => {
                 self.learn_progress(id, channel);
+                self.notify(Topic::Progress(id, channel));
+            }
+            Event::Expired(id, channel) => {
+                self.learn_progress(id, channel);
+                self.learn_expired(id, channel, now);
                 self.notify(Topic::Progress(id, channel));
             }
             Event::Lost(id, channel) | Event::Skipped(id, channel) => self.notify(Topic::Lost(id, channel)),
@@ -493,7 +501,8 @@ impl Record {
     }
 
     /// The channel is gone for everybody.
-    pub(crate) fn forget_offsets(&mut self, channel: ChannelId) {
+    pub(crate) fn forget_channel(&mut self, channel: ChannelId) {
+        self.expired.forget(channel);
         self.offsets.retain(|offsets| offsets.channel != channel);
     }
 

@@ -90,7 +90,7 @@ impl ChannelStats {
     }
 }
 
-/// What became of a channel's data when its session ended, in positions. The three add up to what was queued.
+/// What became of a channel's data when its session ended, in positions. The first three add up to what was queued.
 ///
 /// An acknowledgement says that the peer's stack held the data under the session's keys, not that its application has read it: that is for the
 /// application to say.
@@ -103,6 +103,8 @@ pub struct CloseReport {
     pub unknown: u64,
     /// Never sent: the peer certainly does not have it.
     pub unsent: u64,
+    /// Messages, not positions, that were given up at their deadline ([`ChannelStats::expired_messages`]).
+    pub expired_messages: u64,
 }
 
 impl CloseReport {
@@ -115,8 +117,8 @@ impl CloseReport {
 
 impl From<ChannelStats> for CloseReport {
     fn from(stats: ChannelStats) -> Self {
-        let ChannelStats { queued, sent, acked, .. } = stats;
-        Self { acked, unknown: sent.saturating_sub(acked), unsent: queued.saturating_sub(sent) }
+        let ChannelStats { queued, sent, acked, expired_messages, .. } = stats;
+        Self { acked, unknown: sent.saturating_sub(acked), unsent: queued.saturating_sub(sent), expired_messages }
     }
 }
 

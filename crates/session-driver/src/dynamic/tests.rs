@@ -5,7 +5,8 @@ use std::io::ErrorKind;
 
 use session_core::{ChannelId, ChannelLimits, ChannelMode, ChannelOptions, EndChannelError, OpenChannelError};
 
-use crate::fake::{Node, World, join, pattern, small_limits};
+use crate::fake::{Node, World, join, lose, pattern, small_limits};
+use crate::shared::State;
 use crate::{RecvError, SendError, Session};
 
 const ORDERED: ChannelMode = ChannelMode::ReliableOrdered;
@@ -191,4 +192,34 @@ fn who_waits_for_news_of_a_channel_is_told_when_it_is_gone() {
     // And who asks afterwards waits for nothing either.
     assert_eq!(world.run(join(channel.lost(0), other.skipped(0))), (None, None));
     assert!(world.run(other.expired()).is_err());
+}
+
+/// Whoever asks late, or not at all: the core forgets the names with the channel.
+#[test]
+fn messages_that_were_late_are_named_after_the_channel_is_gone() {
+    let mut world = World::new();
+    let (a, _b, near, _far) = open(&mut world, 1);
+    let handle = near.handle();
+    for asks in [true, false] {
+        let channel = world.run(near.open_channel(ORDERED, ChannelOptions::default())).expect("there is room");
+        lose(&a, 1000);
+        let clock = &handle.shared.clock;
+        let deadline = clock.timer(clock.now()) + std::time::Duration::from_millis(100);
+        let late = world.run(channel.send_by(b"late", deadline)).expect("there is room");
+        let later = world.run(channel.send_by(b"later", deadline)).expect("there is room");
+        settle(&mut world);
+        a.calls.send_faults.lock().unwrap().clear();
+        channel.reset(1).expect("resets");
+        channel.stop(2).expect("stops");
+        settle(&mut world);
+        assert_eq!(near.channel_stats(channel.id()), None, "it is gone");
+        if asks {
+            assert_eq!(world.run(channel.expired()), Ok(late));
+            assert_eq!(world.run(channel.expired()), Ok(later));
+            assert_eq!(world.run(channel.expired()), Err(SendError::Finished));
+        }
+        drop(channel);
+        let forgotten = |state: &State| state.sessions.get(&handle.id).is_some_and(|record| record.expired.is_empty());
+        assert!(handle.shared.with(|state, _| forgotten(state)), "asks: {asks}");
+    }
 }

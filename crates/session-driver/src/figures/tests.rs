@@ -4,8 +4,8 @@ use std::time::Duration;
 use session_core::{ChannelConfig, ChannelMode, CloseCode, ClosedBy};
 
 use super::*;
-use crate::error::ConnectError;
-use crate::fake::{Fault, Node, World, join, small_limits};
+use crate::error::{ConnectError, SendError};
+use crate::fake::{Node, World, join, lose, small_limits};
 
 const RELIABLE: ChannelId = ChannelId(16);
 const UNRELIABLE: ChannelId = ChannelId(17);
@@ -24,13 +24,6 @@ fn open(world: &mut World, a: &Node, b: &Node) -> (Session, Session) {
         b.endpoint.accept().await.expect("the endpoint lives").accept().await
     }));
     (near.expect("connects"), far.expect("accepts"))
-}
-
-/// The next `count` datagrams that leave `node` are lost.
-fn lose(node: &Node, count: usize) {
-    let next = node.calls.sends.load(std::sync::atomic::Ordering::Relaxed);
-    let lost = (next..next + count).map(|call| (call, Fault::Errno(rustix::io::Errno::PERM.raw_os_error())));
-    node.calls.send_faults.lock().unwrap().extend(lost);
 }
 
 #[test]
@@ -116,4 +109,29 @@ fn an_attempt_without_an_answer_says_whether_anything_came_back() {
     }));
     let Err(ConnectError::Ended { heard, .. }) = attempt else { panic!("connected") };
     assert_eq!(heard, Heard::Peer);
+}
+
+/// The session ends, and the core forgets it, before anybody asks.
+#[test]
+fn messages_that_were_late_are_named_and_counted_after_the_end() {
+    let mut world = World::new();
+    let (a, b) = (node(&mut world), node(&mut world));
+    let (near, _far) = open(&mut world, &a, &b);
+    let channel = near.channel(RELIABLE);
+    lose(&a, 1000);
+    let clock = &near.handle().shared.clock;
+    let deadline = clock.timer(clock.now()) + Duration::from_millis(100);
+    let late = world.run(channel.send_by(b"late", deadline)).expect("there is room");
+    let pause = world.sleep(Duration::from_millis(200));
+    world.run(pause);
+    near.abort(1, "enough");
+    let pause = world.sleep(Duration::from_secs(60));
+    world.run(pause);
+    assert_eq!(near.uid(), None, "the core has forgotten it");
+    assert_eq!(world.run(channel.expired()), Ok(late));
+    assert!(matches!(world.run(channel.expired()), Err(SendError::Closed(Some(_)))));
+    assert_eq!(
+        near.close_report(RELIABLE).map(|report| (report.expired_messages, report.is_complete())),
+        Some((1, true))
+    );
 }

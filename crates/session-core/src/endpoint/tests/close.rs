@@ -130,7 +130,7 @@ fn a_close_says_what_is_delivered_unknown_and_unsent() {
     assert_eq!(pair.take(0).len(), 1);
     pair.session(0).send(b"never sent", CHANNEL).unwrap();
     pair.session(0).abort(1, "now");
-    let expected = CloseReport { acked: 6, unknown: 11, unsent: 11 };
+    let expected = CloseReport { acked: 6, unknown: 11, unsent: 11, expired_messages: 0 };
     for _ in 0..2 {
         let report = pair.look(0).close_report(CHANNEL).unwrap();
         assert_eq!((report, report.is_complete()), (expected, false));
