@@ -24,7 +24,10 @@ pub struct EndpointBuilder {
 
 impl EndpointBuilder {
     pub(crate) fn new(static_key: StaticKey) -> Self {
-        Self { config: Config::new(static_key, ""), limits: Limits::default(), own_channels: false }
+        let mut config = Config::new(static_key, "");
+        // For whoever watches.
+        config.directory_events = true;
+        Self { config, limits: Limits::default(), own_channels: false }
     }
 
     /// The application protocol, at most 64 bytes; both ends must name the same one. Default: empty.

@@ -268,7 +268,6 @@ impl Endpoint {
         )
     }
 
-    #[cfg(test)]
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.inner.shared
     }

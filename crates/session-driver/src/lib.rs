@@ -13,6 +13,7 @@ mod builder;
 mod bytes;
 mod channel;
 mod clock;
+mod directory;
 mod driver;
 mod dynamic;
 mod endpoint;
@@ -36,6 +37,7 @@ mod wait;
 pub use builder::EndpointBuilder;
 pub use bytes::{ByteReader, ByteStream, ByteWriter};
 pub use channel::Channel;
+pub use directory::{DirectoryChange, DirectoryEvent, Missed, Watch};
 pub use endpoint::{ConnectRequest, Endpoint, EndpointStats};
 pub use error::{AcceptError, BindError, ConnectError, RecvError, SendError};
 pub use incoming::Incoming;
@@ -49,8 +51,8 @@ pub use session::Session;
 pub use session_core::{
     ChannelConfig, ChannelId, ChannelLimits, ChannelMode, ChannelOptions, ChannelStats, Chunk, CloseCode, CloseReason,
     CloseReport, CloseSpace, ClosedBy, DiscardReason, Discards, EndChannelError, ExtendError, Heard, Limits, MessageId,
-    OpenChannelError, PeerId, PskName, PublicKey, RustCrypto, SecondSession, Secret, State, StaticKey, Stats, Text,
-    Timeouts, Uid,
+    OpenChannelError, PeerId, PskName, PublicKey, RustCrypto, SecondSession, Secret, SessionId, State, StaticKey,
+    Stats, Text, Timeouts, Uid,
 };
 
 /// What a runtime's adapter implements and starts. Not for applications: it may change with any release.

@@ -64,6 +64,12 @@ impl Session {
         self.inner.shared.with(|state, _| state.core.session(id).map_or(State::Closed, |session| session.state()))
     }
 
+    /// Its name at this end, as [`Endpoint::watch`](crate::Endpoint::watch) tells it. It never travels.
+    #[must_use]
+    pub fn id(&self) -> SessionId {
+        self.inner.id
+    }
+
     pub(crate) fn handle(&self) -> &Arc<SessionHandle> {
         &self.inner
     }
@@ -259,7 +265,7 @@ impl Drop for SessionHandle {
     }
 }
 
-fn ip(address: Address) -> Option<SocketAddr> {
+pub(crate) fn ip(address: Address) -> Option<SocketAddr> {
     match address {
         Address::Ip(address) => Some(address),
         Address::Opaque(_) => None,

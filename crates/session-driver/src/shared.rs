@@ -11,6 +11,7 @@ use session_core::{
 };
 
 use crate::clock::Clock;
+use crate::directory::{Directory, DirectoryChange};
 use crate::dynamic::Dynamic;
 use crate::endpoint::EndpointStats;
 use crate::expired::Expired;
@@ -38,6 +39,8 @@ pub(crate) struct State {
     dialled: HashMap<SocketAddr, u32>,
     /// Requests and responses, by session and channel.
     pub(crate) exchanges: Exchanges,
+    /// What is announced of sessions.
+    pub(crate) directory: Directory,
     pub(crate) waiters: Waiters,
     pub(crate) stats: EndpointStats,
     /// What the driver has yet to tell, outside of the lock.
@@ -112,6 +115,8 @@ pub(crate) enum Topic {
     Room,
     /// The driver's end.
     Ended,
+    /// News of sessions.
+    Directory,
     /// Established or closed.
     Session(SessionId),
     Readable(SessionId, ChannelId),
@@ -158,6 +163,7 @@ impl Shared {
             incoming: VecDeque::new(),
             dialled: HashMap::new(),
             exchanges: Exchanges::default(),
+            directory: Directory::default(),
             waiters: Waiters::default(),
             stats: EndpointStats::default(),
             notes: Vec::new(),
@@ -270,8 +276,9 @@ impl State {
                 self.note(id, What::Ended(reason));
                 self.on_ended(id, Ended { reason });
             }
-            // Told only where they are asked for, which nobody does here: handles are found by look-ups.
-            Event::Added(_) | Event::StateChanged(_) | Event::Removed(_) => {}
+            Event::Added(id) => self.announce(id, DirectoryChange::Added),
+            Event::StateChanged(id) => self.announce(id, DirectoryChange::StateChanged),
+            Event::Removed(id) => self.announce_removed(id),
             Event::ChannelOpened(id, channel) => self.on_channel_opened(id, channel),
             Event::ChannelFinished(id, channel) => self.on_channel(id, channel, |dynamic| dynamic.finished = true),
             Event::ChannelReset(id, channel, code) => {
@@ -518,7 +525,7 @@ impl Record {
 impl Topic {
     fn session(self) -> Option<SessionId> {
         match self {
-            Self::Incoming | Self::Room | Self::Ended => None,
+            Self::Incoming | Self::Room | Self::Ended | Self::Directory => None,
             Self::Session(id)
             | Self::ChannelOpened(id)
             | Self::ChannelsAvailable(id)
