@@ -88,8 +88,8 @@ impl Channel {
     }
 
     /// Waits until a message of [`send_by`](Self::send_by) has missed its deadline, and names it: each once, those of one deadline in the order sent. The
-    /// last 128 wait to be named, also when the session has ended or a dynamic channel is gone; `ChannelStats::expired_messages` and, at the end,
-    /// [`CloseReport`](crate::CloseReport) count all. One may have arrived whole all the same, where only its acknowledgement was late.
+    /// last 128 wait to be named, also when the session has ended or a dynamic channel is gone; as long as the channel is there `ChannelStats::expired_messages` counts all, and
+    /// at the end of the session [`CloseReport`](crate::CloseReport). One may have arrived whole all the same, where only its acknowledgement was late.
     ///
     /// # Errors
     /// If all are named and the session has ended, or a dynamic channel is gone.

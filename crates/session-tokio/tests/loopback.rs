@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use session_tokio::{
-    Bind, ChannelId, CloseCode, ClosedBy, ConnectError, Endpoint, RustCrypto, Secret, Session, StaticKey, TokioIo,
+    Bind, ChannelId, CloseCode, ClosedBy, ConnectError, DirectoryChange, DirectoryEvent, Endpoint, RustCrypto, Secret,
+    Session, State, StaticKey, TokioIo,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -37,6 +38,7 @@ async fn receive(session: Session, salt: u8) {
 
 async fn both_ways() {
     let (near, far) = (endpoint(1).await, endpoint(2).await);
+    let mut watch = far.watch();
     let (address, key) = (far.local_addr(), far.public_key());
     let accepting = far.clone();
     let accepted = spawn(async move { accepting.accept().await.expect("the endpoint lives").accept().await });
@@ -58,6 +60,15 @@ async fn both_ways() {
     assert_eq!(b.channel(CHANNEL).recv(&mut Vec::new(), 10).await, Ok(None));
     near.close(0, "").await;
     far.close(0, "").await;
+    let mut news = Vec::new();
+    while let Some(event) = watch.next().await {
+        news.push(event);
+    }
+    let begun = |event: &DirectoryEvent| {
+        event.peer_id == Some(near.public_key().peer_id())
+            && matches!(event.change, DirectoryChange::Added(up) | DirectoryChange::StateChanged(up) if up == State::Established)
+    };
+    assert!(news.iter().flatten().any(begun) && news.iter().all(Result::is_ok), "{news:?}");
 }
 
 async fn refused() {
