@@ -92,7 +92,7 @@ impl Memory {
         let Capacities { sessions, channels, mailboxes, dynamics, ledgers, expiries, skips } =
             Capacities::of(limits, config);
         Self {
-            pool: Pool::new(limits.pool_blocks, limits.block_size as usize, open_limit),
+            pool: Pool::new(limits.pool_blocks, limits.block_size as usize, open_limit).shared_with_records(),
             channels: Slab::new(channels),
             mailboxes: Slab::new(mailboxes),
             dynamics: Slab::new(dynamics),

@@ -2,7 +2,8 @@
 //!
 //! Two kinds of holder share it. A *reserved* holder took its blocks in advance ([`Pool::reserve`]) and can always
 //! get them, so whoever has been given credit can complete its window. An *open* holder takes what is neither used nor promised,
-//! and never more than [`Pool::open_limit`], so that senders waiting for each other cannot starve every receiver.
+//! and never more than [`Pool::open_limit`], so that senders waiting for each other cannot starve every receiver. Of that, payload leaves a share
+//! to the records of sent packets: what fills the memory could not leave otherwise.
 //! Invariant: blocks used + blocks promised ≤ capacity (ADR 0001).
 
 use alloc::vec;
@@ -62,8 +63,13 @@ pub(crate) struct Pool {
     promised: u32,
     open_used: u32,
     open_limit: u32,
+    /// Blocks that payload leaves to records.
+    record_share: u32,
     block_size: usize,
 }
+
+/// Of so many open blocks payload leaves one to records: about what the records of that much payload take, if it leaves in full datagrams.
+const PAYLOAD_PER_RECORD: u32 = 32;
 
 impl Pool {
     /// What [`new`](Self::new) allocates.
@@ -87,8 +93,14 @@ impl Pool {
             promised: 0,
             open_used: 0,
             open_limit: open_limit.min(blocks),
+            record_share: 0,
             block_size,
         }
+    }
+
+    /// The same, of which payload leaves a share to records.
+    pub(crate) fn shared_with_records(self) -> Self {
+        Self { record_share: (self.open_limit / PAYLOAD_PER_RECORD).max(1), ..self }
     }
 
     /// Moves `blocks` from the common stock into `reservation`; `false` and no change if they are not there.
@@ -128,12 +140,7 @@ impl Pool {
 
     /// A zeroed block out of the common stock, if [`Pool::open_available`] is not 0.
     pub(crate) fn take_open(&mut self) -> Option<BlockId> {
-        if self.open_available() == 0 {
-            return None;
-        }
-        let block = self.take()?;
-        self.open_used += 1;
-        Some(block)
+        if self.open_available() == 0 { None } else { self.take_for_record() }
     }
 
     /// Frees a block taken by [`Pool::take_open`].
@@ -144,6 +151,21 @@ impl Pool {
 
     /// Blocks that [`Pool::take_open`] would still give out.
     pub(crate) fn open_available(&self) -> u32 {
+        self.record_available().saturating_sub(self.record_share)
+    }
+
+    /// The same for a record of sent packets. Freed by [`Pool::free_open`].
+    pub(crate) fn take_for_record(&mut self) -> Option<BlockId> {
+        if self.record_available() == 0 {
+            return None;
+        }
+        let block = self.take()?;
+        self.open_used += 1;
+        Some(block)
+    }
+
+    /// Blocks that [`Pool::take_for_record`] would still give out.
+    pub(crate) fn record_available(&self) -> u32 {
         self.unpromised().min(self.open_limit.saturating_sub(self.open_used))
     }
 
@@ -193,12 +215,14 @@ impl Pool {
 
     /// Feeds everything but the contents of blocks, which their holders feed.
     pub(crate) fn digest_into(&self, hash: &mut StateHash) {
-        let Self { bytes: _, next: _, free_head, free, promised, open_used, open_limit, block_size } = self;
+        let Self { bytes: _, next: _, free_head, free, promised, open_used, open_limit, record_share, block_size } =
+            self;
         hash.u64(u64::from(*free_head));
         hash.u64(u64::from(*free));
         hash.u64(u64::from(*promised));
         hash.u64(u64::from(*open_used));
         hash.u64(u64::from(*open_limit));
+        hash.u64(u64::from(*record_share));
         hash.u64(*block_size as u64);
     }
 

@@ -317,7 +317,7 @@ impl SentLog {
             return Some(Room::Tail(tail));
         }
         let fits = slots_per_block(pool) >= FIRST_SLOT + HEAD_SLOTS;
-        if fits && self.blocks < self.max_blocks && pool.open_available() > 0 {
+        if fits && self.blocks < self.max_blocks && pool.record_available() > 0 {
             return Some(Room::NewBlock);
         }
         if data_records > 0 {
@@ -328,7 +328,7 @@ impl SentLog {
 
     /// A new, empty block at the end of the chain; it counts as dead until a packet is in it.
     fn grow(&mut self, pool: &mut Pool) -> Option<BlockId> {
-        let block = pool.take_open()?;
+        let block = pool.take_for_record()?;
         let empty = Header { last_number: 0, live: 0, used: FIRST_SLOT, first_live: FIRST_SLOT };
         entry::write_header(pool.bytes_mut(block), empty);
         match self.tail {

@@ -60,3 +60,17 @@ fn an_optional_block_is_no_larger_than_a_block() {
     assert_eq!(indexes, [Some(0), Some(1)]);
     assert_eq!(pool.take_open(), None);
 }
+
+#[test]
+fn payload_leaves_a_share_to_records() {
+    for (blocks, share) in [(2, 1), (32, 1), (64, 2), (640, 20)] {
+        let mut pool = Pool::new(blocks, 8, blocks).shared_with_records();
+        let payload = core::iter::from_fn(|| pool.take_open()).count() as u32;
+        let records: Vec<_> = core::iter::from_fn(|| pool.take_for_record()).collect();
+        assert_eq!((payload, records.len() as u32), (blocks - share, share));
+        // What records took is theirs until they give it back.
+        pool.free_open(records[0]);
+        assert_eq!(pool.take_open(), None);
+        assert!(pool.take_for_record().is_some());
+    }
+}
