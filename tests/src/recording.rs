@@ -23,6 +23,7 @@ pub struct RecordedKey {
 
 #[derive(Debug, Default)]
 struct Ledger {
+    expanded: u64,
     sealed: HashMap<([u8; 32], [u8; 12]), Entry>,
     opened: u64,
 }
@@ -47,6 +48,12 @@ impl Recording {
         self.ledger().sealed.len() as u64
     }
 
+    /// Secrets expanded to keys so far.
+    #[must_use]
+    pub fn expanded(&self) -> u64 {
+        self.ledger().expanded
+    }
+
     /// Texts opened so far.
     #[must_use]
     pub fn opened(&self) -> u64 {
@@ -68,6 +75,7 @@ impl Provider for Recording {
     type Key = RecordedKey;
 
     fn expand(&self, secret: &Secret) -> RecordedKey {
+        self.ledger().expanded += 1;
         RecordedKey { name: Sha256::digest(secret.dangerous_expose()).into(), key: RustCrypto.expand(secret) }
     }
 
