@@ -73,7 +73,7 @@ deny:
 thumb:
     RUSTC_BOOTSTRAP=1 PATH="/usr/bin:$PATH" CARGO_TARGET_DIR=target/thumb /usr/bin/cargo build --locked -Zbuild-std=core,alloc --target thumbv7m-none-eabi -p session-core
 
-# Two ends on a Cortex-M3 in QEMU: the same bytes as on this machine, and figures within 2 % of tests/cortex-m/figures.json. About two minutes.
+# A Cortex-M3 in QEMU: the same bytes as here, figures within 2 % of tests/cortex-m/figures.json, files over a bad serial line. About two minutes.
 # Debian: apt-get install rustc-web cargo-web rust-web-src binutils-arm-none-eabi qemu-system-arm.
 cortex-m:
     python3 .ci/cortex_m.py

@@ -2,11 +2,12 @@
 """Runs session on a Cortex-M3 and holds its figures to those of tests/cortex-m/figures.json.
 
     .ci/cortex_m.py              build, run in QEMU and on this machine, print the table; fail where a figure has grown by more than
-                                 2 %, where both machines do not send the same bytes, or where a bound is broken
+                                 2 %, where both machines do not send the same bytes, or where a bound is broken. Then the
+                                 Cortex-M3 and this machine exchange files over a serial line that loses and damages bytes
     .ci/cortex_m.py --update     write the figures found, and the table of docs/performance.md
     .ci/cortex_m.py --self-test  plant one fault of each kind and demand that it is found
 
-QEMU runs with `-icount shift=0`: its clock goes by instructions alone, so that every figure is the same from run to run.
+For the figures QEMU runs with `-icount shift=0`: its clock goes by instructions alone, so that all are the same from run to run.
 """
 
 import concurrent.futures
@@ -16,6 +17,8 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 IMAGE = ROOT / "tests/cortex-m"
@@ -23,7 +26,7 @@ FIGURES = IMAGE / "figures.json"
 PAGE = ROOT / "docs/performance.md"
 TARGET = ROOT / "target/cortex-m"
 TRIPLE = "thumbv7m-none-eabi"
-QEMU = "qemu-system-arm -M mps2-an385 -cpu cortex-m3 -icount shift=0 -display none -serial none -monitor none -semihosting-config enable=on,target=native"
+QEMU = "qemu-system-arm -M mps2-an385 -cpu cortex-m3 -display none -monitor none -semihosting-config enable=on,target=native"
 
 # A figure that has grown by more is a fault.
 MOST_GROWTH = 1.02
@@ -57,7 +60,7 @@ def build():
 
 
 def run_image() -> str:
-    command = [*QEMU.split(), "-kernel", TARGET / TRIPLE / "release/scenario"]
+    command = [*QEMU.split(), "-icount", "shift=0", "-serial", "none", "-kernel", TARGET / TRIPLE / "release/scenario"]
     finished = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
     if finished.returncode != 0:
         raise SystemExit(f"cortex_m: the image failed:\n{finished.stdout}")
@@ -67,6 +70,39 @@ def run_image() -> str:
 def run_here() -> str:
     command = ["cargo", "test", "--locked", "--quiet", "-p", "session-tests", "--test", "cortex_m", "--", "--nocapture"]
     return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True, timeout=900).stdout
+
+
+def talk() -> tuple:
+    """What the device and what the host say of files that crossed the serial line."""
+    cargo = ["cargo", "build", "--locked", "-p", "session-tests", "--example", "serial", "--message-format", "json", "--quiet"]
+    built = subprocess.run(cargo, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True, timeout=900).stdout
+    host = re.findall(r'"executable":"([^"]+/serial)"', built)[-1]
+    with tempfile.TemporaryDirectory() as folder:
+        line = pathlib.Path(folder) / "line"
+        device = [*QEMU.split(), "-chardev", f"socket,id=line,path={line},server=on,wait=off", "-serial", "chardev:line"]
+        device = subprocess.Popen([*device, "-kernel", TARGET / TRIPLE / "release/serial"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        try:
+            limit = time.monotonic() + 30
+            while not line.exists() and device.poll() is None and time.monotonic() < limit:
+                time.sleep(0.05)
+            here = subprocess.run([host, line], stdout=subprocess.PIPE, text=True, timeout=240)
+            there, _ = device.communicate(timeout=30)
+        finally:
+            device.kill()
+        return {"code": str(device.returncode)} | values(there), {"code": str(here.returncode)} | values(here.stdout)
+
+
+def problems_of_talk(device: dict, host: dict) -> list:
+    """What is wrong with what both said."""
+    found = [f"the {name} failed: {said}" for name, said in [("device", device), ("host", host)] if said.get("code") != "0"]
+    if found:
+        return found
+    for name, sender, receiver in [("host's", host, device), ("device's", device, host)]:
+        if "sent" not in sender or sender["sent"] != receiver.get("received") or receiver.get("received_bytes") != "65536":
+            found.append(f"the {name} file did not arrive: {receiver.get('received_bytes')} bytes, SHA-256 {receiver.get('received')} for {sender.get('sent')}")
+        if int(sender.get("retransmitted", 0)) == 0 or int(receiver.get("damaged", 0)) == 0:
+            found.append(f"the line was too quiet on the {name} way: nothing was damaged, or nothing sent again")
+    return found
 
 
 def values(output: str) -> dict:
@@ -147,6 +183,10 @@ def self_test():
         found = problems(*arguments)
         good = not found if expected is None else any(expected in problem for problem in found)
         assert good, f"{name}: {found}"
+    ends = [dict(code="0", sent=sent, received=received, received_bytes="65536", retransmitted="9", damaged="9") for sent, received in ["ab", "ba"]]
+    assert problems_of_talk(*ends) == []
+    for fault in [{"code": "1"}, {"received": "c"}, {"received_bytes": "9"}, {"retransmitted": "0"}, {"damaged": "0"}]:
+        assert len(problems_of_talk(ends[0] | fault, ends[1])) == len(problems_of_talk(ends[0], ends[1] | fault)) == 1, fault
     page = f"a\n{BEGIN}\nold\n{END}\nb\n"
     assert with_table(with_table(page, committed), committed) == with_table(page, committed) and "old" not in with_table(page, committed)
     assert values("flash 12\n\ntest x ... ok\ndigest 0a\n") == {"flash": "12", "digest": "0a"}
@@ -172,6 +212,10 @@ def main():
     found = problems(said, here, committed)
     if PAGE.read_text() != with_table(PAGE.read_text(), committed):
         found.append("the table of docs/performance.md is not that of the figures: run `just cortex-m-update`")
+    device, host = talk()
+    for name, end in [("device", device), ("host", host)]:
+        print(f"serial line, {name}: {end.get('received_bytes')} bytes arrived, {end.get('damaged')} frames damaged, {end.get('retransmitted')} packets sent again")
+    found += problems_of_talk(device, host)
     for problem in found:
         print(f"cortex_m: {problem}", file=sys.stderr)
     sys.exit(1 if found else 0)

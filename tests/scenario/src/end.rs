@@ -18,9 +18,9 @@ pub const DATAGRAM: usize = 256;
 /// One end of the wire.
 pub type End = Box<Session>;
 
-/// A pool of 5 KiB, windows of 1 KiB.
+/// What a small device can spare: a pool of 5 KiB, windows of 1 KiB.
 #[must_use]
-pub fn limits() -> Limits {
+pub fn small() -> Limits {
     let mut limits = Limits::default();
     limits.block_size = 256;
     limits.pool_blocks = 20;
@@ -32,18 +32,18 @@ pub fn limits() -> Limits {
     limits
 }
 
-/// An end whose key and whose chance come from `number`.
+/// An end within `limits` whose key and whose chance come from `number`.
 ///
 /// # Errors
 /// [`ConfigError`] if the core does not take what this file says.
-pub(crate) fn end(number: u8) -> Result<End, ConfigError> {
+pub fn end(number: u8, limits: Limits) -> Result<End, ConfigError> {
     let key = StaticKey::new(&RustCrypto, Secret::new([number; 32]));
     let mut config = Config::new(key, "cortex-m");
     config.channels = vec![RELIABLE.into(), ChannelConfig::new(UNRELIABLE, ChannelMode::Unreliable)];
     let mut carrier = CarrierConfig::udp(DATAGRAM as u16);
     carrier.padding = false;
     config.carriers = vec![carrier];
-    Session::new(config, limits(), RustCrypto, Seed::new([number; 32])).map(Box::new)
+    Session::new(config, limits, RustCrypto, Seed::new([number; 32])).map(Box::new)
 }
 
 /// The wire as `from` sees it.

@@ -7,7 +7,7 @@ use core::time::Duration;
 use session_core::{Action, Arrival, ChannelId, ConnectOptions, Event, Instant, Peer, SendError, SessionMut, State};
 use sha2::{Digest as _, Sha256};
 
-use crate::end::{DATAGRAM, End, RELIABLE, UNRELIABLE, end, link};
+use crate::end::{DATAGRAM, End, RELIABLE, UNRELIABLE, end, link, small};
 
 /// Messages each way on each channel.
 pub const MESSAGES: usize = 100;
@@ -78,9 +78,9 @@ pub struct Report {
 /// If anything does not come about, or not as it should.
 pub fn run<M: Meter>(meter: &mut M, reconnects: usize) -> Report {
     let before = meter.heap();
-    let first = end(1).expect("the limits are in order");
+    let first = end(1, small()).expect("the limits are in order");
     let heap_of_one = meter.heap() - before;
-    let second = end(2).expect("the limits are in order");
+    let second = end(2, small()).expect("the limits are in order");
     let heap_of_two = meter.heap() - before;
     let mut wire = Wire::new([first, second], meter);
 

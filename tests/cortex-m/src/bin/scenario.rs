@@ -4,7 +4,7 @@
 
 use cortex_m_rt::entry;
 use cortex_m_semihosting::hprintln;
-use session_cortex_m::{Counter, Layout, exit};
+use session_cortex_m::{Counter, Hex, Layout, exit};
 use session_scenario::{DATAGRAM, RECONNECTS, Report, run};
 
 #[entry]
@@ -39,12 +39,4 @@ fn main() -> ! {
     hprintln!("datagrams {}", datagrams);
     hprintln!("digest {}", Hex(digest));
     exit()
-}
-
-struct Hex([u8; 32]);
-
-impl core::fmt::Display for Hex {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
 }
