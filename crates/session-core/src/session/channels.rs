@@ -371,6 +371,12 @@ impl Channels {
         Ok(skips.positions > before)
     }
 
+    /// The peer has given up something on the channel at `index`.
+    pub(crate) fn has_skipped(&self, memory: &Memory, index: usize) -> bool {
+        let channel = self.get(memory, index);
+        channel.and_then(|channel| memory.skips.get(channel.skips)).is_some_and(|skips| skips.positions > 0)
+    }
+
     /// The message that was being read on the channel at `index` was given up; said once.
     pub(crate) fn take_cut(&self, memory: &mut Memory, index: usize) -> bool {
         let Some(key) = self.get(memory, index).map(|channel| channel.skips) else { return false };

@@ -209,6 +209,9 @@ impl SessionCore {
         let memory = &mut context.shared.memory;
         let mut place = self.channels.place_after(memory, Some(CONTROL));
         while let Some(index) = place {
+            if self.channels.has_skipped(memory, index) {
+                self.events.raise_on(&mut memory.dynamics, index, ChannelEvent::Skipped);
+            }
             if self.channels.is_readable(memory, index) {
                 self.events.raise_on(&mut memory.dynamics, index, ChannelEvent::Readable);
             }

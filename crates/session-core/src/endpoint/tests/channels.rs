@@ -899,3 +899,35 @@ fn a_reader_in_the_middle_of_a_message_that_is_given_up_is_told_before_the_end()
     assert_eq!(pair.session(1).read(&mut out, id), Err(RecvError::Finished));
     assert!(pair.told(1).contains(&finished));
 }
+
+/// Its reader is in the midst of a message when that is given up, and the channel after it: nobody reads there any more, so nothing
+/// keeps what is left of the session.
+#[test]
+fn a_cut_on_a_channel_that_was_reset_or_stopped_keeps_no_session() {
+    for stop in [false, true] {
+        let mut pair = pair_with(1);
+        let id = pair.begin_channel(0, ORDERED);
+        let deadline = pair.now.saturating_add(TRIP_AND_MORE);
+        pair.session(0).send_with(&[7; 2000], id, SendOptions::by(deadline)).unwrap();
+        let packets = pair.take(0);
+        pair.deliver(1, &packets[..1]);
+        assert!(pair.session(1).read(&mut [0; 5000], id).unwrap().is_some());
+        pair.pass(TRIP_AND_MORE);
+        pair.pass(TRIP_AND_MORE);
+        pair.serve(0, pair.now);
+        pair.settle();
+        let (_, at) = pair.deadline(0);
+        pair.serve(0, at);
+        pair.settle();
+        assert!(pair.told(1).contains(&Event::Skipped(pair.ids[1].unwrap(), id)));
+        if stop { pair.session(1).stop_channel(1, id) } else { pair.session(0).reset_channel(1, id) }.unwrap();
+        pair.settle();
+        pair.session(0).close(0, "");
+        pair.settle();
+        pair.told(1);
+        pair.pass(Duration::from_secs(10));
+        pair.serve(1, pair.now);
+        let closed = pair.ends[1].slots.first(Queue::Closed);
+        assert_eq!(closed, pair.ids[1].map(|id| id.slot), "{stop}: there is nothing to read");
+    }
+}

@@ -332,3 +332,28 @@ fn room_is_told_where_there_is_room_for_the_deadline_too() {
         assert!(sent, "{with_deadline}: never told");
     }
 }
+
+/// What was given up before the peer's application has answered is told once it has.
+//= docs/protocol.md P-9.3-4
+#[test]
+fn what_is_given_up_before_accept_is_told_after_it() {
+    let mut pair = Pair::new([1, 2].map(|number| endpoint(number, Limits::default())));
+    pair.agree(b"");
+    let connect = pair.take(0);
+    pair.deliver(1, &connect);
+    let (_, _lost) = send_for_a_while(&mut pair, &[1; 3000], CHANNEL);
+    outlast(&mut pair);
+    for _ in 0..8 {
+        let packets = pair.take(0);
+        pair.deliver(1, &packets);
+        let packets = pair.take(1);
+        pair.deliver(0, &packets);
+        serve_next(&mut pair);
+    }
+    assert_eq!(pair.look(1).channel_stats(CHANNEL).unwrap().skipped_positions, 3001);
+    let session = pair.ids[1].unwrap();
+    assert_eq!(pair.events[1], [Event::Incoming(session)]);
+    pair.session(1).accept(b"").unwrap();
+    pair.settle();
+    assert!(pair.events[1].contains(&Event::Skipped(session, CHANNEL)), "{:?}", pair.events[1]);
+}

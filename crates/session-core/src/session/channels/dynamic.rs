@@ -338,11 +338,15 @@ impl Channels {
 
     /// Nobody wants what came on a channel, nor what lies below `end`: it counts as read.
     pub(super) fn discard(&mut self, memory: &mut Memory, limits: &Limits, index: usize, end: u64) {
-        let Memory { pool, channels, mailboxes, dynamics, .. } = &mut *memory;
+        let Memory { pool, channels, mailboxes, skips, dynamics, .. } = &mut *memory;
         let Some(channel) = self.get_in(dynamics, channels, index) else { return };
         if let Some(mailbox) = mailboxes.get_mut(channel.mailbox) {
             mailbox.release(pool);
             return;
+        }
+        if let Some(skips) = skips.get_mut(channel.skips) {
+            // Who reads no more is not told that a message was cut.
+            skips.cut = false;
         }
         if let Some(inbox) = channel.inbox_mut() {
             inbox.abandon(pool, &mut self.data.reservation, end);
