@@ -6,9 +6,9 @@ use crate::config::Config;
 use crate::handshake::Attempt;
 use crate::limits::Limits;
 use crate::memory_need::MemoryNeed;
-use crate::pool::Pool;
+use crate::pool::{Pool, Reservation};
 use crate::reason::CloseReason;
-use crate::slab::Slab;
+use crate::slab::{Slab, SlabKey};
 use crate::state_hash::StateHash;
 
 /// Everything a session holds beside its slot.
@@ -101,6 +101,28 @@ impl Memory {
             skips: Slab::new(skips),
             attempts: Slab::with_ready(sessions, READY),
             reasons: Slab::with_ready(sessions, READY),
+        }
+    }
+
+    /// Removes a channel with all its records. What they held of the pool is free, or goes back into `reservation`, which backs what is received.
+    pub(crate) fn remove_channel(&mut self, key: SlabKey, reservation: &mut Reservation) -> Option<Channel> {
+        let mut channel = self.channels.remove(key)?;
+        channel.outbox.release(&mut self.pool);
+        if let Some(inbox) = channel.inbox_mut() {
+            inbox.release(&mut self.pool, reservation);
+        }
+        if let Some(mut mailbox) = self.mailboxes.remove(channel.mailbox) {
+            mailbox.release(&mut self.pool);
+        }
+        self.skips.remove(channel.skips);
+        self.remove_expiry(channel.expiry);
+        Some(channel)
+    }
+
+    /// Removes what was known of deadlines on a channel.
+    pub(crate) fn remove_expiry(&mut self, key: SlabKey) {
+        if let Some(mut expiry) = self.expiries.remove(key) {
+            expiry.release(&mut self.pool);
         }
     }
 

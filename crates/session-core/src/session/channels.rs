@@ -589,13 +589,7 @@ impl Channels {
         self.release_data(memory);
         self.release_dynamics(memory);
         for key in core::mem::replace(&mut self.keys, [SlabKey::NOWHERE; CHANNELS]) {
-            if let Some(channel) = memory.channels.remove(key) {
-                memory.mailboxes.remove(channel.mailbox);
-                memory.skips.remove(channel.skips);
-                if let Some(mut expiry) = memory.expiries.remove(channel.expiry) {
-                    expiry.release(&mut memory.pool);
-                }
-            }
+            memory.remove_channel(key, &mut self.data.reservation);
         }
     }
 

@@ -66,12 +66,14 @@ impl SessionCore {
         for index in (0..CHANNELS).filter(|index| *index != CONTROL) {
             let Some(theirs) = attempt.channels.get_mut(memory, index) else { continue };
             let sending = theirs.give_up_sending();
-            let Memory { pool, channels, expiries, dynamics, .. } = memory;
+            if let Some(ours) = self.channels.get(memory, index) {
+                memory.remove_expiry(ours.expiry);
+            }
+            let Memory { pool, channels, expiries, dynamics, .. } = &mut *memory;
             if let Some(ours) = self.channels.get_in(dynamics, channels, index) {
                 if let Some(expiry) = expiries.get_mut(sending.expiry) {
                     expiry.begin_anew();
                 }
-                expiries.remove(ours.expiry);
                 ours.take_over_sending(pool, sending);
             }
         }

@@ -1,14 +1,15 @@
 //! Dynamic channels as the application and the peer's frames see them (protocol §9.4).
 
 use super::SessionCore;
-use super::channels::StoreError;
 use super::channels::dynamic::{LocateError, Located};
+use super::channels::{Channels, StoreError};
 use super::close::Fault;
 use super::events::{ChannelEvent, SessionEvent};
 use crate::action::Event;
 use crate::channel_config::{ChannelMode, ChannelOptions};
 use crate::crypto::Provider;
 use crate::ids::ChannelId;
+use crate::limits::Limits;
 use crate::memory::Memory;
 use crate::reason::{CloseCode, EndChannelError, OpenChannelError};
 use crate::session::Phase;
@@ -44,9 +45,7 @@ impl SessionCore {
         context: &mut Context<'_, P>,
         id: ChannelId,
     ) -> Result<(), EndChannelError> {
-        let memory = &mut context.shared.memory;
-        let index = self.channel_to_end(memory, id)?;
-        self.channels.finish(memory, index)
+        self.end_channel(context, id, |channels, memory, _, index| channels.finish(memory, index))
     }
 
     /// What was sent on the channel is given up: what has not arrived may never.
@@ -56,13 +55,10 @@ impl SessionCore {
         code: u64,
         id: ChannelId,
     ) -> Result<(), EndChannelError> {
-        let memory = &mut context.shared.memory;
-        let index = self.channel_to_end(memory, id)?;
-        if self.channels.give_up(memory, index, code.min(MAX_VARINT), false) {
-            Ok(())
-        } else {
-            Err(EndChannelError::Ended)
-        }
+        self.end_channel(context, id, |channels, memory, _, index| {
+            let given_up = channels.give_up(memory, index, code.min(MAX_VARINT), false);
+            if given_up { Ok(()) } else { Err(EndChannelError::Ended) }
+        })
     }
 
     /// Nothing more is read on the channel: what has come and was not read is dropped, and the peer is asked to send no more.
@@ -72,19 +68,29 @@ impl SessionCore {
         code: u64,
         id: ChannelId,
     ) -> Result<(), EndChannelError> {
-        let memory = &mut context.shared.memory;
-        let index = self.channel_to_end(memory, id)?;
-        self.channels.stop(memory, &context.settings.limits, index, code.min(MAX_VARINT))?;
-        self.settle_channels_later(memory);
-        Ok(())
+        self.end_channel(context, id, |channels, memory, limits, index| {
+            channels.stop(memory, limits, index, code.min(MAX_VARINT))
+        })
     }
 
-    fn channel_to_end(&self, memory: &Memory, id: ChannelId) -> Result<usize, EndChannelError> {
+    /// Runs `operation` on a channel that may be ended, and looks whether that was all.
+    fn end_channel<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        id: ChannelId,
+        operation: impl FnOnce(&mut Channels, &mut Memory, &Limits, usize) -> Result<(), EndChannelError>,
+    ) -> Result<(), EndChannelError> {
+        let memory = &mut context.shared.memory;
         let index = self.channels.find(memory, id).ok_or(EndChannelError::UnknownChannel)?;
         if !id.is_dynamic() {
             return Err(EndChannelError::Agreed);
         }
-        if self.phase.takes_data() { Ok(index) } else { Err(EndChannelError::Closed) }
+        if !self.phase.takes_data() {
+            return Err(EndChannelError::Closed);
+        }
+        operation(&mut self.channels, memory, &context.settings.limits, index)?;
+        self.settle_channels_later(memory);
+        Ok(())
     }
 
     /// The application has read: maybe to the end.

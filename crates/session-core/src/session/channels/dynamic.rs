@@ -427,18 +427,7 @@ impl Channels {
         let Some(key) = key_at(index) else { return false };
         let previous = self.dynamics(memory).find(|(_, dynamic, _)| dynamic.next == key).map(|(place, ..)| place);
         let Some(gone) = memory.dynamics.remove(key) else { return false };
-        let Some(mut channel) = memory.channels.remove(gone.channel) else { return false };
-        channel.outbox.release(&mut memory.pool);
-        if let Some(inbox) = channel.inbox_mut() {
-            inbox.release(&mut memory.pool, &mut self.data.reservation);
-        }
-        if let Some(mut mailbox) = memory.mailboxes.remove(channel.mailbox) {
-            mailbox.release(&mut memory.pool);
-        }
-        memory.skips.remove(channel.skips);
-        if let Some(mut expiry) = memory.expiries.remove(channel.expiry) {
-            expiry.release(&mut memory.pool);
-        }
+        let Some(channel) = memory.remove_channel(gone.channel, &mut self.data.reservation) else { return false };
         let previous_key = previous.and_then(key_at).unwrap_or(SlabKey::NOWHERE);
         let previous = memory.dynamics.get_mut(previous_key);
         let Some(ledger) = memory.ledgers.get_mut(self.ledger) else { return false };
@@ -466,13 +455,7 @@ impl Channels {
         let mut key = ledger.first;
         while let Some(dynamic) = memory.dynamics.remove(key) {
             key = dynamic.next;
-            if let Some(channel) = memory.channels.remove(dynamic.channel) {
-                memory.mailboxes.remove(channel.mailbox);
-                memory.skips.remove(channel.skips);
-                if let Some(mut expiry) = memory.expiries.remove(channel.expiry) {
-                    expiry.release(&mut memory.pool);
-                }
-            }
+            memory.remove_channel(dynamic.channel, &mut self.data.reservation);
         }
     }
 }
