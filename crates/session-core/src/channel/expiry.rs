@@ -36,6 +36,8 @@ pub(crate) struct Expiry {
     head: Option<BlockId>,
     count: u32,
     earliest: Instant,
+    /// There is a message that has not arrived, or one that was given up and has something before it that may arrive.
+    open: bool,
     /// Messages that expired so far.
     expired: u64,
     /// All below is acknowledged or given up, and the last message is given up: SKIP says so.
@@ -53,6 +55,7 @@ impl Expiry {
             head: None,
             count: 0,
             earliest: Instant::MAX,
+            open: false,
             expired: 0,
             skip_to: 0,
             packet: OptionalNumber::NONE,
@@ -76,6 +79,7 @@ impl Expiry {
         match (end, self.get(pool, last)) {
             (Some(end), Some(entry)) => {
                 self.set(pool, last, Entry { end, ..entry });
+                self.open = true;
                 self.earliest = self.earliest.min(Instant::from_micros(entry.deadline));
                 if let Some((index, _)) = self.oldest_told(pool).filter(|_| self.count > MAX_EXPIRING) {
                     self.remove(pool, index);
@@ -128,6 +132,11 @@ impl Expiry {
         self.known >= self.skip_to
     }
 
+    /// Something is to expire yet, or to be said.
+    pub(crate) fn is_live(&self) -> bool {
+        self.open || !self.is_known()
+    }
+
     /// Nothing was said to the peer that sending goes on with.
     pub(crate) fn begin_anew(&mut self) {
         (self.packet, self.said, self.known) = (OptionalNumber::NONE, 0, 0);
@@ -138,6 +147,7 @@ impl Expiry {
         self.sweep(pool, |entry| entry.deadline < TOLD);
         self.skip_to = self.known;
         self.earliest = Instant::MAX;
+        self.open = false;
     }
 
     pub(crate) fn release(&mut self, pool: &mut Pool) {
@@ -147,11 +157,12 @@ impl Expiry {
     }
 
     pub(crate) fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
-        let Self { head, count, earliest, expired, skip_to, packet, said, known } = self;
+        let Self { head, count, earliest, open, expired, skip_to, packet, said, known } = self;
         for number in [u64::from(*count), earliest.as_micros(), *expired, *skip_to, *said, *known] {
             hash.u64(number);
         }
         hash.option(packet.get());
+        hash.flag(*open);
         let mut block = *head;
         while let Some(id) = block {
             hash.bytes(pool.bytes(id));
@@ -293,6 +304,7 @@ impl Channel {
         let acked_to = self.outbox.acked_to();
         let told = if self.mode.stands_alone() { u64::MAX } else { acked_to };
         let mut earliest = Instant::MAX;
+        let mut open = false;
         for index in (0..expiry.count).rev() {
             let Some(entry) = expiry.get(pool, index) else { continue };
             if entry.deadline < TOLD {
@@ -302,6 +314,7 @@ impl Channel {
                     expiry.remove(pool, index);
                 } else {
                     earliest = earliest.min(Instant::from_micros(entry.deadline));
+                    open = true;
                 }
             } else if entry.end <= told {
                 if !self.mode.stands_alone() {
@@ -309,10 +322,12 @@ impl Channel {
                 }
                 // From here on it is only kept for the application to ask.
                 expiry.set(pool, index, Entry { begin: entry.end, ..entry });
+            } else {
+                open = true;
             }
         }
         expiry.sweep(pool, |entry| entry.deadline == TOLD && entry.begin == entry.end);
-        expiry.earliest = earliest;
+        (expiry.earliest, expiry.open) = (earliest, open);
     }
 
     /// The deadline means nothing any more: it has arrived, or, where nothing is sent twice, has left.

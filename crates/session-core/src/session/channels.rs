@@ -30,7 +30,7 @@ pub(crate) struct Channels {
     /// Where those are kept that are always there; only the first `count` are open.
     keys: [SlabKey; CHANNELS],
     count: u8,
-    /// A message was sent with a deadline.
+    /// A message has a deadline, or the peer is to hear of one that was given up.
     pub(crate) expiring: bool,
     /// Where it is kept what dynamic channels there are; nowhere if there can be none.
     ledger: SlabKey,
@@ -547,6 +547,12 @@ impl Channels {
             place = self.place_after(memory, place);
         }
         self.unsettle(memory);
+    }
+
+    /// Notes whether there is still a message with a deadline, or something given up that the peer does not know of.
+    pub(crate) fn settle_expiring(&mut self, memory: &Memory) {
+        let is_live = |channel: &Channel| memory.expiries.get(channel.expiry).is_some_and(Expiry::is_live);
+        self.expiring = self.expiring && self.iter(memory).any(is_live);
     }
 
     /// Frees what waits to be sent.

@@ -28,6 +28,11 @@ impl SessionCore {
         self.packets.replay.largest()
     }
 
+    /// There may be messages with a deadline, or some to be passed over.
+    pub(crate) fn looks_for_deadlines(&self) -> bool {
+        self.channels.expiring
+    }
+
     /// Positions sent and received that count against session credit.
     pub(crate) fn credit_in_use(&self, memory: &Memory) -> (u64, u64) {
         self.channels.in_use(memory)

@@ -43,6 +43,7 @@ impl SessionCore {
                 }
             }
         }
+        self.channels.settle_expiring(memory);
         self.channels.unsettle(memory);
         self.settle_channels(memory);
         self.close_if_flushed(context);

@@ -105,71 +105,69 @@ impl SessionCore {
         if !self.phase.exchanges_data() {
             return self.apply_after_close(context, opened.plaintext);
         }
-        let mut ack_eliciting = false;
-        let mut stored = true;
-        let mut channel_frames: usize = 0;
+        let mut progress = Progress { ack_eliciting: false, stored: true, channel_frames: 0 };
         for frame in Frames::new(opened.plaintext) {
             let frame = frame?;
             self.check_allowed(&frame)?;
-            ack_eliciting |= frame.is_ack_eliciting();
-            let frame_type = u64::from(frame.frame_type());
-            match frame {
-                Frame::Padding(_) | Frame::Ping | Frame::Extension { .. } => {}
-                Frame::Ack(ack) => self.on_ack(context, &ack)?,
-                Frame::Close(close) => {
-                    self.on_close(context, close_reason(&close));
-                    return Ok(());
-                }
-                Frame::Data(data) => {
-                    count_channel_frame(&mut channel_frames, frame_type)?;
-                    stored &= self.on_data(context, &data, stored)?;
-                }
-                Frame::Receipt { channel, offset } => {
-                    count_channel_frame(&mut channel_frames, frame_type)?;
-                    if let Some(index) = self.locate(context, channel, frame_type)? {
-                        let memory = &mut context.shared.memory;
-                        let fault = Fault::new(CloseCode::PROTOCOL, frame_type, "a receipt for what was never sent");
-                        if self.channels.on_receipt(memory, index, offset).map_err(|_| fault)? {
-                            self.events.raise_on(&mut memory.dynamics, index, ChannelEvent::Delivered);
-                        }
-                    }
-                }
-                Frame::Message(message) => {
-                    count_channel_frame(&mut channel_frames, frame_type)?;
-                    stored &= self.on_message(context, &message, stored)?;
-                }
-                Frame::Skip { channel, to } => {
-                    count_channel_frame(&mut channel_frames, frame_type)?;
-                    if let Some(index) = self.locate(context, channel, frame_type)? {
-                        stored &= self.on_skip(context, index, to, stored)?;
-                    }
-                }
-                Frame::MaxData(maximum) => self.channels.on_max_data(maximum),
-                Frame::MaxChannelData { channel, maximum } => {
-                    count_channel_frame(&mut channel_frames, frame_type)?;
-                    if let Some(index) = self.locate(context, channel, frame_type)? {
-                        self.channels.on_max_channel_data(&mut context.shared.memory, index, maximum);
-                    }
-                }
-                Frame::Channel(frame) => {
-                    count_channel_frame(&mut channel_frames, frame_type)?;
-                    self.on_channel_frame(context, frame)?;
-                }
-                Frame::ChannelLimit(frame) => self.on_channel_limit(context, frame)?,
+            progress.count(&frame)?;
+            if let Frame::Close(close) = frame {
+                self.on_close(context, close_reason(&close));
+                return Ok(());
             }
+            progress.stored &= self.apply_frame(context, frame, progress.stored)?;
         }
-        if stored {
-            self.packets.acks.on_packet(opened.number, ack_eliciting, context.now);
+        if progress.stored {
+            self.packets.acks.on_packet(opened.number, progress.ack_eliciting, context.now);
         } else {
             self.counters.no_memory = self.counters.no_memory.saturating_add(1);
             // The packet stays unacknowledged, but its sender must not take this side for lost while it waits for memory.
             self.packets.ack_forced = true;
         }
         self.channels.unsecure_if_empty(&mut context.shared.memory);
+        self.channels.settle_expiring(&context.shared.memory);
         self.settle_channels(&mut context.shared.memory);
         self.serve_control(context)?;
         self.close_if_flushed(context);
         Ok(())
+    }
+
+    /// Applies one frame; `false` if there is no memory for what it brings. Where that is so of one before it, it brings nothing either.
+    fn apply_frame<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        frame: Frame<'_>,
+        stored: bool,
+    ) -> Result<bool, Fault> {
+        let frame_type = u64::from(frame.frame_type());
+        match frame {
+            Frame::Padding(_) | Frame::Ping | Frame::Extension { .. } | Frame::Close(_) => {}
+            Frame::Ack(ack) => self.on_ack(context, &ack)?,
+            Frame::Data(data) => return self.on_data(context, &data, stored),
+            Frame::Message(message) => return self.on_message(context, &message, stored),
+            Frame::Skip { channel, to } => {
+                if let Some(index) = self.locate(context, channel, frame_type)? {
+                    return self.on_skip(context, index, to, stored);
+                }
+            }
+            Frame::Receipt { channel, offset } => {
+                if let Some(index) = self.locate(context, channel, frame_type)? {
+                    let memory = &mut context.shared.memory;
+                    let fault = Fault::new(CloseCode::PROTOCOL, frame_type, "a receipt for what was never sent");
+                    if self.channels.on_receipt(memory, index, offset).map_err(|_| fault)? {
+                        self.events.raise_on(&mut memory.dynamics, index, ChannelEvent::Delivered);
+                    }
+                }
+            }
+            Frame::MaxData(maximum) => self.channels.on_max_data(maximum),
+            Frame::MaxChannelData { channel, maximum } => {
+                if let Some(index) = self.locate(context, channel, frame_type)? {
+                    self.channels.on_max_channel_data(&mut context.shared.memory, index, maximum);
+                }
+            }
+            Frame::Channel(frame) => self.on_channel_frame(context, frame)?,
+            Frame::ChannelLimit(frame) => self.on_channel_limit(context, frame)?,
+        }
+        Ok(true)
     }
 
     /// Default deny: the table says who may send a frame, and when (protocol §6).
@@ -476,13 +474,40 @@ impl SessionCore {
     }
 }
 
-/// One more frame about a channel in a packet, each of which may cost a search or a walk.
-fn count_channel_frame(count: &mut usize, frame_type: u64) -> Result<(), Fault> {
-    *count = count.saturating_add(1);
-    if *count > MAX_CHANNEL_FRAMES {
-        return Err(Fault::new(CloseCode::PROTOCOL, frame_type, "more than 64 frames about channels in a packet"));
+/// What is known of a packet while its frames are applied.
+struct Progress {
+    ack_eliciting: bool,
+    /// There was memory for all it brought so far.
+    stored: bool,
+    /// Frames about channels, each of which may cost a search or a walk.
+    channel_frames: usize,
+}
+
+impl Progress {
+    fn count(&mut self, frame: &Frame<'_>) -> Result<(), Fault> {
+        self.ack_eliciting |= frame.is_ack_eliciting();
+        let names_channel = match frame {
+            Frame::Data(_)
+            | Frame::Message(_)
+            | Frame::Skip { .. }
+            | Frame::Receipt { .. }
+            | Frame::MaxChannelData { .. }
+            | Frame::Channel(_) => true,
+            Frame::Padding(_)
+            | Frame::Ping
+            | Frame::Ack(_)
+            | Frame::Close(_)
+            | Frame::MaxData(_)
+            | Frame::ChannelLimit(_)
+            | Frame::Extension { .. } => false,
+        };
+        self.channel_frames = self.channel_frames.saturating_add(usize::from(names_channel));
+        if self.channel_frames > MAX_CHANNEL_FRAMES {
+            let text = "more than 64 frames about channels in a packet";
+            return Err(Fault::new(CloseCode::PROTOCOL, u64::from(frame.frame_type()), text));
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn close_reason(close: &CloseFrame<'_>) -> CloseReason {

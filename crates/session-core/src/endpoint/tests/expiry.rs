@@ -357,3 +357,30 @@ fn what_is_given_up_before_accept_is_told_after_it() {
     pair.settle();
     assert!(pair.events[1].contains(&Event::Skipped(session, CHANNEL)), "{:?}", pair.events[1]);
 }
+
+/// Deadlines cost something while there are any, and nothing afterwards.
+#[test]
+fn nothing_looks_for_deadlines_once_there_are_none() {
+    for channel in [CHANNEL, UNORDERED, UNRELIABLE, LATEST] {
+        let mut pair = pair();
+        assert!(!pair.core(0).looks_for_deadlines());
+        let (_, packets) = send_for_a_while(&mut pair, &[1; 3000], channel);
+        assert!(pair.core(0).looks_for_deadlines());
+        pair.deliver(1, &packets);
+        pair.settle();
+        assert!(!pair.core(0).looks_for_deadlines(), "{channel:?}: it has arrived in time");
+    }
+    for channel in [CHANNEL, UNORDERED] {
+        let mut pair = pair();
+        pair.session(0).send(&[1; 100], channel).unwrap();
+        let _lost = pair.take(0);
+        let (late, _lost) = send_for_a_while(&mut pair, &[2; 100], channel);
+        outlast(&mut pair);
+        assert_eq!(pair.look(0).channel_stats(channel).unwrap().expired_messages, 1);
+        assert!(pair.core(0).looks_for_deadlines(), "{channel:?}: SKIP waits for what is before it");
+        settle_for_long(&mut pair);
+        assert_eq!(pair.look(1).channel_stats(channel).unwrap().skipped_positions, 101);
+        assert!(!pair.core(0).looks_for_deadlines(), "{channel:?}: the peer knows");
+        assert_eq!(pair.session(0).take_expired(channel), Some(late), "it is kept for who asks");
+    }
+}
