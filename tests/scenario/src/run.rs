@@ -77,12 +77,13 @@ pub struct Report {
 /// # Panics
 /// If anything does not come about, or not as it should.
 pub fn run<M: Meter>(meter: &mut M, reconnects: usize) -> Report {
+    let buffer = vec![0; DATAGRAM];
     let before = meter.heap();
     let first = end(1, small()).expect("the limits are in order");
     let heap_of_one = meter.heap() - before;
     let second = end(2, small()).expect("the limits are in order");
     let heap_of_two = meter.heap() - before;
-    let mut wire = Wire::new([first, second], meter);
+    let mut wire = Wire::new([first, second], buffer, meter);
 
     let (initiator, responder) = wire.connect();
     let (sent, received) = wire.converse(MESSAGES);
@@ -125,12 +126,12 @@ struct Wire<'a, M> {
 }
 
 impl<'a, M: Meter> Wire<'a, M> {
-    fn new(ends: [End; 2], meter: &'a mut M) -> Self {
+    fn new(ends: [End; 2], buffer: Vec<u8>, meter: &'a mut M) -> Self {
         Self {
             ends,
             meter,
             now: Instant::from_micros(1),
-            buffer: vec![0; DATAGRAM],
+            buffer,
             closed: [false; 2],
             hash: Sha256::new(),
             datagrams: 0,

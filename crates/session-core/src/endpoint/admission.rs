@@ -3,17 +3,19 @@
 //! Each has buffers of a packet's size. None is inlined, lest every datagram take the stack of all of them together.
 
 use super::route::{name_of_hello, name_of_peer};
+use super::vacancy::Vacancy;
 use super::{Endpoint, name_of};
 use crate::action::{CarrierConfig, Link};
 use crate::crypto::{Provider, PublicKey, marks};
 use crate::handshake::{
-    HELLO_LENGTH, MAX_HANDSHAKE_PACKET, VerifiedReply, psk_name, verify_finish, verify_hello, verify_reply, write_reply,
+    AnsweredHello, HELLO_LENGTH, MAX_HANDSHAKE_PACKET, VerifiedReply, psk_name, verify_finish, verify_hello,
+    verify_reply, write_reply,
 };
 use crate::limits::MAX_TENTATIVE_PER_PEER;
 use crate::reason::{CloseReason, ClosedBy, DiscardReason};
 use crate::session::{Phase, SessionCore};
 use crate::shared::Context;
-use crate::wire::{Finish, HeaderError, Hello, Reply};
+use crate::wire::{Finish, HeaderError, Hello, ReceiverId, Reply};
 
 impl<P: Provider> Endpoint<P> {
     /// Order of checks: length, type and version, mac1, size, repetition, caps, and only then the keys (threats H and D).
@@ -65,8 +67,7 @@ impl<P: Provider> Endpoint<P> {
         let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
         match write_reply(&mut context, &hello, datagram.len(), verified, local_id, carrier) {
             Ok(answered) => {
-                let core = SessionCore::responder(&mut context, vacancy.id, local_id, *link, answered);
-                self.install(&vacancy, core);
+                self.take_in(&vacancy, local_id, *link, answered);
                 Ok(())
             }
             Err(reason) => {
@@ -74,6 +75,13 @@ impl<P: Provider> Endpoint<P> {
                 Err(reason)
             }
         }
+    }
+
+    #[inline(never)]
+    fn take_in(&mut self, vacancy: &Vacancy, local_id: ReceiverId, link: Link, answered: AnsweredHello) {
+        let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
+        let core = SessionCore::responder(&mut context, vacancy.id, local_id, link, answered);
+        self.install(vacancy, core);
     }
 
     /// The tentative slot that answers this very Hello. Its mac1 is over all of its bytes.

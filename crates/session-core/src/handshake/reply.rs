@@ -4,6 +4,7 @@
 use super::finish::{FinishPacket, write_finish};
 use super::{Attempt, InitiatorNoise, MAX_HANDSHAKE_PACKET, local, speaks_the_same};
 use crate::crypto::keys::SessionSecrets;
+use crate::crypto::noise::{Initiator, Local, XxInitiator};
 use crate::crypto::{Provider, PublicKey};
 use crate::reason::{CloseCode, DiscardReason};
 use crate::shared::{Settings, Shared};
@@ -44,37 +45,57 @@ pub(crate) fn verify_reply<P: Provider>(
     }
     let secret = psk.and_then(|name| settings.config.psk(name.as_bytes()));
     let local = local(shared, settings, secret);
-    let mut plaintext = [0; MAX_HANDSHAKE_PACKET];
     match noise {
-        InitiatorNoise::Known(noise) => {
-            let (length, output) =
-                noise.read_message_2(&local, reply.noise, &mut plaintext).map_err(|_| DiscardReason::Handshake)?;
-            Ok(match acceptable(settings, plaintext.get(..length).unwrap_or_default()) {
-                Ok((parameters, remote_id)) => {
-                    let secrets = SessionSecrets::new(output);
-                    VerifiedReply::Agreed(AgreedReply { secrets, parameters, remote_id, finish: None })
-                }
-                Err(code) => VerifiedReply::Unacceptable(code),
-            })
-        }
-        InitiatorNoise::Unknown(noise) => {
-            let (length, verified) =
-                noise.read_message_2(&local, reply.noise, &mut plaintext).map_err(|_| DiscardReason::Handshake)?;
-            if settings.is_own(verified.responder()) {
-                return Err(DiscardReason::Handshake);
-            }
-            let (parameters, remote_id) = match acceptable(settings, plaintext.get(..length).unwrap_or_default()) {
-                Ok(acceptable) => acceptable,
-                Err(code) => return Ok(VerifiedReply::Unacceptable(code)),
-            };
-            let peer = *verified.responder();
-            let header = FinishHeader { pattern: reply.pattern, destination: remote_id };
-            let (packet, output) =
-                write_finish(settings, &local, header, verified, largest_datagram).ok_or(DiscardReason::Handshake)?;
-            let secrets = SessionSecrets::new(output);
-            Ok(VerifiedReply::Agreed(AgreedReply { secrets, parameters, remote_id, finish: Some((peer, packet)) }))
-        }
+        InitiatorNoise::Known(noise) => verify_known(settings, &local, noise, reply),
+        InitiatorNoise::Unknown(noise) => verify_unknown(settings, &local, noise, reply, largest_datagram),
     }
+}
+
+// Neither of the two is inlined: the stack of first contact is the deeper one, and not every handshake's.
+
+#[inline(never)]
+fn verify_known<P: Provider>(
+    settings: &Settings,
+    local: &Local<'_, P>,
+    noise: &Initiator,
+    reply: &Reply<'_>,
+) -> Result<VerifiedReply, DiscardReason> {
+    let mut plaintext = [0; MAX_HANDSHAKE_PACKET];
+    let (length, output) =
+        noise.read_message_2(local, reply.noise, &mut plaintext).map_err(|_| DiscardReason::Handshake)?;
+    Ok(match acceptable(settings, plaintext.get(..length).unwrap_or_default()) {
+        Ok((parameters, remote_id)) => {
+            let secrets = SessionSecrets::new(output);
+            VerifiedReply::Agreed(AgreedReply { secrets, parameters, remote_id, finish: None })
+        }
+        Err(code) => VerifiedReply::Unacceptable(code),
+    })
+}
+
+#[inline(never)]
+fn verify_unknown<P: Provider>(
+    settings: &Settings,
+    local: &Local<'_, P>,
+    noise: &XxInitiator,
+    reply: &Reply<'_>,
+    largest_datagram: u16,
+) -> Result<VerifiedReply, DiscardReason> {
+    let mut plaintext = [0; MAX_HANDSHAKE_PACKET];
+    let (length, verified) =
+        noise.read_message_2(local, reply.noise, &mut plaintext).map_err(|_| DiscardReason::Handshake)?;
+    if settings.is_own(verified.responder()) {
+        return Err(DiscardReason::Handshake);
+    }
+    let (parameters, remote_id) = match acceptable(settings, plaintext.get(..length).unwrap_or_default()) {
+        Ok(acceptable) => acceptable,
+        Err(code) => return Ok(VerifiedReply::Unacceptable(code)),
+    };
+    let peer = *verified.responder();
+    let header = FinishHeader { pattern: reply.pattern, destination: remote_id };
+    let (packet, output) =
+        write_finish(settings, local, header, verified, largest_datagram).ok_or(DiscardReason::Handshake)?;
+    let secrets = SessionSecrets::new(output);
+    Ok(VerifiedReply::Agreed(AgreedReply { secrets, parameters, remote_id, finish: Some((peer, packet)) }))
 }
 
 /// The parameters of message 2 and the id in them, or why they end the attempt.
