@@ -106,36 +106,12 @@ impl Mailbox {
             self.give_up(pool, part.number);
             return Posted::Kept;
         };
-        // Where the memory is missing, an older message with parts missing goes for it: it may never become complete, and would be in the
-        // way of all that come.
         let missing = missing(pool, partial.head, part.offset, end);
-        let available = pool.open_available().min(room);
-        let lacks_room = |freed: u32| {
-            let held = self.blocks.saturating_sub(freed);
-            held.saturating_add(missing) > self.budget || missing > available.saturating_add(freed)
-        };
-        let replaced = if known.is_none() { self.replaced_by(pool, index) } else { 0 };
-        let older = self.older_than(part.number, index).filter(|_| lacks_room(replaced));
-        let given_up = older.map_or(0, |older| self.replaced_by(pool, older));
-        // So does, for a newer value, the one that nobody has read: whoever reads too late finds nothing until the newer one is whole.
-        let freed = replaced.saturating_add(given_up);
-        let outdated = self.latest_only && self.first.is_some() && lacks_room(freed);
-        let unread = if outdated { chain_length(pool, self.first) } else { 0 };
-        if lacks_room(freed.saturating_add(unread)) {
+        if !self.make_room(pool, room, missing, part.number, index, known.is_none()) {
             if !self.latest_only {
                 self.give_up(pool, part.number);
             }
             return Posted::NoRoom;
-        }
-        if outdated {
-            self.dropped = self.dropped.saturating_add(1);
-            self.clear_complete(pool);
-        }
-        if known.is_none() {
-            self.clear_place(pool, index);
-        }
-        if let Some(older) = older {
-            self.clear_place(pool, older);
         }
         self.blocks = self.blocks.saturating_add(missing);
         store(pool, &mut partial, part);
@@ -150,6 +126,38 @@ impl Mailbox {
         }
         self.partial[index] = Some(partial);
         Posted::Kept
+    }
+
+    /// Makes room for `missing` blocks of the message with this number, which stands at `index` or, where it is new, is to take that place. All or nothing.
+    fn make_room(&mut self, pool: &mut Pool, room: u32, missing: u32, number: u64, index: usize, is_new: bool) -> bool {
+        let available = pool.open_available().min(room);
+        let lacks_room = |freed: u32| {
+            let held = self.blocks.saturating_sub(freed);
+            held.saturating_add(missing) > self.budget || missing > available.saturating_add(freed)
+        };
+        let replaced = if is_new { self.replaced_by(pool, index) } else { 0 };
+        // Where the memory is missing, an older message with parts missing goes for it: it may never become complete, and would be in the
+        // way of all that come.
+        let older = self.older_than(number, index).filter(|_| lacks_room(replaced));
+        let given_up = older.map_or(0, |older| self.replaced_by(pool, older));
+        // So does, for a newer value, the one that nobody has read: whoever reads too late finds nothing until the newer one is whole.
+        let freed = replaced.saturating_add(given_up);
+        let outdated = self.latest_only && self.first.is_some() && lacks_room(freed);
+        let unread = if outdated { chain_length(pool, self.first) } else { 0 };
+        if lacks_room(freed.saturating_add(unread)) {
+            return false;
+        }
+        if outdated {
+            self.dropped = self.dropped.saturating_add(1);
+            self.clear_complete(pool);
+        }
+        if is_new {
+            self.clear_place(pool, index);
+        }
+        if let Some(older) = older {
+            self.clear_place(pool, older);
+        }
+        true
     }
 
     /// The length of the next message to be read.

@@ -1,0 +1,291 @@
+//! What comes in on channels: kept until it is read, and credit for what was.
+
+use super::dynamic::key_at;
+use super::{CONTROL, Channels, StoreError, Stored, URGENT_CREDIT};
+use crate::channel::{Channel, Chunk, Fragment, InsertError, Mailbox, MessagePart, Posted, Skips};
+use crate::channel_config::ChannelMode;
+use crate::limits::{CONTROL_WINDOW, Limits};
+use crate::memory::Memory;
+use crate::slab::SlabKey;
+
+impl Channels {
+    /// Stores a fragment. All or nothing.
+    pub(crate) fn store(
+        &mut self,
+        memory: &mut Memory,
+        limits: &Limits,
+        index: usize,
+        fragment: &Fragment,
+        data: &[u8],
+    ) -> Result<Stored, StoreError> {
+        let received = self.received(memory);
+        let Memory { pool, channels, dynamics, skips, .. } = &mut *memory;
+        let channel = self.get_in(dynamics, channels, index).ok_or(StoreError::UnknownChannel)?;
+        if channel.mode.stands_alone() {
+            return Err(StoreError::Mode);
+        }
+        let end = fragment.end_offset().ok_or(StoreError::OffsetOverflow)?;
+        let dynamic = key_at(index).and_then(|key| dynamics.get(key));
+        let end_of_channel = dynamic.and_then(|dynamic| dynamic.end.get());
+        if end_of_channel.is_some_and(|last| end > last) {
+            return Err(StoreError::FinalSize);
+        }
+        let advance = end.saturating_sub(channel.inbox().highest());
+        let over_session = index != CONTROL && received.saturating_add(advance) > self.receive_maximum;
+        if end > channel.receive_maximum || over_session {
+            return Err(StoreError::FlowControl);
+        }
+        if let Some(dynamic) = dynamic.filter(|dynamic| !dynamic.directions.receiving.takes_data()) {
+            if dynamic.directions.receiving.discards() {
+                self.discard(memory, limits, index, end);
+            }
+            return Ok(Stored { index, advanced: false });
+        }
+        if skips.get(channel.skips).is_some_and(|skips| end <= skips.floor) {
+            // It was given up on the way, or is here already.
+            return Ok(Stored { index, advanced: false });
+        }
+        let backing = if index == CONTROL { &mut self.control } else { &mut self.data };
+        if !backing.secure(pool) {
+            return Err(StoreError::NoMemory);
+        }
+        let mode = channel.mode;
+        let Some(inbox) = channel.inbox_mut() else { return Err(StoreError::UnknownChannel) };
+        let before = inbox.contiguous_to();
+        match inbox.insert(pool, &mut backing.reservation, fragment, data) {
+            Ok(_) => {}
+            Err(InsertError::NoMemory) => return Err(StoreError::NoMemory),
+            Err(InsertError::Violation(_)) => return Err(StoreError::Contradiction),
+        }
+        let contiguous = inbox.contiguous_to();
+        if end_of_channel == Some(contiguous) && !inbox.ends_with_a_message(pool) {
+            return Err(StoreError::FinalSize);
+        }
+        let advanced = if mode == ChannelMode::ReliableUnordered {
+            inbox.note_complete(pool, fragment);
+            inbox.complete_length(pool).is_some()
+        } else {
+            contiguous > before
+        };
+        Ok(Stored { index, advanced })
+    }
+
+    /// Takes a part of a message that stands alone; `Ok(None)` if there is no room for it. All or nothing.
+    pub(crate) fn post(
+        &mut self,
+        memory: &mut Memory,
+        limits: &Limits,
+        index: usize,
+        part: &MessagePart<'_>,
+    ) -> Result<Option<Stored>, StoreError> {
+        let room = limits.session_mailbox_blocks.saturating_sub(self.mailbox_blocks(memory));
+        let Memory { pool, channels, mailboxes, dynamics, .. } = memory;
+        let channel = self.get_in(dynamics, channels, index).ok_or(StoreError::UnknownChannel)?;
+        let mailbox = mailboxes.get_mut(channel.mailbox).ok_or(StoreError::Mode)?;
+        let kept = Ok(Some(Stored { index, advanced: false }));
+        if let Some(dynamic) = key_at(index).and_then(|key| dynamics.get_mut(key)) {
+            if dynamic.end.get().is_some_and(|end| part.number >= end) {
+                return Err(StoreError::FinalSize);
+            }
+            dynamic.numbers = dynamic.numbers.max(part.number.saturating_add(1));
+            if !dynamic.directions.receiving.takes_data() {
+                return kept;
+            }
+        }
+        match mailbox.post(pool, room, part) {
+            Posted::Complete => Ok(Some(Stored { index, advanced: true })),
+            Posted::Kept => kept,
+            // Lost here is lost as on the way; the newest value has to come again.
+            Posted::NoRoom if channel.mode == ChannelMode::Unreliable => kept,
+            Posted::NoRoom => Ok(None),
+            Posted::Contradiction => Err(StoreError::Contradiction),
+        }
+    }
+
+    /// Blocks that all mailboxes hold.
+    fn mailbox_blocks(&self, memory: &Memory) -> u32 {
+        let mailboxes = self.iter(memory).filter_map(|channel| memory.mailboxes.get(channel.mailbox));
+        mailboxes.map(Mailbox::blocks_held).fold(0, u32::saturating_add)
+    }
+
+    /// The peer has given up what has not arrived below `to`. Returns whether that is news. All or nothing.
+    pub(crate) fn skip(
+        &mut self,
+        memory: &mut Memory,
+        limits: &Limits,
+        index: usize,
+        to: u64,
+    ) -> Result<bool, StoreError> {
+        let received = self.received(memory);
+        let Memory { pool, channels, skips, dynamics, .. } = &mut *memory;
+        let channel = self.get_in(dynamics, channels, index).ok_or(StoreError::UnknownChannel)?;
+        if index == CONTROL || channel.mode.stands_alone() {
+            return Err(StoreError::Mode);
+        }
+        let dynamic = key_at(index).and_then(|key| dynamics.get(key));
+        if dynamic.and_then(|dynamic| dynamic.end.get()).is_some_and(|end| to > end) {
+            return Err(StoreError::FinalSize);
+        }
+        let advance = to.saturating_sub(channel.inbox().highest());
+        if to > channel.receive_maximum || received.saturating_add(advance) > self.receive_maximum {
+            return Err(StoreError::FlowControl);
+        }
+        if let Some(dynamic) = dynamic.filter(|dynamic| !dynamic.directions.receiving.takes_data()) {
+            if dynamic.directions.receiving.discards() {
+                self.discard(memory, limits, index, to);
+            }
+            return Ok(false);
+        }
+        if !self.data.secure(pool) {
+            return Err(StoreError::NoMemory);
+        }
+        if skips.get(channel.skips).is_none() {
+            channel.skips = skips.insert(Skips::default()).map_err(|_| StoreError::NoMemory)?;
+        }
+        let skips = skips.get_mut(channel.skips).ok_or(StoreError::NoMemory)?;
+        let before = skips.positions;
+        let inbox = channel.inbox_mut().ok_or(StoreError::UnknownChannel)?;
+        inbox.skip(pool, &mut self.data.reservation, skips, to).map_err(|error| match error {
+            InsertError::NoMemory => StoreError::NoMemory,
+            InsertError::Violation(_) => StoreError::Contradiction,
+        })?;
+        channel.on_taken();
+        Ok(skips.positions > before)
+    }
+
+    /// The peer has given up something on the channel at `index`.
+    pub(crate) fn has_skipped(&self, memory: &Memory, index: usize) -> bool {
+        let channel = self.get(memory, index);
+        channel.and_then(|channel| memory.skips.get(channel.skips)).is_some_and(|skips| skips.positions > 0)
+    }
+
+    /// The message that was being read on the channel at `index` was given up; said once.
+    pub(crate) fn take_cut(&self, memory: &mut Memory, index: usize) -> bool {
+        let Some(key) = self.get(memory, index).map(|channel| channel.skips) else { return false };
+        memory.skips.get_mut(key).is_some_and(|skips| core::mem::take(&mut skips.cut))
+    }
+
+    /// Copies a whole message into `out`; `None` if none is complete, or if it is longer than `out`.
+    pub(crate) fn take(&mut self, memory: &mut Memory, limits: &Limits, index: usize, out: &mut [u8]) -> Option<usize> {
+        let Memory { pool, channels, mailboxes, dynamics, .. } = &mut *memory;
+        let channel = self.get_in(dynamics, channels, index)?;
+        if let Some(mailbox) = mailboxes.get_mut(channel.mailbox) {
+            return mailbox.take(pool, out);
+        }
+        let length = channel.inbox_mut()?.take_complete(pool, &mut self.data.reservation, out)?;
+        channel.on_taken();
+        self.renew_credit(memory, limits, index);
+        self.unsecure_if_empty(memory);
+        Some(length)
+    }
+
+    /// The length of the message that can be read whole next, whatever the mode.
+    pub(crate) fn message_length(&self, memory: &Memory, index: usize) -> Option<u64> {
+        let channel = self.get(memory, index)?;
+        match channel.mode {
+            ChannelMode::ReliableOrdered => channel.inbox().message_length(),
+            ChannelMode::ReliableUnordered => channel.inbox().complete_length(&memory.pool),
+            ChannelMode::Unreliable | ChannelMode::LatestValue => {
+                memory.mailboxes.get(channel.mailbox)?.message_length(&memory.pool)
+            }
+        }
+    }
+
+    /// Something can be read on the channel at `index`.
+    pub(crate) fn is_readable(&self, memory: &Memory, index: usize) -> bool {
+        self.get(memory, index).is_some_and(|channel| match channel.mode {
+            ChannelMode::ReliableOrdered => {
+                channel.inbox().readable() || memory.skips.get(channel.skips).is_some_and(|skips| skips.cut)
+            }
+            _ => self.message_length(memory, index).is_some(),
+        })
+    }
+
+    /// Messages of `channel` that this side gave up for want of room, or because newer ones came.
+    pub(crate) fn dropped_messages(&self, memory: &Memory, channel: &Channel) -> u64 {
+        memory.mailboxes.get(channel.mailbox).map_or(0, Mailbox::dropped)
+    }
+
+    /// Reads the next bytes of the current message and gives the peer new credit for them.
+    pub(crate) fn read(&mut self, memory: &mut Memory, limits: &Limits, index: usize, out: &mut [u8]) -> Option<Chunk> {
+        let Memory { pool, channels, dynamics, .. } = &mut *memory;
+        let channel = self.get_in(dynamics, channels, index)?;
+        let backing = if index == CONTROL { &mut self.control } else { &mut self.data };
+        let was_skipped = channel.skips != SlabKey::NOWHERE;
+        let inbox = channel.inbox_mut()?;
+        let chunk = inbox.read(pool, &mut backing.reservation, out)?;
+        if chunk.end && was_skipped {
+            inbox.pass_read(pool, &mut backing.reservation);
+        }
+        channel.on_taken();
+        self.renew_credit(memory, limits, index);
+        self.unsecure_if_empty(memory);
+        Some(chunk)
+    }
+
+    /// Gives the peer the credit that reading has freed: where it is half a window, and where the peer has used up what it has.
+    /// A message as long as the window could not be completed otherwise, and its reader may wait for it whole.
+    pub(crate) fn renew_credit(&mut self, memory: &mut Memory, limits: &Limits, index: usize) {
+        let window = if index == CONTROL { CONTROL_WINDOW } else { limits.channel_window };
+        // Where the peer has come to its end, it needs no more of the channel's own.
+        let is_ending = self
+            .dynamic_at(memory, index)
+            .is_some_and(|dynamic| dynamic.end.get().is_some() || !dynamic.directions.receiving.takes_data());
+        if let Some(channel) = self.get_mut(memory, index).filter(|_| !is_ending) {
+            let (read, received) = (channel.inbox().read_offset(), channel.inbox().highest());
+            let due = renew(&mut channel.receive_maximum, window, read, received, 0);
+            channel.announce_credit(due);
+        }
+        let read: u64 = self.iter(memory).skip(1).map(|channel| channel.inbox().read_offset()).sum();
+        let read = read.saturating_add(self.ledger(memory).map_or(0, |ledger| ledger.gone_received));
+        let received = self.received(memory);
+        let window = limits.session_window;
+        // The peer may keep as much back for what is urgent, and a message could wait for that as for the last of it.
+        let reserve = URGENT_CREDIT.min(window / 2);
+        self.announce |= renew(&mut self.receive_maximum, window, read, received, reserve);
+    }
+
+    /// Gives memory back that backs credit nobody draws on: credit of an idle session is not secured.
+    pub(crate) fn unsecure_if_empty(&mut self, memory: &mut Memory) {
+        if self.iter(memory).skip(1).all(|channel| channel.inbox().blocks_held() == 0) {
+            self.data.unsecure(&mut memory.pool);
+        }
+        if self.get(memory, CONTROL).is_some_and(|channel| channel.inbox().blocks_held() == 0) {
+            self.control.unsecure(&mut memory.pool);
+        }
+    }
+
+    pub(super) fn received(&self, memory: &Memory) -> u64 {
+        let received: u64 = self.iter(memory).skip(1).map(|channel| channel.inbox().highest()).sum();
+        received.saturating_add(self.ledger(memory).map_or(0, |ledger| ledger.gone_received))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn in_use(&self, memory: &Memory) -> (u64, u64) {
+        (self.schedule(memory).sent(), self.received(memory))
+    }
+
+    /// What MAX_DATA says.
+    pub(crate) fn receive_maximum(&self) -> u64 {
+        self.receive_maximum
+    }
+
+    /// What was said of channels may be lost: says it again of every channel that was ever given more, and of what was taken.
+    pub(crate) fn announce_all(&self, memory: &mut Memory) {
+        self.for_each(memory, |_, channel| channel.repeat());
+        if let Some(ledger) = self.ledger_mut(memory) {
+            ledger.announce_again();
+        }
+    }
+}
+
+/// Raises `maximum` to a window above `read` if it is worth an announcement: always where no more than `reserve` of it is left.
+fn renew(maximum: &mut u64, window: u64, read: u64, received: u64, reserve: u64) -> bool {
+    let target = read.saturating_add(window);
+    let gain = target.saturating_sub(*maximum);
+    let worth_it = gain >= window.div_ceil(2) || (gain > 0 && received.saturating_add(reserve) >= *maximum);
+    if worth_it {
+        *maximum = target;
+    }
+    worth_it
+}

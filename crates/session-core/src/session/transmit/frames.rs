@@ -1,0 +1,233 @@
+//! The frames of one packet, in the order in which they are written.
+
+use super::super::channels::CONTROL;
+use super::super::channels::schedule::{Schedule, Served};
+use super::{FLAG_CHANNELS, FLAG_MAX_DATA, FLAG_PING, FLAG_SKIP, MAX_OTHER_FRAMES, Piece, Plan, SessionCore};
+use crate::channel::{Channel, Fragment, Signal, SignalFate};
+use crate::memory::Memory;
+use crate::time::Instant;
+use crate::wire::{self, ChannelFrame, DataPrefix, Frame, LimitFrame, MessagePrefix, Writer};
+
+impl SessionCore {
+    /// Writes ACK if there is something to acknowledge; returns the largest number in it.
+    pub(super) fn write_ack(&mut self, writer: &mut Writer<'_>, now: Instant) -> Option<u64> {
+        let acks = &mut self.packets.acks;
+        if !acks.has_unreported() && !self.packets.ack_forced {
+            return None;
+        }
+        self.packets.ack_forced = false;
+        let largest = acks.ranges().next()?.1;
+        wire::encode_ack(writer, acks.ack_delay(now), self.path.ecn.report(), acks.ranges()).ok()?;
+        acks.on_ack_sent();
+        Some(largest)
+    }
+
+    /// Writes what the plan allows beside ACK; returns what the log is to know of it, `None` if nothing wants an acknowledgement.
+    pub(super) fn write_frames(
+        &mut self,
+        memory: &mut Memory,
+        writer: &mut Writer<'_>,
+        number: u64,
+        plan: &Plan,
+        schedule: &mut Schedule,
+        pieces: &mut [Option<Piece>],
+    ) -> Option<u16> {
+        if !plan.ack_eliciting {
+            return None;
+        }
+        let mut flags = 0;
+        if !plan.urgent_only {
+            let mut left = MAX_OTHER_FRAMES;
+            flags = self.write_control_frames(memory, writer, &mut left);
+            flags |= self.write_skips(memory, writer, number, schedule, &mut left);
+        }
+        let before = self.counters.bytes_retransmitted;
+        self.write_channels(memory, writer, &mut pieces[..plan.data_frames], schedule, plan.urgent_only);
+        if self.counters.bytes_retransmitted > before {
+            self.counters.packets_retransmitted = self.counters.packets_retransmitted.saturating_add(1);
+        }
+        let has_data = pieces.iter().any(Option::is_some);
+        if plan.urgent_only {
+            // The rest goes along with what may exceed the window, and not without it.
+            return has_data.then(|| self.write_control_frames(memory, writer, &mut { MAX_OTHER_FRAMES }));
+        }
+        if flags == 0 && !has_data && Frame::Ping.encode(writer).is_ok() {
+            flags |= FLAG_PING;
+        }
+        Some(flags)
+    }
+
+    /// Says what was given up, in packet `number`, by as many frames as are `left`; returns what was written as flags.
+    fn write_skips(
+        &mut self,
+        memory: &mut Memory,
+        writer: &mut Writer<'_>,
+        number: u64,
+        schedule: &mut Schedule,
+        left: &mut usize,
+    ) -> u16 {
+        let mut flags = 0;
+        let mut place = if self.channels.expiring { self.channels.place_after(memory, Some(CONTROL)) } else { None };
+        while let Some(index) = place.filter(|_| *left > 0) {
+            place = self.channels.place_after(memory, place);
+            let Some(to) = self.channels.skip_due(memory, schedule, index) else { continue };
+            let Some(channel) = self.channels.get(memory, index).map(|channel| channel.id.0) else { continue };
+            if (Frame::Skip { channel, to }).encode(writer).is_ok() {
+                self.channels.on_skip_said(memory, schedule, index, to, number);
+                *left = left.saturating_sub(1);
+                flags |= FLAG_SKIP;
+            }
+        }
+        flags
+    }
+
+    /// Writes credit and PING, and of channels as many frames as are `left`; returns what was written as flags.
+    fn write_control_frames(&mut self, memory: &mut Memory, writer: &mut Writer<'_>, left: &mut usize) -> u16 {
+        let mut flags = 0;
+        let mut told = false;
+        if self.channels.announce && Frame::MaxData(self.channels.receive_maximum()).encode(writer).is_ok() {
+            self.channels.announce = false;
+            flags |= FLAG_MAX_DATA;
+        }
+        self.channels.for_each(memory, |_, channel| {
+            let frame = Frame::MaxChannelData { channel: channel.id.0, maximum: channel.receive_maximum };
+            if channel.announce && *left > 0 && frame.encode(writer).is_ok() {
+                *left -= 1;
+                channel.announce = false;
+                flags |= FLAG_CHANNELS;
+            }
+            let receipt = Frame::Receipt { channel: channel.id.0, offset: channel.inbox().read_offset() };
+            if channel.receipt_due && *left > 0 && receipt.encode(writer).is_ok() {
+                *left -= 1;
+                channel.receipt_due = false;
+                flags |= FLAG_CHANNELS;
+                told = true;
+            }
+        });
+        if told {
+            // It may be all that a channel was kept for.
+            self.channels.unsettle(memory);
+        }
+        let role = self.role.other();
+        if let Some(ledger) = self.channels.ledger_mut(memory) {
+            for mode in ledger.due() {
+                let limit = LimitFrame { role, mode, count: ledger.granted[mode.place()] };
+                if Frame::ChannelLimit(limit).encode(writer).is_ok() {
+                    ledger.on_told(mode);
+                    flags |= FLAG_CHANNELS;
+                }
+            }
+        }
+        if self.packets.ping_due && Frame::Ping.encode(writer).is_ok() {
+            self.packets.ping_due = false;
+            flags |= FLAG_PING;
+        }
+        flags
+    }
+
+    /// Writes data and the ends of channels; notes what the log is to keep of each in `pieces`.
+    fn write_channels(
+        &mut self,
+        memory: &mut Memory,
+        writer: &mut Writer<'_>,
+        pieces: &mut [Option<Piece>],
+        schedule: &mut Schedule,
+        urgent_only: bool,
+    ) {
+        if urgent_only {
+            self.write_data_frames(memory, writer, pieces, schedule, true);
+            return;
+        }
+        // Ends are short, and what they end is over; yet they leave half of the records to data.
+        let some = pieces.len().div_ceil(2);
+        let ends = self.write_signals(memory, writer, &mut pieces[..some]);
+        self.write_data_frames(memory, writer, &mut pieces[ends..], schedule, false);
+        // With the last of the data its end may leave at once.
+        let used = pieces.iter().flatten().count();
+        self.write_signals(memory, writer, &mut pieces[used..]);
+    }
+
+    /// Writes CHANNEL_END, CHANNEL_RESET and CHANNEL_STOP frames that are due; returns how many.
+    fn write_signals(&self, memory: &mut Memory, writer: &mut Writer<'_>, pieces: &mut [Option<Piece>]) -> usize {
+        let mut written = 0;
+        for slot in pieces {
+            let Some((index, signal)) = self.channels.due_signal(memory) else { break };
+            let Some(frame) = self.signal_frame(memory, index, signal) else { break };
+            if Frame::Channel(frame).encode(writer).is_err() {
+                break;
+            }
+            self.channels.on_signal(memory, index, signal, SignalFate::Sent);
+            *slot = Some(Piece::of_signal(index, signal));
+            written += 1;
+        }
+        written
+    }
+
+    fn signal_frame(&self, memory: &Memory, index: usize, signal: Signal) -> Option<ChannelFrame> {
+        let (entry, dynamic) = (self.channels.get(memory, index)?, self.channels.dynamic_at(memory, index)?);
+        let (channel, end) = (entry.id.0, entry.end_of_sending());
+        Some(match signal {
+            Signal::End => ChannelFrame::End { channel, end },
+            Signal::Reset => ChannelFrame::Reset { channel, code: dynamic.sending_code, end },
+            Signal::Stop => ChannelFrame::Stop { channel, code: dynamic.receiving_code },
+        })
+    }
+
+    /// Writes the heads of DATA frames, leaves room for their bytes, and notes where they go.
+    fn write_data_frames(
+        &mut self,
+        memory: &mut Memory,
+        writer: &mut Writer<'_>,
+        pieces: &mut [Option<Piece>],
+        schedule: &mut Schedule,
+        urgent_only: bool,
+    ) {
+        for slot in pieces {
+            let Some((index, limit)) = self.channels.next_with_data(memory, schedule, urgent_only) else { return };
+            let Memory { pool, channels, dynamics, .. } = &mut *memory;
+            let Some(channel) = self.channels.get_in(dynamics, channels, index) else { return };
+            let Some(fragment) = channel.outbox.next_fragment(pool, limit, writer.remaining()) else { return };
+            // The head of the frame, then as many bytes as fit beside it.
+            let Some(room) = writer.remaining().checked_sub(head_length(channel, &fragment)) else { return };
+            let Some(fragment) = channel.outbox.next_fragment(pool, limit, room) else { return };
+            let mark = writer.mark();
+            let Ok(()) = write_head(channel, &fragment, writer) else { return };
+            let Ok(range) = writer.skip(fragment.length) else {
+                writer.reset(mark);
+                return;
+            };
+            let sent_to = channel.outbox.highest_sent();
+            let again = sent_to.saturating_sub(fragment.offset).min(fragment.positions());
+            self.counters.bytes_retransmitted = self.counters.bytes_retransmitted.saturating_add(again);
+            channel.on_sent(pool, &fragment);
+            let advance = channel.outbox.highest_sent().saturating_sub(sent_to);
+            *slot = Some(Piece { index, fragment, start: range.start, is_new: advance > 0 });
+            let served = Served { positions: fragment.positions(), advance };
+            self.channels.on_served(memory, schedule, index, served);
+            debug_assert_eq!(*schedule, self.channels.schedule(memory), "what was derived once stays true");
+        }
+    }
+}
+
+/// Bytes of the frame's head before as many bytes as `fragment` has, or fewer.
+fn head_length(channel: &Channel, fragment: &Fragment) -> usize {
+    let id = wire::varint::length(channel.id.0) + wire::varint::length(fragment.length as u64);
+    if channel.mode.stands_alone() {
+        let (number, offset) = channel.place_in_message(fragment);
+        2 + id + wire::varint::length(number) + wire::varint::length(offset)
+    } else {
+        1 + id + wire::varint::length(fragment.offset)
+    }
+}
+
+/// Writes what stands before the bytes of `fragment`.
+fn write_head(channel: &Channel, fragment: &Fragment, writer: &mut Writer<'_>) -> Result<(), wire::WriteError> {
+    let (id, length) = (channel.id.0, fragment.length as u64);
+    if channel.mode.stands_alone() {
+        let (number, offset) = channel.place_in_message(fragment);
+        MessagePrefix { channel: id, number, offset, last: fragment.end, length }.encode(writer)
+    } else {
+        let Fragment { offset, begin, end, .. } = *fragment;
+        DataPrefix { channel: id, offset, begin, end, length }.encode(writer)
+    }
+}
