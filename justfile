@@ -31,6 +31,7 @@ fmt:
     cargo fmt --all --check
     cargo fmt --manifest-path fuzz/Cargo.toml --check
     cargo fmt --manifest-path tests/cortex-m/Cargo.toml --check
+    cargo fmt --manifest-path tests/embassy/Cargo.toml --check
 
 # Lints, with warnings as errors.
 clippy:
@@ -69,9 +70,11 @@ docs:
 deny:
     python3 .ci/deny.py
 
-# The core for a microcontroller that has no std at all. Debian: apt-get install rustc-web cargo-web rust-web-src.
+# The core for a microcontroller that has no std at all, and a session on the types of embassy, which also runs here. Debian: apt-get install rustc-web cargo-web rust-web-src.
 thumb:
     RUSTC_BOOTSTRAP=1 PATH="/usr/bin:$PATH" CARGO_TARGET_DIR=target/thumb /usr/bin/cargo build --locked -Zbuild-std=core,alloc --target thumbv7m-none-eabi -p session-core
+    cd tests/embassy && RUSTC_BOOTSTRAP=1 PATH="/usr/bin:$PATH" CARGO_TARGET_DIR=../../target/thumb /usr/bin/cargo build --locked
+    cargo test --locked --manifest-path tests/embassy/Cargo.toml --target-dir target/embassy
 
 # A Cortex-M3 in QEMU: the same bytes as here, figures within 2 % of tests/cortex-m/figures.json, files over a bad serial line. About two minutes.
 # Debian: apt-get install rustc-web cargo-web rust-web-src binutils-arm-none-eabi qemu-system-arm.

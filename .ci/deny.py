@@ -14,7 +14,7 @@ import tomllib
 from dataclasses import dataclass
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-WORKSPACES = [".", "fuzz", "tests/cortex-m"]
+WORKSPACES = [".", "fuzz", "tests/cortex-m", "tests/embassy"]
 
 
 # How cargo's default registry, `crates-io` in deny.toml, names itself in a source.
