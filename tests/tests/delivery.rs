@@ -28,6 +28,7 @@ fn draw_link(random: &mut Generator) -> LinkConfig {
         bandwidth: has_bottleneck.then(|| NonZeroU64::new(50_000 + random.below(1_000_000)).expect("not zero")),
         queue: Some(3_000 + random.below(20_000) as usize),
         mtu: None,
+        corruption: Probability::NEVER,
     }
 }
 

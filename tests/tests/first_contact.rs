@@ -23,6 +23,7 @@ fn draw_link(random: &mut Generator) -> LinkConfig {
         bandwidth: NonZeroU64::new(100_000 + random.below(1_000_000)),
         queue: Some(20_000),
         mtu: None,
+        corruption: Probability::NEVER,
     }
 }
 

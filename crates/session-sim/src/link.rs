@@ -1,4 +1,4 @@
-//! One direction of a datagram link: bottleneck, loss, duplication, delay, jitter and reordering, in virtual time.
+//! One direction of a datagram link: bottleneck, loss, duplication, corruption, delay, jitter and reordering, in virtual time.
 
 mod config;
 mod faults;
@@ -16,17 +16,25 @@ use crate::Generator;
 
 /// Datagrams a link holds at most. A caller that never receives meets a full queue, not an empty machine.
 const IN_FLIGHT_DATAGRAMS: usize = 65_536;
+/// Sets the generator of corruption apart from that of all else; an arbitrary number.
+const CORRUPTION_STREAM: u64 = 0x636f_7272_7570_7421;
 /// Bytes a link holds at most: 10 Gbit/s over 50 ms, the largest path the tests model.
 const IN_FLIGHT_BYTES: usize = 64 * 1024 * 1024;
 
 /// One direction of a datagram link.
 ///
-/// A datagram passes, in this order: the MTU, the queue before the bottleneck, loss, duplication, delay and jitter,
-/// reordering. Jitter never reorders, so that each fault has one knob. Times that go back are read as the latest seen.
+/// A datagram passes, in this order: the MTU, the queue before the bottleneck, loss, duplication, corruption, delay
+/// and jitter, reordering. Jitter never reorders, so that each fault has one knob. Times that go back are read as the
+/// latest seen.
+///
+/// `Flow` says whose a datagram is, where several share the link: it comes out with the datagram it went in with, and
+/// no fault depends on it. A link with one flow needs none.
 #[derive(Debug)]
-pub struct Link {
+pub struct Link<Flow = ()> {
     config: LinkConfig,
     generator: Generator,
+    /// Of its own, so that corruption leaves the pattern of the other faults alone.
+    corruption: Generator,
     /// The latest time seen in any call.
     now: Instant,
     /// When the bottleneck has sent everything it has taken, in nanoseconds: a small datagram on a fast link takes
@@ -36,37 +44,52 @@ pub struct Link {
     last_arrival: Instant,
     next_number: u64,
     /// What comes out, in order; instants never decrease.
-    scheduled: VecDeque<Scheduled>,
+    scheduled: VecDeque<Scheduled<Flow>>,
     /// What waits to be overtaken, oldest first, at most `MAX_DISPLACEMENT`. Each would be released after everything
     /// scheduled so far.
-    held: Vec<Held>,
+    held: Vec<Held<Flow>>,
     in_flight_bytes: usize,
     faults: Faults,
 }
 
 #[derive(Debug)]
-struct Scheduled {
+struct Scheduled<Flow> {
     at: Instant,
+    flow: Flow,
     datagram: Vec<u8>,
 }
 
 #[derive(Debug)]
-struct Held {
+struct Held<Flow> {
     number: u64,
     /// Released then, even if too few others have passed.
     release_at: Instant,
     to_pass: u8,
     overtaken: bool,
+    flow: Flow,
     datagram: Vec<u8>,
 }
 
 impl Link {
+    /// Puts `datagram` on the link at `now`.
+    pub fn send(&mut self, now: Instant, datagram: &[u8]) {
+        self.send_from((), now, datagram);
+    }
+
+    /// The next datagram that has come out by `now`.
+    pub fn receive(&mut self, now: Instant) -> Option<Vec<u8>> {
+        self.receive_with_flow(now).map(|((), datagram)| datagram)
+    }
+}
+
+impl<Flow: Copy> Link<Flow> {
     /// An empty link. Everything it does to datagrams is determined by `config`, `seed` and the calls.
     #[must_use]
     pub const fn new(config: LinkConfig, seed: u64) -> Self {
         Self {
             config,
             generator: Generator::new(seed),
+            corruption: Generator::new(seed ^ CORRUPTION_STREAM),
             now: Instant::EPOCH,
             busy_until_nanos: 0,
             last_arrival: Instant::EPOCH,
@@ -78,8 +101,8 @@ impl Link {
         }
     }
 
-    /// Puts `datagram` on the link at `now`.
-    pub fn send(&mut self, now: Instant, datagram: &[u8]) {
+    /// Puts `datagram` of `flow` on the link at `now`.
+    pub fn send_from(&mut self, flow: Flow, now: Instant, datagram: &[u8]) {
         self.now = self.now.max(now);
         self.faults.sent += 1;
         // Each fault is drawn for each datagram, so that changing one rate leaves the others' pattern alone.
@@ -95,16 +118,16 @@ impl Link {
         } else if lost {
             self.faults.lost += 1;
         } else {
-            self.enter_path(first, datagram);
+            self.enter_path(first, flow, datagram);
             if duplicated && self.has_room(datagram.len()) {
                 self.faults.duplicated += 1;
-                self.enter_path(second, datagram);
+                self.enter_path(second, flow, datagram);
             }
         }
     }
 
-    /// The next datagram that has come out by `now`.
-    pub fn receive(&mut self, now: Instant) -> Option<Vec<u8>> {
+    /// The next datagram that has come out by `now`, and whose it is.
+    pub fn receive_with_flow(&mut self, now: Instant) -> Option<(Flow, Vec<u8>)> {
         self.now = self.now.max(now);
         if self.next_delivery()? > self.now {
             return None;
@@ -112,10 +135,10 @@ impl Link {
         if self.scheduled.is_empty() {
             self.release_held_until(self.now);
         }
-        let Scheduled { datagram, .. } = self.scheduled.pop_front()?;
+        let Scheduled { flow, datagram, .. } = self.scheduled.pop_front()?;
         self.in_flight_bytes -= datagram.len();
         self.faults.delivered += 1;
-        Some(datagram)
+        Some((flow, datagram))
     }
 
     /// Changes what happens to datagrams sent from now on; those under way keep their fate.
@@ -123,7 +146,7 @@ impl Link {
         self.config = config;
     }
 
-    /// When the next datagram comes out: [`Link::receive`] gives one at that time and none before.
+    /// When the next datagram comes out: [`Link::receive_with_flow`] gives one at that time and none before.
     #[must_use]
     pub fn next_delivery(&self) -> Option<Instant> {
         match self.scheduled.front() {
@@ -157,7 +180,9 @@ impl Link {
         let is_held = self.generator.chance(reordering.probability());
         let displacement = self.generator.below(u64::from(reordering.max_displacement())) as u8 + 1;
         let is_held = is_held && reordering.max_displacement() > 0;
-        Fate { jitter, displacement: is_held.then_some(displacement) }
+        let corrupted = self.corruption.chance(self.config.corruption);
+        let bit = self.corruption.next_u64();
+        Fate { jitter, displacement: is_held.then_some(displacement), flipped: corrupted.then_some(bit) }
     }
 
     fn has_room(&self, length: usize) -> bool {
@@ -183,7 +208,7 @@ impl Link {
     }
 
     /// Puts one copy on the path behind the bottleneck.
-    fn enter_path(&mut self, fate: Fate, datagram: &[u8]) {
+    fn enter_path(&mut self, fate: Fate, flow: Flow, datagram: &[u8]) {
         let departure = u64::try_from(self.busy_until_nanos.div_ceil(NANOS_PER_MICRO)).unwrap_or(u64::MAX);
         let arrival = Instant::from_micros(departure)
             .max(self.now)
@@ -194,6 +219,12 @@ impl Link {
         self.in_flight_bytes += datagram.len();
         let number = self.next_number;
         self.next_number += 1;
+        let mut datagram = datagram.to_vec();
+        if let Some(bit) = fate.flipped.filter(|_| !datagram.is_empty()) {
+            self.faults.corrupted += 1;
+            let bit = (bit % (datagram.len() as u64 * 8)) as usize;
+            datagram[bit / 8] ^= 1 << (bit % 8);
+        }
 
         self.release_held_until(arrival);
         // Were all of them held, nobody would overtake anybody.
@@ -204,9 +235,10 @@ impl Link {
                 release_at: arrival.saturating_add(self.config.reordering.max_hold()),
                 to_pass,
                 overtaken: false,
-                datagram: datagram.to_vec(),
+                flow,
+                datagram,
             }),
-            _ => self.schedule(number, arrival, datagram.to_vec()),
+            _ => self.schedule(number, Scheduled { at: arrival, flow, datagram }),
         }
     }
 
@@ -222,8 +254,9 @@ impl Link {
     }
 
     /// Schedules a datagram, and after it every held one that has now been overtaken often enough.
-    fn schedule(&mut self, number: u64, at: Instant, datagram: Vec<u8>) {
-        self.scheduled.push_back(Scheduled { at, datagram });
+    fn schedule(&mut self, number: u64, scheduled: Scheduled<Flow>) {
+        let at = scheduled.at;
+        self.scheduled.push_back(scheduled);
         for held in self.held.iter_mut().filter(|held| held.number < number) {
             held.to_pass -= 1;
             held.overtaken = true;
@@ -237,7 +270,7 @@ impl Link {
     fn release(&mut self, index: usize, at: Instant) {
         let held = self.held.remove(index);
         self.faults.reordered += u64::from(held.overtaken);
-        self.schedule(held.number, at, held.datagram);
+        self.schedule(held.number, Scheduled { at, flow: held.flow, datagram: held.datagram });
     }
 }
 
@@ -246,6 +279,8 @@ struct Fate {
     jitter: Duration,
     /// How many others pass it, where it is held back.
     displacement: Option<u8>,
+    /// Which bit is changed, modulo the length, where one is.
+    flipped: Option<u64>,
 }
 
 const NANOS_PER_MICRO: u128 = 1_000;

@@ -92,6 +92,8 @@ pub struct LinkConfig {
     pub duplication: Probability,
     /// Datagrams that come out late.
     pub reordering: Reordering,
+    /// Datagrams that come out with one bit changed, wherever in them it is. Each copy has a fate of its own.
+    pub corruption: Probability,
     /// Time from the bottleneck to the far end.
     pub delay: Duration,
     /// Added to the delay, uniformly from zero to this.

@@ -19,6 +19,8 @@ pub struct Faults {
     pub duplicated: u64,
     /// Datagrams that at least one later datagram has overtaken.
     pub reordered: u64,
+    /// Datagrams and copies that had a bit changed on the way in.
+    pub corrupted: u64,
     /// Datagrams above the MTU.
     pub too_big: u64,
     /// Datagrams that found the queue full.
@@ -27,19 +29,28 @@ pub struct Faults {
 
 impl Faults {
     /// Nothing has happened.
-    pub const NONE: Self =
-        Self { sent: 0, delivered: 0, lost: 0, duplicated: 0, reordered: 0, too_big: 0, queue_dropped: 0 };
+    pub const NONE: Self = Self {
+        sent: 0,
+        delivered: 0,
+        lost: 0,
+        duplicated: 0,
+        reordered: 0,
+        corrupted: 0,
+        too_big: 0,
+        queue_dropped: 0,
+    };
 }
 
 /// Sums the two directions of a link, or many runs.
 impl AddAssign for Faults {
     fn add_assign(&mut self, other: Self) {
-        let Self { sent, delivered, lost, duplicated, reordered, too_big, queue_dropped } = other;
+        let Self { sent, delivered, lost, duplicated, reordered, corrupted, too_big, queue_dropped } = other;
         self.sent += sent;
         self.delivered += delivered;
         self.lost += lost;
         self.duplicated += duplicated;
         self.reordered += reordered;
+        self.corrupted += corrupted;
         self.too_big += too_big;
         self.queue_dropped += queue_dropped;
     }
@@ -47,11 +58,11 @@ impl AddAssign for Faults {
 
 impl fmt::Display for Faults {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { sent, delivered, lost, duplicated, reordered, too_big, queue_dropped } = self;
+        let Self { sent, delivered, lost, duplicated, reordered, corrupted, too_big, queue_dropped } = self;
         write!(
             formatter,
             "sent {sent}, delivered {delivered}, lost {lost}, duplicated {duplicated}, reordered {reordered}, \
-             too big {too_big}, dropped by the queue {queue_dropped}"
+             corrupted {corrupted}, too big {too_big}, dropped by the queue {queue_dropped}"
         )
     }
 }

@@ -150,6 +150,74 @@ fn mtu_is_the_largest_that_passes() {
 }
 
 #[test]
+fn corruption_changes_one_bit_wherever_it_is_and_is_counted() {
+    let config = LinkConfig { corruption: Probability::from_percent(10), ..LinkConfig::default() };
+    let mut link = Link::new(config, 9);
+    let mut changed = [0_u32; 24];
+    for _ in 0..100_000 {
+        link.send(at(0), &[0; 3]);
+        let datagram = link.receive(at(0)).expect("nothing is lost or held");
+        let bits: Vec<_> = (0..24).filter(|bit| datagram[bit / 8] >> (bit % 8) & 1 == 1).collect();
+        assert!(bits.len() <= 1, "{datagram:?}");
+        bits.iter().for_each(|bit| changed[*bit] += 1);
+    }
+    assert_eq!(u64::from(changed.iter().sum::<u32>()), link.faults().corrupted);
+    // Five standard deviations of the binomial: all of them, and each bit.
+    assert!((9_525..=10_475).contains(&link.faults().corrupted), "{}", link.faults());
+    assert!(changed.iter().all(|count| (314..=519).contains(count)), "{changed:?}");
+}
+
+#[test]
+fn corruption_leaves_the_other_faults_alone() {
+    let clean = LinkConfig {
+        loss: Probability::from_percent(10),
+        duplication: Probability::from_percent(10),
+        reordering: Reordering::mild(),
+        jitter: millis(2),
+        ..LinkConfig::default()
+    };
+    let run = |config| {
+        let mut link = Link::new(config, 11);
+        (0..1_000).for_each(|number| link.send(at(number * 100), &[0; 100]));
+        let mut times = Vec::new();
+        while let Some(due) = link.next_delivery() {
+            times.extend(link.receive(due).map(|_| due));
+        }
+        (times, *link.faults())
+    };
+    let (times, faults) = run(LinkConfig { corruption: Probability::ALWAYS, ..clean });
+    assert_eq!(faults.corrupted, faults.delivered);
+    assert_eq!(run(clean), (times, Faults { corrupted: 0, ..faults }));
+}
+
+#[test]
+fn empty_datagram_has_nothing_to_corrupt() {
+    let mut link = Link::new(LinkConfig { corruption: Probability::ALWAYS, ..LinkConfig::default() }, 1);
+    link.send(at(0), b"");
+    assert_eq!((link.receive(at(0)).as_deref(), link.faults().corrupted), (Some(&b""[..]), 0));
+}
+
+#[test]
+fn flow_comes_out_with_its_datagram_whatever_happens_to_it() {
+    let config = LinkConfig {
+        loss: Probability::from_percent(20),
+        duplication: Probability::from_percent(20),
+        reordering: Reordering::new(Probability::from_percent(30), 8, millis(5)),
+        jitter: millis(2),
+        ..LinkConfig::default()
+    };
+    let mut link = Link::new(config, 4);
+    (0..500_u64).for_each(|number| link.send_from(number % 7, at(number * 100), &number.to_be_bytes()));
+    let mut flows = [0; 7];
+    while let Some((flow, datagram)) = link.receive_with_flow(Instant::MAX) {
+        assert_eq!(u64::from_be_bytes(datagram.try_into().expect("eight bytes")) % 7, flow);
+        flows[flow as usize] += 1;
+    }
+    assert!(flows.iter().all(|count| *count > 0), "{flows:?}");
+    assert!(link.faults().lost > 0 && link.faults().duplicated > 0 && link.faults().reordered > 0);
+}
+
+#[test]
 fn memory_is_bounded_when_nobody_receives() {
     let config = LinkConfig { duplication: Probability::ALWAYS, ..LinkConfig::default() };
     let mut link = Link::new(config, 1);
@@ -210,11 +278,20 @@ fn shorter_hold_set_later_keeps_the_schedule_in_order() {
 
 #[test]
 fn faults_print_by_kind_and_sum() {
-    let mut sum = Faults { sent: 1, delivered: 2, lost: 3, duplicated: 4, reordered: 5, too_big: 6, queue_dropped: 7 };
+    let mut sum = Faults {
+        sent: 1,
+        delivered: 2,
+        lost: 3,
+        duplicated: 4,
+        reordered: 5,
+        too_big: 6,
+        queue_dropped: 7,
+        corrupted: 8,
+    };
     sum += sum;
     assert_eq!(
         sum.to_string(),
-        "sent 2, delivered 4, lost 6, duplicated 8, reordered 10, too big 12, dropped by the queue 14"
+        "sent 2, delivered 4, lost 6, duplicated 8, reordered 10, corrupted 16, too big 12, dropped by the queue 14"
     );
 }
 
@@ -238,6 +315,8 @@ prop_compose! {
             bandwidth: bandwidth.and_then(NonZeroU64::new),
             queue,
             mtu: Some(1_200),
+            // The runs tell datagrams apart by their bytes; corruption has tests of its own.
+            corruption: Probability::NEVER,
         }
     }
 }
