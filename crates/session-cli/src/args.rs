@@ -1,5 +1,9 @@
 //! The command line.
 
+pub mod impair;
+
+pub use impair::Impair;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,6 +47,9 @@ pub enum Command {
     Ping(Ping),
     /// Exchange lines with a peer
     Chat(Chat),
+    /// Pass UDP datagrams on as a bad network does
+    #[command(long_about = impair::LONG_ABOUT)]
+    Impair(Impair),
     /// Write the manual pages and the shell completions into a folder
     #[command(hide = true)]
     Generate(Generate),
@@ -60,6 +67,7 @@ impl Arguments {
             Command::Ping(arguments) => arguments.node.json,
             Command::Chat(arguments) => arguments.node.json,
             Command::Pair(arguments) => arguments.node.json,
+            Command::Impair(arguments) => arguments.json,
             Command::Demo | Command::Bench(_) | Command::Generate(_) => false,
         })
     }
@@ -116,7 +124,7 @@ pub struct Listen {
     #[arg(long, value_name = "FILE")]
     pub authorized: PathBuf,
     /// For so long from the start (90s, 5m, 1h), peers may come that do not know this node's key; each is asked about here
-    #[arg(long, value_name = "DURATION", value_parser = pairing_time)]
+    #[arg(long, value_name = "DURATION", value_parser = long_time)]
     pub pairing: Option<Duration>,
     /// Replace files that exist; without it they are kept and the sender is refused
     #[arg(long)]
@@ -240,8 +248,11 @@ pub struct Bench {
     pub quick: bool,
 }
 
-fn address(text: &str) -> Result<Address, PeerAddressError> {
-    text.parse()
+fn address(text: &str) -> Result<Address, String> {
+    text.parse().map_err(|error| match error {
+        PeerAddressError::Address => "no address; write 192.0.2.1:7000, [2001:db8::1]:7000 or host:7000".to_owned(),
+        error => error.to_string(),
+    })
 }
 
 fn name(text: &str) -> Result<String, String> {
@@ -252,7 +263,7 @@ fn name(text: &str) -> Result<String, String> {
     }
 }
 
-fn pairing_time(text: &str) -> Result<Duration, String> {
+fn long_time(text: &str) -> Result<Duration, String> {
     let (number, unit) = match text.strip_suffix(['s', 'm', 'h']) {
         Some(number) => (number, &text[number.len()..]),
         None => (text, "s"),
@@ -307,9 +318,9 @@ mod tests {
     }
 
     #[test]
-    fn pairing_lasts_from_a_second_to_a_day() {
+    fn long_times_are_from_a_second_to_a_day() {
         for (text, seconds) in [("90s", 90), ("5m", 300), ("24h", 86_400), ("7", 7), ("1s", 1)] {
-            assert_eq!(pairing_time(text), Ok(Duration::from_secs(seconds)));
+            assert_eq!(long_time(text), Ok(Duration::from_secs(seconds)));
         }
         for text in [
             "",
@@ -325,7 +336,7 @@ mod tests {
             "99999999999999999999",
             "4611686018427387904h",
         ] {
-            assert!(pairing_time(text).is_err(), "{text}");
+            assert!(long_time(text).is_err(), "{text}");
         }
     }
 

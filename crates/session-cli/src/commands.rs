@@ -5,6 +5,7 @@ mod bench;
 mod chat;
 mod demo;
 mod generate;
+mod impair;
 mod keygen;
 mod listen;
 mod node;
@@ -31,6 +32,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Ping(arguments) => ping::run(arguments, output),
         Command::Chat(arguments) => chat::run(arguments, output),
         Command::Pair(arguments) => pair::run(arguments, output),
+        Command::Impair(arguments) => impair::run(arguments, output),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Demo => demo::run(),
         Command::Generate(arguments) => generate::run(arguments),

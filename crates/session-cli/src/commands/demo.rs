@@ -1,10 +1,8 @@
 //! `session demo`: two processes, a bad link between them, one file.
 
-mod relay;
-
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,13 +13,12 @@ use session_sim::{LinkConfig, Probability, Reordering};
 use sha2::{Digest as _, Sha256};
 
 use crate::exit::{Exit, Failure, reason};
+use crate::impair::{Description, Relay, Settings, StartError};
 use crate::interrupt::Interrupt;
 use crate::keys::SecretKey;
 use crate::keys::public::PublicKeyLine;
 use crate::runtime::Runtime;
 use crate::transfer::hex;
-
-use relay::Relay;
 
 /// Bytes of the file.
 const LENGTH: usize = 8 << 20;
@@ -71,18 +68,17 @@ fn show(folder: &Path, children: &Children) -> Result<(), Failure> {
     let listening = listening_on(&line)?;
     thread::spawn(move || copy("listen", output));
 
-    let relay = Relay::start(bad_link(), listening).map_err(|error| broken("the link", &error))?;
-    say(
-        "link",
-        &format!("{} <-> {listening}: 0.5 % loss, 5 ms each way, 1 % up to three places late", relay.address()),
-    );
+    let relay = start_relay(listening)?;
+    say("link", &format!("{} <-> {listening}: {}", relay.address(), Description(&bad_link())));
 
     let mut send = command(folder, "sender.key", "send")?;
     send.arg(folder.join(NAME)).arg("--to").arg(format!("{listener_key}@{}", relay.address()));
     send.args(["--runtime", "smol"]);
     let errors = children.start(send, Pipe::Both("send"))?;
     copy("send", BufReader::new(errors));
-    let faults = relay.stop();
+    let report = relay.stop();
+    let mut faults = report.up;
+    faults += report.down;
     say("link", &faults.to_string());
     verdict(&content, &inbox.join(NAME))
 }
@@ -125,6 +121,14 @@ fn listening_on(line: &str) -> Result<SocketAddr, Failure> {
     address
         .and_then(|address| address.parse().ok())
         .ok_or_else(|| Failure::new(Exit::Internal, "the demo's listener did not start", "see its lines above"))
+}
+
+fn start_relay(server: SocketAddr) -> Result<Relay, Failure> {
+    let seed = getrandom::u64().map_err(|error| broken("a seed", &io::Error::other(error)))?;
+    let listen = (Ipv4Addr::LOCALHOST, 0).into();
+    Relay::start(&Settings { listen, server, up: bad_link(), down: bad_link(), seed }).map_err(|error| match error {
+        StartError::Listen(error) | StartError::Server(error) => broken("the link", &error),
+    })
 }
 
 fn bad_link() -> LinkConfig {

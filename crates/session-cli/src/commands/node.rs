@@ -68,17 +68,24 @@ pub(super) fn builder(key: &SecretKey, options: &NodeOptions) -> EndpointBuilder
 /// The sentence for an endpoint that cannot be bound to `address`.
 pub(super) fn not_bound(error: &BindError, address: SocketAddr) -> Failure {
     match error {
-        BindError::Socket(error) if error.kind() == io::ErrorKind::AddrInUse => Failure::new(
+        BindError::Socket(error) => no_socket(error, address, "--bind"),
+        error => Failure::new(Exit::Internal, format_args!("no endpoint ({error})"), "report this"),
+    }
+}
+
+/// The sentence for a socket that cannot be bound to `address`, which the user gave by `option`.
+pub(super) fn no_socket(error: &io::Error, address: SocketAddr, option: &str) -> Failure {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => Failure::new(
             Exit::PortInUse,
             format_args!("{address} is in use by another program"),
-            "stop that one, or choose another port with --bind",
+            format_args!("stop that one, or choose another port with {option}"),
         ),
-        BindError::Socket(error) => Failure::new(
+        _ => Failure::new(
             Exit::Io,
             format_args!("{address} cannot be bound ({})", reason(error)),
             "give an address of this machine and a port you may use",
         ),
-        error => Failure::new(Exit::Internal, format_args!("no endpoint ({error})"), "report this"),
     }
 }
 
@@ -254,7 +261,8 @@ pub(super) fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
 }
 
-async fn look_up(address: &Address) -> Result<SocketAddr, Failure> {
+/// The address that a host name stands for.
+pub(super) async fn look_up(address: &Address) -> Result<SocketAddr, Failure> {
     let (name, port) = match address {
         Address::Socket(address) => return Ok(*address),
         Address::Host { name, port } => (name.clone(), *port),

@@ -10,7 +10,7 @@ fn pages_and_completions_cover_every_command() {
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new(SESSION).arg("generate").arg(folder.path()).output().unwrap();
     assert!(output.status.success(), "{output:?}");
-    let commands = ["bench", "chat", "demo", "keygen", "listen", "pair", "ping", "pubkey", "send"];
+    let commands = ["bench", "chat", "demo", "impair", "keygen", "listen", "pair", "ping", "pubkey", "send"];
     let pages = commands.map(|command| format!("session-{command}.1"));
     let shells = ["_session", "_session.ps1", "session.bash", "session.elv", "session.fish"].map(str::to_owned);
     let mut expected = [&pages[..], &shells, &["session.1".to_owned()]].concat();

@@ -77,6 +77,7 @@ fn every_event_is_as_documented() {
     pings_and_strangers(&world, &mut seen);
     chat(&world, &mut seen);
     pairing(&world, &mut seen);
+    impaired(&world, &mut seen);
     // What cannot be brought about here.
     seen.0.insert("not_swept".to_owned());
     assert_eq!(seen.0.iter().collect::<Vec<_>>(), documented().keys().collect::<Vec<_>>());
@@ -165,6 +166,27 @@ fn pairing(world: &World, seen: &mut Seen) {
     );
     let events: Vec<_> = (0..5).map(|_| seen.line(&listener.line())["event"].as_str().unwrap().to_owned()).collect();
     assert_eq!(events, ["pairing_open", "pairing", "pairing", "authorized", "paired"]);
+}
+
+fn impaired(world: &World, seen: &mut Seen) {
+    let listener = listen(world, seen, &[]);
+    let mut command = Command::new(SESSION);
+    command.args(["impair", "--json", "--listen", "127.0.0.1:0", "--seed", "5", "--loss", "up:10%", "--to"]);
+    command.arg(&listener.address);
+    let mut relay = Process::start(command);
+    let first = seen.line(&relay.line());
+    let words = (first["seed"].as_u64(), first["up"].as_str(), first["down"].as_str());
+    assert_eq!(words, (Some(5), Some("10 % lost"), Some("no fault")));
+    let address = first["address"].as_str().unwrap();
+    seen.run(0, &mut world.dial_command("ping", address, &["-c", "3", "-i", "0.01"]));
+    relay.signal(Signal::INT);
+    let outcome = relay.wait();
+    assert_eq!((outcome.code, outcome.error.as_str()), (Some(0), ""));
+    let events = seen.lines(&outcome.output);
+    let [.., up, down, last] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((up["direction"].as_str(), down["direction"].as_str()), (Some("up"), Some("down")));
+    assert!(up["sent"].as_u64() > Some(3) && down["sent"] == down["delivered"], "{up} {down}");
+    assert_eq!((last["event"].as_str(), last["clients"].as_u64()), (Some("relayed"), Some(1)));
 }
 
 fn chat(world: &World, seen: &mut Seen) {

@@ -7,6 +7,7 @@ mod dump;
 mod folders;
 mod generate;
 mod heavy;
+mod impair;
 mod json;
 mod pair;
 mod ping;

@@ -1,0 +1,123 @@
+//! The command line of `session impair`.
+
+pub mod values;
+
+use std::net::SocketAddr;
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use clap::Args;
+use session_sim::{LinkConfig, Probability, Reordering};
+
+use super::{address, long_time};
+use crate::exit::{Exit, Failure};
+use crate::keys::Address;
+use values::{Directed, bytes, listening, percent, rate, short_time, size};
+
+/// How long a datagram that too few others follow waits to be overtaken.
+const MAX_HOLD: Duration = Duration::from_millis(10);
+/// What waits at a bottleneck whose queue nobody has sized: so much time, and no less than ten full packets of Ethernet.
+const DEFAULT_QUEUE: Duration = Duration::from_millis(100);
+const MIN_DEFAULT_QUEUE: usize = 15_000;
+
+/// What `session impair --help` begins with.
+pub(super) const LONG_ABOUT: &str = "Pass UDP datagrams on between clients and a server as a bad network does, until Ctrl-C.\n\n\
+    Clients write to --listen instead of to the server, and share the link. Each option about the link holds both ways; 'up:' before its \
+    value makes it hold on the way to the server only, 'down:' on the way back, and of several for one way the last counts: \
+    '--delay 20ms --loss 1% --loss up:5%'. At the end it says what happened to the datagrams. The same --seed does the same to the same datagrams.";
+
+/// Arguments of `session impair`.
+#[derive(Clone, Debug, Args)]
+pub struct Impair {
+    /// The address that clients write to; port 0 lets the system choose
+    #[arg(long, value_name = "ADDR", value_parser = listening)]
+    pub listen: SocketAddr,
+    /// Where the server listens: address and port
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub to: Address,
+    /// Lose so many datagrams, such as 2%
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub loss: Vec<Directed<Probability>>,
+    /// Let each be under way for so long, such as 20ms
+    #[arg(long, value_name = "TIME", value_parser = short_time)]
+    pub delay: Vec<Directed<Duration>>,
+    /// Add up to so much to the delay, such as 5ms; none overtakes another for that
+    #[arg(long, value_name = "TIME", value_parser = short_time)]
+    pub jitter: Vec<Directed<Duration>>,
+    /// Deliver so many of them twice
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub duplicate: Vec<Directed<Probability>>,
+    /// Hold so many of them back until later ones have overtaken them, or for 10 ms where too few follow
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub reorder: Vec<Directed<Probability>>,
+    /// How many overtake one that is held back, at most
+    #[arg(long, value_name = "N", default_value_t = 3, requires = "reorder", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub places: u8,
+    /// Change one bit in so many of them
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub corrupt: Vec<Directed<Probability>>,
+    /// Pass no more than that, such as 10mbit: bits a second, of what the datagrams contain
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub rate: Vec<Directed<NonZeroU64>>,
+    /// Let so many bytes wait for their turn and drop what comes then, such as 64KiB; without it what passes in 100 ms
+    #[arg(long, value_name = "BYTES", requires = "rate", value_parser = bytes)]
+    pub queue: Vec<Directed<usize>>,
+    /// Drop datagrams that contain more bytes, without notice
+    #[arg(long, value_name = "BYTES", value_parser = size)]
+    pub mtu: Vec<Directed<usize>>,
+    /// What chance comes from; without it another every time, which is said
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// End after that time (90s, 5m, 1h); without it at Ctrl-C
+    #[arg(long = "for", value_name = "DURATION", value_parser = long_time)]
+    pub duration: Option<Duration>,
+    /// Print JSON, one object a line (docs/cli.md)
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Impair {
+    /// What happens on the way to the server, and on the way back.
+    ///
+    /// # Errors
+    /// If there is a queue in a direction that has no rate.
+    pub fn links(&self) -> Result<[LinkConfig; 2], Failure> {
+        let [loss, duplication, reorder, corruption] =
+            [&self.loss, &self.duplicate, &self.reorder, &self.corrupt].map(|option| values::each_way(option));
+        let [delay, jitter] = [&self.delay, &self.jitter].map(|option| values::each_way(option));
+        let (rate, queue, mtu) =
+            (values::each_way(&self.rate), values::each_way(&self.queue), values::each_way(&self.mtu));
+        let link = |way: usize| {
+            let bandwidth = rate[way];
+            if queue[way].is_some() && bandwidth.is_none() {
+                let way = ["up", "down"][way];
+                return Err(Failure::new(
+                    Exit::Usage,
+                    format_args!("there is a queue {way}, and no rate that anything would wait for"),
+                    format_args!("give --rate {way}:RATE too"),
+                ));
+            }
+            Ok(LinkConfig {
+                loss: loss[way].unwrap_or_default(),
+                duplication: duplication[way].unwrap_or_default(),
+                reordering: reorder[way]
+                    .map_or(Reordering::NONE, |share| Reordering::new(share, self.places, MAX_HOLD)),
+                corruption: corruption[way].unwrap_or_default(),
+                delay: delay[way].unwrap_or_default(),
+                jitter: jitter[way].unwrap_or_default(),
+                bandwidth,
+                queue: queue[way].or(bandwidth.map(default_queue)),
+                mtu: mtu[way],
+            })
+        };
+        Ok([link(0)?, link(1)?])
+    }
+}
+
+fn default_queue(bandwidth: NonZeroU64) -> usize {
+    let bytes = u128::from(bandwidth.get()) * DEFAULT_QUEUE.as_millis() / 1_000;
+    usize::try_from(bytes).unwrap_or(usize::MAX).max(MIN_DEFAULT_QUEUE)
+}
+
+#[cfg(test)]
+mod tests;
