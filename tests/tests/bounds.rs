@@ -12,6 +12,59 @@ use session_core::{
 
 type Row = (&'static str, u64, &'static str, &'static str);
 
+/// The tests that drive the core to each bound, as cargo names them: in `tests/tests`, or in the core.
+const SHOWN_BY: &[(&str, &[&str])] = &[
+    ("sessions", &["sessions_at_the_bound::sessions"]),
+    ("pending", &["sessions_at_the_bound::pending"]),
+    (
+        "pool_blocks",
+        &["channels_at_the_bound::pool_blocks_of_senders", "channels_at_the_bound::pool_blocks_of_receivers"],
+    ),
+    ("block_size", &["sessions_at_the_bound::configurations"]),
+    ("hot_keys", &["sessions_at_the_bound::hot_keys"]),
+    (
+        "session_window",
+        &[
+            "channels_at_the_bound::session_window",
+            "endpoint::tests::data::the_credit_of_a_session_binds_all_its_channels_together",
+        ],
+    ),
+    (
+        "channel_window",
+        &["channels_at_the_bound::channel_window", "fuzz::tests::each_fault_closes_either_side_with_its_code"],
+    ),
+    ("send_blocks", &["channels_at_the_bound::send_blocks"]),
+    ("mailbox_blocks", &["channels_at_the_bound::mailbox_blocks"]),
+    ("session_mailbox_blocks", &["channels_at_the_bound::session_mailbox_blocks"]),
+    ("record_blocks", &["channels_at_the_bound::record_blocks"]),
+    ("opened_channels", &["channels_at_the_bound::opened_channels"]),
+    (
+        "Config::channel_limits",
+        &["channels_at_the_bound::channel_limits", "endpoint::tests::channels::who_opens_more_than_allowed_is_closed"],
+    ),
+    ("ChannelOptions::budget", &["channels_at_the_bound::channel_budget"]),
+    ("MAX_CHANNELS", &["sessions_at_the_bound::configurations"]),
+    ("MAX_CARRIERS", &["sessions_at_the_bound::configurations"]),
+    ("TIMEOUTS_PER_CALL", &["sessions_at_the_bound::timeouts_per_call"]),
+    ("request::MAX_IN_FLIGHT", &["sessions_at_the_bound::requests_in_flight"]),
+    ("MAX_TENTATIVE_PER_PEER", &["attempts::a_fifth_attempt_waits_for_one_of_four_tentative_slots"]),
+    (
+        "MAX_DYNAMIC_CHANNELS",
+        &["endpoint::tests::channels::more_dynamic_channels_than_there_may_be_are_no_configuration"],
+    ),
+    ("MAX_EXPIRING", &["channels_at_the_bound::expiring"]),
+    (
+        "MAX_CHANNEL_FRAMES",
+        &["endpoint::tests::data::d17_a_packet_holds_at_most_64_frames_that_name_a_channel_whatever_they_are"],
+    ),
+    ("MAX_USER_DATA", &["sessions_at_the_bound::user_data", "wire::control::tests::bounds_are_kept"]),
+    ("MAX_TEXT", &["sessions_at_the_bound::texts", "wire::text::tests::a_text_is_at_most_128_bytes_of_utf_8"]),
+    (
+        "MIN_UDP_DATAGRAM",
+        &["endpoint::tests::stranger::h10_a_hello_of_1199_bytes_is_answered_only_where_addresses_are_proven"],
+    ),
+];
+
 /// Every limit, what it bounds, and what happens there.
 fn limits() -> [Row; 12] {
     let Limits {
@@ -173,17 +226,49 @@ There is no bound over the channels of one session: one channel of it could then
 `Config::channel_limits` times the budget of `Config::accepted_channels`; where sessions share the pool, the default budget (`send_blocks`) is too much for more than a few.
 ";
 
+fn tests_of(name: &str) -> &'static [&'static str] {
+    SHOWN_BY.iter().find(|(row, _)| *row == name).map_or(&[], |(_, tests)| tests)
+}
+
 fn table() -> String {
     let mut table = String::from(
         "# Bounds\n\nMade from `Limits::default()` by `just bounds`; `cargo test` fails when it is out of date.\n\n\
-         | limit | default | bounds | at the bound |\n|---|---|---|---|\n",
+         | limit | default | bounds | at the bound | shown by |\n|---|---|---|---|---|\n",
     );
     for (name, default, bounds, there) in limits().into_iter().chain(options()).chain(constants()) {
         let default = if default == u64::from(u32::MAX) { "–".into() } else { default.to_string() };
-        writeln!(table, "| `{name}` | {default} | {bounds} | {there} |").unwrap();
+        let tests = tests_of(name).iter().map(|test| format!("`{test}`")).collect::<Vec<_>>().join(", ");
+        writeln!(table, "| `{name}` | {default} | {bounds} | {there} | {tests} |").unwrap();
     }
     table.push_str(SENDING);
     table
+}
+
+/// Whether `text` has a test of this name.
+fn has_test(text: &str, name: &str) -> bool {
+    let attributes = text.split_once(&format!("fn {name}(")).map(|(before, _)| before);
+    attributes.is_some_and(|before| before.trim_end().ends_with("#[test]"))
+}
+
+#[test]
+fn every_row_has_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = [root.join("tests"), root.join("../crates/session-core/src")];
+    for (row, ..) in limits().into_iter().chain(options()).chain(constants()) {
+        assert!(!tests_of(row).is_empty(), "nothing drives the core to the bound {row}");
+        for test in tests_of(row) {
+            let (module, name) = test.rsplit_once("::").expect("a module and a name");
+            let file = format!("{}.rs", module.replace("::", "/"));
+            let texts = folders.iter().filter_map(|folder| std::fs::read_to_string(folder.join(&file)).ok());
+            assert!(texts.into_iter().any(|text| has_test(&text, name)), "{row}: there is no test {test}");
+        }
+    }
+}
+
+#[test]
+fn a_test_that_is_none_is_noticed() {
+    let text = "#[test]\nfn one() {}\n\nfn two() {}\n";
+    assert_eq!(["one", "two", "three"].map(|name| has_test(text, name)), [true, false, false]);
 }
 
 /// `Limits` may grow: its own words say which there are.

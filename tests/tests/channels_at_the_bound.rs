@@ -248,6 +248,32 @@ fn mailbox_blocks() {
     });
 }
 
+/// The second channel finds what the first has left, and all of its own once that was read.
+#[test]
+fn session_mailbox_blocks() {
+    const FIRST: ChannelId = ChannelId(21);
+    const SECOND: ChannelId = ChannelId(22);
+    without_allocator(|| {
+        let channels = [FIRST, SECOND].map(|id| ChannelConfig::new(id, ChannelMode::Unreliable)).to_vec();
+        let mut setup = Setup { channels, ..Setup::default() };
+        (setup.limits.mailbox_blocks, setup.limits.session_mailbox_blocks) = (4, 6);
+        let (mut world, at_alice, at_bob) = established(&setup);
+        for round in 1..=3 {
+            for (channel, kept) in [(FIRST, 4), (SECOND, 2)] {
+                for value in 0..10 {
+                    world
+                        .command(ALICE, at_alice, |session| session.send(&[value; 10], channel))
+                        .expect("there is room");
+                    world.run_for(millis(100));
+                }
+                let dropped = world.session(BOB, at_bob).channel_stats(channel).expect("a channel").dropped_messages;
+                assert_eq!(dropped, round * (10 - kept), "{channel:?}");
+            }
+            assert_eq!([FIRST, SECOND].map(|channel| drain(&mut world, at_bob, channel)), [4, 2]);
+        }
+    });
+}
+
 /// Many small packets and no acknowledgement: neither window nor credit is used up.
 #[test]
 fn record_blocks() {

@@ -3,6 +3,7 @@
 use super::pair::Pair;
 use super::*;
 use crate::action::CarrierConfig;
+use crate::channel_config::ChannelConfig;
 use crate::wire::{DataFrame, Frame, Writer};
 
 fn plaintext(frames: &[Frame<'_>]) -> Vec<u8> {
@@ -105,6 +106,23 @@ fn a_short_buffer_changes_nothing() {
     pair.settle();
     let mut out = [0; 5000];
     assert_eq!(pair.session(1).recv(&mut out, CHANNEL), Ok(Some(5000)));
+}
+
+/// Each channel keeps to its own credit; together they have more than the session gives.
+//= docs/protocol.md P-9-4
+#[test]
+fn the_credit_of_a_session_binds_all_its_channels_together() {
+    const OTHER: ChannelId = ChannelId(17);
+    for (end, expected) in [(4096, None), (4097, Some(CloseCode::FLOW_CONTROL))] {
+        let channels = [CHANNEL, OTHER].map(ChannelConfig::from);
+        let mut pair = Pair::established_with(&small_limits(), &channels);
+        let far = |channel: ChannelId, offset| {
+            Frame::Data(DataFrame { channel: channel.0, offset, begin: false, end: false, data: b"x" })
+        };
+        let packet = pair.seal(0, &plaintext(&[far(CHANNEL, 2999), far(OTHER, end - 3000 - 1)]));
+        pair.deliver(1, &[packet]);
+        assert_eq!(pair.close_code(1), expected, "{end}");
+    }
 }
 
 //= docs/protocol.md P-6-7
