@@ -18,7 +18,11 @@ const SHOWN_BY: &[(&str, &[&str])] = &[
     ("pending", &["sessions_at_the_bound::pending"]),
     (
         "pool_blocks",
-        &["channels_at_the_bound::pool_blocks_of_senders", "channels_at_the_bound::pool_blocks_of_receivers"],
+        &[
+            "channels_at_the_bound::pool_blocks_of_senders",
+            "channels_at_the_bound::pool_blocks_of_many_senders",
+            "channels_at_the_bound::pool_blocks_of_receivers",
+        ],
     ),
     ("block_size", &["sessions_at_the_bound::configurations"]),
     ("hot_keys", &["sessions_at_the_bound::hot_keys"]),

@@ -374,3 +374,41 @@ fn opened_channels() {
 fn channel_limits() {
     open_to_the_bound(&with_dynamic(8, 3), OpenChannelError::Limit);
 }
+
+/// As many sessions as find no place for the record of a packet wait for those that do, and no longer.
+#[test]
+fn pool_blocks_of_many_senders() {
+    const SESSIONS: usize = 12;
+    without_allocator(|| {
+        let mut setup = Setup::default();
+        (setup.limits.sessions, setup.limits.pending) = (SESSIONS as u32, SESSIONS as u32);
+        (setup.limits.session_window, setup.limits.channel_window) = (16_384, 16_384);
+        (setup.limits.pool_blocks, setup.limits.send_blocks) = (80, 5000);
+        let mut world = World::new(1);
+        world.add(&setup, RustCrypto);
+        setup.limits.pool_blocks = 4096;
+        world.add(&setup, RustCrypto);
+        let ids: Vec<_> = (0..SESSIONS).map(|_| world.establish(ALICE, BOB)).collect();
+        world.run_for(seconds(1));
+        for round in 0..3 {
+            let mut sent = [0; SESSIONS];
+            let mut blocked = 0;
+            while blocked < SESSIONS {
+                blocked = 0;
+                for (number, (at_alice, _)) in ids.iter().enumerate() {
+                    match world.command(ALICE, *at_alice, |session| session.send(&[1; 300], CHANNEL)) {
+                        Ok(_) => sent[number] += 1,
+                        Err(error) => {
+                            assert_eq!(error, SendError::Blocked);
+                            blocked += 1;
+                        }
+                    }
+                }
+            }
+            assert!(sent.iter().filter(|sent| **sent > 0).count() > 4, "{sent:?}");
+            world.run_for(seconds(2));
+            let read: Vec<_> = ids.iter().map(|(_, at_bob)| drain(&mut world, *at_bob, CHANNEL)).collect();
+            assert_eq!(read, sent, "{round}");
+        }
+    });
+}

@@ -45,6 +45,7 @@ impl<P: Provider> Display for Dump<'_, P> {
             ("with events", Queue::Events),
             ("ended", Queue::Closed),
             ("out of memory", Queue::Starved),
+            ("without a record", Queue::Unrecorded),
         ] {
             write!(out, " {} {name},", endpoint.slots.queued(queue))?;
         }

@@ -124,6 +124,16 @@ impl<P: Provider> Endpoint<P> {
         }
     }
 
+    /// Lets sessions send again that had no memory for the record of a packet, longest waiting first.
+    pub(super) fn feed_unrecorded(&mut self) {
+        while self.shared.memory.pool.record_available() > 0
+            && let Some(slot) = self.slots.first(Queue::Unrecorded)
+        {
+            self.slots.unlink(Queue::Unrecorded, slot);
+            self.refile(slot);
+        }
+    }
+
     pub(super) fn file(&mut self, slot: u32) {
         let (settings, memory) = (&self.settings, &self.shared.memory);
         let deadline = self.slots.at(slot).and_then(|core| core.next_deadline(settings, memory));

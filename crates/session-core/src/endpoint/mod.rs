@@ -188,6 +188,7 @@ impl<P: Provider> Endpoint<P> {
     pub fn poll_action(&mut self, out: &mut [u8], now: Instant) -> Action {
         self.advance(now);
         self.feed_starved();
+        self.feed_unrecorded();
         if let Some(event) = self.directory.take_event(|slot| self.slots.at(slot)) {
             return Action::Event(event);
         }
@@ -219,6 +220,9 @@ impl<P: Provider> Endpoint<P> {
                 }
                 Outcome::Nothing => {
                     self.slots.unlink(Queue::Ready, slot);
+                    if self.slots.at(slot).is_some_and(|core| core.awaits_record(&self.shared.memory)) {
+                        self.slots.push(Queue::Unrecorded, slot);
+                    }
                     self.file(slot);
                     // Not filed as ready again: window or pacer may go on saying no.
                     if self.slots.at(slot).is_some_and(SessionCore::has_events)
@@ -400,7 +404,7 @@ impl<P: Provider> Endpoint<P> {
             hash.u64(u64::from(slot));
             core.digest_into(&shared.memory, &mut hash);
         }
-        for queue in [Queue::Ready, Queue::Events, Queue::Closed, Queue::Starved] {
+        for queue in [Queue::Ready, Queue::Events, Queue::Closed, Queue::Starved, Queue::Unrecorded] {
             hash.option(slots.first(queue).map(u64::from));
         }
         directory.digest_into(&mut hash);

@@ -22,9 +22,11 @@ pub(super) enum Queue {
     Closed = 2,
     /// Waits for memory to send, and no acknowledgement of its own will bring it.
     Starved = 3,
+    /// Sessions with data to send and no memory for the record of a packet.
+    Unrecorded = 4,
 }
 
-const QUEUES: usize = 4;
+const QUEUES: usize = 5;
 
 #[derive(Clone, Copy)]
 struct Links {
@@ -125,7 +127,7 @@ impl Slots {
 
     /// Drops a session where it lies; its id finds nothing from now on.
     pub(super) fn remove(&mut self, index: u32) {
-        for queue in [Queue::Ready, Queue::Events, Queue::Closed, Queue::Starved] {
+        for queue in [Queue::Ready, Queue::Events, Queue::Closed, Queue::Starved, Queue::Unrecorded] {
             self.unlink(queue, index);
         }
         let free = self.free;

@@ -106,6 +106,11 @@ impl SentLog {
         self.room(pool, data_records).is_some()
     }
 
+    /// A packet with data needs a block, and the pool has none.
+    pub(crate) fn wants_block(&self, pool: &Pool) -> bool {
+        pool.record_available() == 0 && self.blocks < self.max_blocks && !self.room_for(pool, 1)
+    }
+
     /// Remembers a packet about to be sent. On an error nothing has changed.
     pub(crate) fn begin(&mut self, pool: &mut Pool, head: PacketRecord, data: &[DataRecord]) -> Result<(), LogError> {
         if self.newest.get().is_some_and(|newest| head.number <= newest) {

@@ -393,6 +393,13 @@ impl SessionCore {
         self.channels.starved(memory).filter(|_| self.phase.takes_data())
     }
 
+    /// It has data to send, and what others hold of the memory keeps it from doing so.
+    pub(crate) fn awaits_record(&self, memory: &Memory) -> bool {
+        self.phase.exchanges_data()
+            && self.packets.log.wants_block(&memory.pool)
+            && self.channels.has_data(memory, false)
+    }
+
     /// There is memory again.
     pub(crate) fn feed(&mut self, memory: &mut Memory) {
         let mut place = self.channels.place_after(memory, None);

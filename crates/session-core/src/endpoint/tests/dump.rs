@@ -35,7 +35,7 @@ fn s0_29_a_dump_shows_states_timers_channels_and_discards() {
     let peer = pair.look(0).peer_id().unwrap().to_string();
     for shown in [
         "endpoint: 1 of 100 sessions, 0 of 10 pending",
-        " 0 ready, 0 with events, 0 ended, 0 out of memory, next deadline ",
+        " 0 ready, 0 with events, 0 ended, 0 out of memory, 0 without a record, next deadline ",
         "  discarded 1:",
         " Established with ",
         "  Initiator, phase Established, carrier 0, peer ",
