@@ -34,18 +34,37 @@ pub enum Command {
     /// Measure goodput, latency, handshakes and idle sessions on this machine
     Bench(Bench),
     /// Make a secret key
+    #[command(long_about = "Make a secret key and write it to standard output.\n\n\
+    A regular file there is first closed to other users (mode 0600), so that 'session keygen > node.key' is safe \
+    under any umask.")]
     Keygen(Keygen),
     /// Print the public key that belongs to a secret key
     Pubkey(Pubkey),
     /// Receive files from authorized peers into a folder, and answer their pings
+    #[command(
+        long_about = "Receive files from authorized peers into a folder, many at a time, and answer their pings, until Ctrl-C.\n\n\
+    A file appears under its name when all of it is there and its SHA-256 is proved, else not at all."
+    )]
     Listen(Listen),
     /// Send files and folders to a peer
+    #[command(
+        long_about = "Send files and folders to a peer and wait until they stand there under their names, their SHA-256 proved.\n\n\
+    A folder comes with all that is in it, except symbolic links, pipes, sockets and devices, which are named."
+    )]
     Send(Send),
     /// Meet a peer whose key is not known here
+    #[command(long_about = "Meet a peer whose key is not known here, and that does not know this node's.\n\n\
+    The peer runs 'session listen --pairing'. Both sides show both fingerprints; two people compare them, by voice or by looking, and say \
+    yes on both sides. Then the peer's key is kept in known_peers here, and this node's key in the list of authorized peers there.")]
     Pair(Pair),
     /// Measure the time to a peer that listens, and back
+    #[command(long_about = "Open a session with a peer that listens, and send it messages that it sends back.\n\n\
+    Says how long the handshake took, then the time of each echo, and at the end, or at Ctrl-C, least, mean, most and mean \
+    deviation. A packet that is lost is sent again, so it shows as a long time and in the count of lost packets.")]
     Ping(Ping),
     /// Exchange lines with a peer
+    #[command(long_about = "Exchange lines with a peer: what is typed here appears there.\n\n\
+    One side waits with --bind and --authorized, the other comes with --to. It ends with the end of the input or Ctrl-C on either side.")]
     Chat(Chat),
     /// Pass UDP datagrams on as a bad network does
     #[command(long_about = impair::LONG_ABOUT)]
@@ -75,9 +94,6 @@ impl Arguments {
 
 /// Arguments of `session keygen`.
 #[derive(Clone, Debug, Args)]
-#[command(long_about = "Make a secret key and write it to standard output.\n\n\
-    A regular file there is first closed to other users (mode 0600), so that 'session keygen > node.key' is safe \
-    under any umask.")]
 pub struct Keygen {
     /// Write to FILE (mode 0600), whole or not at all, instead of to standard output
     #[arg(long, value_name = "FILE")]
@@ -106,10 +122,6 @@ pub struct Pubkey {
 
 /// Arguments of `session listen`.
 #[derive(Clone, Debug, Args)]
-#[command(
-    long_about = "Receive files from authorized peers into a folder, many at a time, and answer their pings, until Ctrl-C.\n\n\
-    A file appears under its name when all of it is there and its SHA-256 is proved, else not at all."
-)]
 pub struct Listen {
     /// Who this node is, and how it runs.
     #[command(flatten)]
@@ -133,10 +145,6 @@ pub struct Listen {
 
 /// Arguments of `session send`.
 #[derive(Clone, Debug, Args)]
-#[command(
-    long_about = "Send files and folders to a peer and wait until they stand there under their names, their SHA-256 proved.\n\n\
-    A folder comes with all that is in it, except symbolic links, pipes, sockets and devices, which are named."
-)]
 pub struct Send {
     /// The files and folders
     #[arg(value_name = "PATH", required = true)]
@@ -154,9 +162,6 @@ pub struct Send {
 
 /// Arguments of `session pair`.
 #[derive(Clone, Debug, Args)]
-#[command(long_about = "Meet a peer whose key is not known here, and that does not know this node's.\n\n\
-    The peer runs 'session listen --pairing'. Both sides show both fingerprints; two people compare them, by voice or by looking, and say \
-    yes on both sides. Then the peer's key is kept in known_peers here, and this node's key in the list of authorized peers there.")]
 pub struct Pair {
     /// Where the peer listens: address and port
     #[arg(value_name = "ADDR", value_parser = address)]
@@ -171,9 +176,6 @@ pub struct Pair {
 
 /// Arguments of `session ping`.
 #[derive(Clone, Debug, Args)]
-#[command(long_about = "Open a session with a peer that listens, and send it messages that it sends back.\n\n\
-    Says how long the handshake took, then the time of each echo, and at the end, or at Ctrl-C, least, mean, most and mean \
-    deviation. A packet that is lost is sent again, so it shows as a long time and in the count of lost packets.")]
 pub struct Ping {
     /// Whom to ping, and where: a public key or a name in known_peers, '@', address and port
     #[arg(value_name = "PEER@ADDR")]
@@ -194,8 +196,6 @@ pub struct Ping {
 
 /// Arguments of `session chat`.
 #[derive(Clone, Debug, Args)]
-#[command(long_about = "Exchange lines with a peer: what is typed here appears there.\n\n\
-    One side waits with --bind and --authorized, the other comes with --to. It ends with the end of the input or Ctrl-C on either side.")]
 #[command(group = clap::ArgGroup::new("side").required(true).args(["to", "bind"]))]
 pub struct Chat {
     /// Whom to talk to, and where: a public key or a name in known_peers, '@', address and port
@@ -309,6 +309,17 @@ mod tests {
     fn long_help_lists_the_exit_codes() {
         let help = Arguments::command().render_long_help().to_string();
         assert!(help.contains("130  interrupted"), "{help}");
+    }
+
+    #[test]
+    fn long_help_says_more_than_short_help() {
+        let commands = Arguments::command();
+        for name in ["keygen", "listen", "send", "pair", "ping", "chat", "impair"] {
+            let command = commands.find_subcommand(name).unwrap();
+            let [short, long] = [command.get_about(), command.get_long_about()];
+            // A line of help on the variant of `Command` hides a text on the struct.
+            assert!(long.is_some_and(|long| long.to_string().len() > short.unwrap().to_string().len()), "{name}");
+        }
     }
 
     #[test]
