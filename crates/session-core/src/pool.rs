@@ -100,7 +100,12 @@ impl Pool {
 
     /// The same, of which payload leaves a share to records.
     pub(crate) fn shared_with_records(self) -> Self {
-        Self { record_share: (self.open_limit / PAYLOAD_PER_RECORD).max(1), ..self }
+        Self { record_share: self.open_limit - Self::payload_of(self.open_limit), ..self }
+    }
+
+    /// Of `open` blocks, those that payload may hold.
+    pub(crate) fn payload_of(open: u32) -> u32 {
+        open.saturating_sub((open / PAYLOAD_PER_RECORD).max(1))
     }
 
     /// Moves `blocks` from the common stock into `reservation`; `false` and no change if they are not there.

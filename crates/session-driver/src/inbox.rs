@@ -6,8 +6,9 @@ use std::task::{Context, Poll};
 use crate::socket::{AsyncUdpSocket, RecvMeta};
 use crate::udp::RECEIVE_SLOTS;
 
-/// Buffers where the system glues datagrams together: each holds up to 64.
-const GLUED_SLOTS: usize = 8;
+/// Buffers where the system glues datagrams together: each holds up to 64. All of them together hold less than the 512 numbers that the core
+/// remembers to acknowledge: an acknowledgement can leave only after a whole batch.
+const GLUED_SLOTS: usize = 7;
 /// The largest buffer a glued receive fills.
 const MAX_GLUED: usize = 65_536;
 /// The smallest buffer: a datagram larger than ours is cut and then discarded by the core.

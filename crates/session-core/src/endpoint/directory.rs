@@ -42,9 +42,9 @@ pub(super) struct Directory {
 impl Directory {
     /// What [`new`](Self::new) allocates.
     pub(super) fn need(sessions: u32, announces: bool) -> MemoryNeed {
-        let indexes = INDEXES * sessions as usize;
+        let indexes = INDEXES.saturating_mul(sessions as usize);
         let news = if announces { sessions as usize } else { 0 };
-        let buckets = MemoryNeed::of::<u32>(INDEXES * Index::buckets(sessions));
+        let buckets = MemoryNeed::of::<u32>(INDEXES.saturating_mul(Index::buckets(sessions)));
         buckets.and(MemoryNeed::of::<Place>(indexes)).and(MemoryNeed::of::<Told>(news))
     }
 
@@ -264,7 +264,7 @@ impl Index {
     }
 
     fn buckets(slots: u32) -> usize {
-        slots.div_ceil(2).next_power_of_two() as usize
+        (slots as usize).div_ceil(2).checked_next_power_of_two().unwrap_or(usize::MAX)
     }
 
     fn is_filed(&self, slot: u32) -> bool {

@@ -28,6 +28,7 @@ use crate::ids::SessionId;
 use crate::limits::{Limits, MAX_DYNAMIC_CHANNELS, TIMEOUTS_PER_CALL};
 use crate::memory::Memory;
 use crate::memory_need::MemoryNeed;
+use crate::pool::Pool;
 use crate::reason::{ConfigError, ConnectError, DiscardReason, Discards};
 use crate::seed::Seed;
 use crate::session::{Outcome, SessionCore, data_blocks};
@@ -83,10 +84,11 @@ impl<P: Provider> Endpoint<P> {
         let pending = limits.pending.min(limits.sessions);
         let window = data_blocks(&limits, &config);
         let open = limits.pool_blocks - window;
+        let payload = Pool::payload_of(open);
         // A channel that may hold more than senders, or mailboxes, may hold together could wait for ever.
         let limits = Limits {
-            send_blocks: limits.send_blocks.min(open),
-            mailbox_blocks: limits.mailbox_blocks.min(limits.session_mailbox_blocks).min(open),
+            send_blocks: limits.send_blocks.min(payload),
+            mailbox_blocks: limits.mailbox_blocks.min(limits.session_mailbox_blocks).min(payload),
             ..limits
         };
         let memory = Memory::new(&limits, &config, open);

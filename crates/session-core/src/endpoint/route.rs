@@ -50,7 +50,7 @@ impl Routes {
     }
 
     fn size(capacity: u32) -> usize {
-        (capacity as usize).saturating_mul(2).next_power_of_two().max(2)
+        (capacity as usize).saturating_mul(2).checked_next_power_of_two().unwrap_or(usize::MAX).max(2)
     }
 
     /// `key` must be secret: it makes the table's order unpredictable.

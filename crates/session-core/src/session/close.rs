@@ -20,7 +20,7 @@ pub(crate) struct Closing {
     pub(super) since: Instant,
     /// A CLOSE is to be sent.
     pub(super) due: bool,
-    /// Packets received since CLOSE was sent.
+    /// Packets received since CLOSE was sent, but for those that came while the answer to an earlier one was due.
     received: u64,
     /// `Event::Closed` was fetched.
     pub(super) reported: bool,
@@ -123,6 +123,11 @@ impl SessionCore {
         }
     }
 
+    /// CLOSE was never fetched, and the peer has not found out by itself yet.
+    pub(super) fn must_tell(&self, now: Instant) -> bool {
+        self.closing.due && self.closing.received == 0 && now < self.lost_at()
+    }
+
     /// Nothing but CLOSE leaves from here on; received data stays readable.
     fn begin_quiet<P: Provider>(&mut self, context: &mut Context<'_, P>) {
         self.closing.since = context.now;
@@ -171,6 +176,9 @@ impl SessionCore {
 
     /// After CLOSE: answer the 1st, 2nd, 4th, 8th … packet with another.
     pub(super) fn answer_straggler(&mut self) {
+        if self.closing.due {
+            return;
+        }
         self.closing.received = self.closing.received.saturating_add(1);
         if self.closing.received.is_power_of_two() {
             self.closing.due = true;

@@ -157,8 +157,8 @@ impl SessionCore {
                 }
             }
             TimerKind::Release => self.stop_flushing(context),
-            // Nobody polled since: the peer has not been told yet, and three keepalive intervals are long to find out.
-            TimerKind::Drain if self.closing.due && now < Instant::MAX => self.closing.since = now,
+            // Nobody polled since, and three keepalive intervals are long for the peer to find out.
+            TimerKind::Drain if self.must_tell(now) => self.closing.since = now,
             TimerKind::Drain => self.expire(context, None),
             TimerKind::Forget => self.closing.expired = true,
             TimerKind::Acknowledge => self.packets.ack_forced = true,
@@ -207,7 +207,8 @@ impl SessionCore {
         }
     }
 
-    fn lost_at(&self) -> Instant {
+    /// When a side that hears nothing from now on takes the other for lost, at the latest.
+    pub(super) fn lost_at(&self) -> Instant {
         self.clocks.received_at.saturating_add(self.clocks.keepalive.interval().saturating_mul(LOST_AFTER))
     }
 

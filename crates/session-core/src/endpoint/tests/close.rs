@@ -231,3 +231,39 @@ fn a_close_that_nobody_fetched_in_time_is_told_when_somebody_does() {
         assert_eq!(pair.deadline(side).0, TimerKind::Forget);
     }
 }
+
+/// Where no datagram can leave, on a line that the peer holds up, the end comes all the same: the peer has found out by itself by then.
+#[test]
+fn a_close_that_nobody_ever_fetches_is_given_up() {
+    let mut pair = Pair::established(&Limits::default());
+    pair.session(0).abort(7, "unheard");
+    let begun = pair.now;
+    for round in 0.. {
+        let (timer, at) = pair.deadline(0);
+        if timer == TimerKind::Forget {
+            break;
+        }
+        assert!(round < 1000, "{timer:?} comes again and again");
+        pair.serve(0, at);
+    }
+    let took = pair.now.saturating_since(begun);
+    assert!(took < Duration::from_secs(3 * 5 + 10), "{took:?}");
+}
+
+/// Packets of a peer that has not heard of the end come in the very round in which the quiet time is over: it is over.
+#[test]
+fn a_straggler_does_not_put_off_the_end() {
+    let mut pair = Pair::established(&Limits::default());
+    pair.session(0).abort(7, "lost");
+    assert_eq!(pair.take(0).len(), 1, "the peer does not get it");
+    pair.session(1).send(b"straggler", CHANNEL).unwrap();
+    let stragglers = pair.take(1);
+    let (timer, at) = pair.deadline(0);
+    assert_eq!(timer, TimerKind::Drain);
+    pair.now = at;
+    for straggler in &stragglers {
+        let _ = pair.receive(0, straggler);
+    }
+    pair.serve(0, at);
+    assert_eq!(pair.deadline(0).0, TimerKind::Forget);
+}

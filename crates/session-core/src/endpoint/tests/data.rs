@@ -1,9 +1,10 @@
 //! Rules of frames and credit, with a peer that breaks them.
 
-use super::pair::Pair;
+use super::pair::{Pair, TRIP};
 use super::*;
 use crate::action::CarrierConfig;
 use crate::channel_config::ChannelConfig;
+use crate::reason::SendError;
 use crate::wire::{DataFrame, Frame, Writer};
 
 fn plaintext(frames: &[Frame<'_>]) -> Vec<u8> {
@@ -216,5 +217,35 @@ fn datagrams_of_any_size_carry_data() {
         pair.session(0).send(&vec![7; 200_000], CHANNEL).unwrap();
         pair.settle();
         assert_eq!(pair.look(1).message_length(CHANNEL), Some(200_000), "{size}");
+    }
+}
+
+/// What is too large for ever is `TooLarge`, and what is `Blocked` finds room in the end: also with a channel that may hold all memory,
+/// of which payload leaves a share to records.
+#[test]
+fn the_largest_message_that_is_taken_finds_room_in_an_idle_pool() {
+    let limits = Limits { send_blocks: 1000, ..small_limits() };
+    let mut pair = Pair::new([endpoint(1, limits), endpoint(2, Limits::default())]).establish();
+    for first in [0, 1, 100, 175] {
+        // The next message begins inside a block.
+        pair.session(0).send(&vec![1; first], CHANNEL).unwrap();
+        read_all(&mut pair);
+        let largest = (0..30_000).rev().find(|length| {
+            let sent = pair.session(0).send(&vec![2; *length], CHANNEL);
+            assert!(matches!(sent, Ok(_) | Err(SendError::TooLarge)), "{length} bytes after {first}: {sent:?}");
+            sent.is_ok()
+        });
+        assert!(largest.is_some_and(|length| length > 10_000), "{largest:?}");
+        read_all(&mut pair);
+    }
+}
+
+/// Carries what is under way, with time for acknowledgements, and reads it at the other end.
+fn read_all(pair: &mut Pair) {
+    let mut out = vec![0; 30_000];
+    for _ in 0..100 {
+        pair.settle();
+        pair.pass(TRIP);
+        while let Ok(Some(_)) = pair.session(1).recv(&mut out, CHANNEL) {}
     }
 }
