@@ -5,9 +5,9 @@ use std::path::Path;
 
 use session_core::request::MAX_IN_FLIGHT;
 use session_core::{
-    ChannelLimits, ChannelMode, ChannelOptions, Limits, MAX_CARRIERS, MAX_CHANNEL_FRAMES, MAX_CHANNELS,
-    MAX_DYNAMIC_CHANNELS, MAX_EXPIRING, MAX_TENTATIVE_PER_PEER, MAX_TEXT, MAX_USER_DATA, MIN_UDP_DATAGRAM,
-    TIMEOUTS_PER_CALL,
+    ChannelLimits, ChannelMode, ChannelOptions, Config, Endpoint, Limits, MAX_CARRIERS, MAX_CHANNEL_FRAMES,
+    MAX_CHANNELS, MAX_DYNAMIC_CHANNELS, MAX_EXPIRING, MAX_TENTATIVE_PER_PEER, MAX_TEXT, MAX_USER_DATA,
+    MIN_UDP_DATAGRAM, RustCrypto, Secret, StaticKey, TIMEOUTS_PER_CALL,
 };
 
 type Row = (&'static str, u64, &'static str, &'static str);
@@ -236,7 +236,7 @@ fn tests_of(name: &str) -> &'static [&'static str] {
 
 fn table() -> String {
     let mut table = String::from(
-        "# Bounds\n\nMade from `Limits::default()` by `just bounds`; `cargo test` fails when it is out of date.\n\n\
+        "# Bounds\n\nMade from `Limits` by `just bounds`; `cargo test` fails when it is out of date.\n\n\
          | limit | default | bounds | at the bound | shown by |\n|---|---|---|---|---|\n",
     );
     for (name, default, bounds, there) in limits().into_iter().chain(options()).chain(constants()) {
@@ -245,7 +245,39 @@ fn table() -> String {
         writeln!(table, "| `{name}` | {default} | {bounds} | {there} | {tests} |").unwrap();
     }
     table.push_str(SENDING);
+    table.push_str(&profiles());
     table
+}
+
+/// The profiles side by side, and what each takes.
+fn profiles() -> String {
+    let profiles = [Limits::tiny(), Limits::default(), Limits::server()];
+    let mut table = String::from(
+        "\n## Profiles\n\nHeap is what `Endpoint::memory_need` says of a 64-bit machine for one reliable channel and `RustCrypto`: with the endpoint, and once all \
+         sessions were there at a time.\n\n| limit | `tiny` | `default` | `server` |\n|---|--:|--:|--:|\n",
+    );
+    let columns = profiles.each_ref().map(fields);
+    for (row, (name, _)) in columns[0].iter().enumerate() {
+        let [tiny, default, server] = columns.each_ref().map(|column| column[row].1.as_str());
+        writeln!(table, "| `{name}` | {tiny} | {default} | {server} |").unwrap();
+    }
+    let config = Config::new(StaticKey::new(&RustCrypto, Secret::new([1; 32])), "bounds");
+    let needs = profiles.map(|limits| Endpoint::<RustCrypto>::memory_need(&config, &limits).expect("a profile works"));
+    let [tiny, default, server] = needs.map(|need| need.at_start);
+    writeln!(table, "| bytes of heap at the start | {tiny} | {default} | {server} |").unwrap();
+    let [tiny, default, server] = needs.map(|need| need.at_most);
+    writeln!(table, "| bytes of heap at most | {tiny} | {default} | {server} |").unwrap();
+    table
+}
+
+/// Names and values of all limits, by their own words.
+fn fields(limits: &Limits) -> Vec<(String, String)> {
+    let words = format!("{limits:?}");
+    let fields = words.trim_start_matches("Limits { ").trim_end_matches(" }").split(", ");
+    fields
+        .map(|field| field.split_once(": ").expect("name: value"))
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect()
 }
 
 /// Whether `text` has a test of this name.
@@ -278,10 +310,8 @@ fn a_test_that_is_none_is_noticed() {
 /// `Limits` may grow: its own words say which there are.
 #[test]
 fn no_limit_is_left_out() {
-    let words = format!("{:?}", Limits::default());
-    let fields = words.trim_start_matches("Limits { ").trim_end_matches(" }");
-    let rows = limits().map(|(name, default, ..)| format!("{name}: {default}"));
-    assert_eq!(fields, rows.join(", "));
+    let rows = limits().map(|(name, default, ..)| (name.to_owned(), default.to_string()));
+    assert_eq!(fields(&Limits::default()), rows);
 }
 
 #[test]

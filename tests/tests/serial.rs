@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use session_core::{Instant, Limits};
-use session_scenario::{FILE, FRAME, Outcome, Talk, Turn, end, small};
+use session_scenario::{FILE, FRAME, Outcome, Talk, Turn, end};
 use session_sim::Probability;
 use session_tests::Noise;
 
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Both outcomes of a conversation over a line like that, and how long it took.
 fn talk(seed: u64, probability: Probability) -> ([Outcome; 2], Duration) {
     let start = Instant::from_micros(1);
-    let [host, device] = [end(1, Limits::default()).unwrap(), end(2, small()).unwrap()];
+    let [host, device] = [end(1, Limits::default()).unwrap(), end(2, Limits::tiny()).unwrap()];
     let peer = device.public_key();
     let mut talks = [Talk::call(host, 1, peer, start), Talk::listen(device, 2)];
     let mut noise = [Noise::new(seed, probability), Noise::new(seed + 1, probability)];

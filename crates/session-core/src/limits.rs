@@ -23,7 +23,8 @@
 /// | frames about channels in a packet | [`MAX_CHANNEL_FRAMES`] | more closes the session with `PROTOCOL` |
 /// | blocks of sent-packet records of a session | `record_blocks` | no further data until an acknowledgement |
 ///
-/// Begin with the default and change what differs:
+/// Begin with a profile, [`tiny`](Self::tiny), [`default`](Self::default) or [`server`](Self::server), and change what differs;
+/// [`Endpoint::memory_need`](crate::Endpoint::memory_need) says what it takes:
 ///
 /// ```
 /// let mut limits = session_core::Limits::default();
@@ -59,8 +60,54 @@ pub struct Limits {
     pub opened_channels: u32,
 }
 
+impl Limits {
+    /// A device that talks to one peer, usually by [`Session`](crate::Session): a pool of 5 KiB, windows of 1 KiB, and room for
+    /// one reliable channel and some that are not.
+    ///
+    /// With the portable ciphers and buffers for datagrams of 256 bytes that makes less than 16 KiB on a 32-bit machine (`docs/performance.md`).
+    #[must_use]
+    pub fn tiny() -> Self {
+        Self {
+            sessions: 1,
+            pending: 1,
+            pool_blocks: 20,
+            block_size: 256,
+            hot_keys: 1,
+            session_window: 1024,
+            channel_window: 1024,
+            send_blocks: 4,
+            mailbox_blocks: 2,
+            session_mailbox_blocks: 4,
+            record_blocks: 2,
+            opened_channels: 0,
+        }
+    }
+
+    /// 100,000 sessions, most of them idle at any time: a pool of 512 MiB, windows of 256 KiB, keys of 10,000 kept expanded.
+    ///
+    /// A window takes its blocks when the first byte comes: some 1,400 sessions can use theirs whole at once, and the others wait for
+    /// room when all do.
+    #[must_use]
+    pub fn server() -> Self {
+        Self {
+            sessions: 100_000,
+            pending: 1_000,
+            pool_blocks: 524_288,
+            block_size: 1024,
+            hot_keys: 10_000,
+            session_window: 1 << 18,
+            channel_window: 1 << 18,
+            send_blocks: 512,
+            mailbox_blocks: 64,
+            session_mailbox_blocks: 256,
+            record_blocks: 128,
+            opened_channels: 0,
+        }
+    }
+}
+
 impl Default for Limits {
-    /// 100 sessions, 10 pending, a pool of 64 MiB, windows of 1 MiB.
+    /// 100 sessions, 10 pending, a pool of 64 MiB, windows of 1 MiB: a program with some peers.
     fn default() -> Self {
         Self {
             sessions: 100,

@@ -10,8 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use clock::Clock;
-use session_core::Limits;
-use session_scenario::{FILE, FRAME, Instant, Outcome, Talk, Turn, end, small};
+use session_scenario::{FILE, FRAME, Instant, Limits, Outcome, Talk, Turn, end};
 use session_sim::Probability;
 use session_tests::Noise;
 
@@ -33,7 +32,7 @@ fn main() -> Result<(), Failure> {
 
 fn talk(line: &mut UnixStream) -> Result<Outcome, Failure> {
     let clock = Clock::start();
-    let device = end(2, small())?.public_key();
+    let device = end(2, Limits::tiny())?.public_key();
     let mut talk = Talk::call(end(1, Limits::default())?, 1, device, clock.now());
     let [mut down, mut up] = [1, 2].map(|seed| Noise::new(seed, NOISE));
     let (mut frame, mut buffer) = ([0; FRAME], [0; 4096]);

@@ -18,20 +18,6 @@ pub const DATAGRAM: usize = 256;
 /// One end of the wire.
 pub type End = Box<Session>;
 
-/// What a small device can spare: a pool of 5 KiB, windows of 1 KiB.
-#[must_use]
-pub fn small() -> Limits {
-    let mut limits = Limits::default();
-    limits.block_size = 256;
-    limits.pool_blocks = 20;
-    limits.session_window = 1024;
-    limits.channel_window = 1024;
-    limits.send_blocks = 4;
-    limits.mailbox_blocks = 2;
-    limits.record_blocks = 2;
-    limits
-}
-
 /// An end within `limits` whose key and whose chance come from `number`.
 ///
 /// # Errors

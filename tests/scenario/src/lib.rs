@@ -14,7 +14,7 @@ mod end;
 mod run;
 mod talk;
 
-pub use end::{DATAGRAM, End, RELIABLE, UNRELIABLE, end, link, small};
+pub use end::{DATAGRAM, End, RELIABLE, UNRELIABLE, end, link};
 pub use run::{Cost, MESSAGE, MESSAGES, Meter, RECONNECTS, Report, run};
-pub use session_core::Instant;
+pub use session_core::{Instant, Limits};
 pub use talk::{FILE, FRAME, Outcome, Talk, Turn};

@@ -4,10 +4,12 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use session_core::{Action, Arrival, ChannelId, ConnectOptions, Event, Instant, Peer, SendError, SessionMut, State};
+use session_core::{
+    Action, Arrival, ChannelId, ConnectOptions, Event, Instant, Limits, Peer, SendError, SessionMut, State,
+};
 use sha2::{Digest as _, Sha256};
 
-use crate::end::{DATAGRAM, End, RELIABLE, UNRELIABLE, end, link, small};
+use crate::end::{DATAGRAM, End, RELIABLE, UNRELIABLE, end, link};
 
 /// Messages each way on each channel.
 pub const MESSAGES: usize = 100;
@@ -79,9 +81,9 @@ pub struct Report {
 pub fn run<M: Meter>(meter: &mut M, reconnects: usize) -> Report {
     let buffer = vec![0; DATAGRAM];
     let before = meter.heap();
-    let first = end(1, small()).expect("the limits are in order");
+    let first = end(1, Limits::tiny()).expect("the limits are in order");
     let heap_of_one = meter.heap() - before;
-    let second = end(2, small()).expect("the limits are in order");
+    let second = end(2, Limits::tiny()).expect("the limits are in order");
     let heap_of_two = meter.heap() - before;
     let mut wire = Wire::new([first, second], buffer, meter);
 

@@ -5,7 +5,7 @@
 use cortex_m_rt::entry;
 use cortex_m_semihosting::hprintln;
 use session_cortex_m::{Clock, Hex, Uart, exit};
-use session_scenario::{FILE, FRAME, Instant, Outcome, Talk, Turn, end, small};
+use session_scenario::{FILE, FRAME, Instant, Limits, Outcome, Talk, Turn, end};
 
 /// How long it answers a host that has not heard of the end.
 const LINGER_MICROS: u64 = 500_000;
@@ -14,7 +14,7 @@ const LINGER_MICROS: u64 = 500_000;
 fn main() -> ! {
     // SAFETY: there is one `main`, and it runs once.
     let (mut uart, mut clock) = unsafe { (Uart::new(), Clock::new()) };
-    let mut talk = Talk::listen(end(2, small()).expect("the limits are in order"), 2);
+    let mut talk = Talk::listen(end(2, Limits::tiny()).expect("the limits are in order"), 2);
     let mut frame = [0; FRAME];
     let mut ends = Instant::MAX;
     while clock.now() < ends {
