@@ -16,7 +16,7 @@
 /// | the same of one channel, where its budget is less | [`ChannelOptions::budget`](crate::ChannelOptions::budget) | send says `Blocked` |
 /// | messages of a channel that have a deadline | [`MAX_EXPIRING`] | `send_with` says `Blocked` |
 /// | received, unread blocks of an unreliable or latest-value channel | `mailbox_blocks` | unreliable: the message is dropped and counted; latest-value: a newer value replaces the unread one, else it is not acknowledged (`NoMemory`) |
-/// | the same of all these channels of a session | `session_mailbox_blocks` | the same |
+/// | the same of all these channels of a session | `session_mailbox_blocks` | the same; unread unreliable messages give way to a latest value |
 /// | dynamic channels of a session that the peer opened and that are not gone | [`Config::channel_limits`](crate::Config::channel_limits) | the peer's limit ends |
 /// | the same of those we opened | `opened_channels` | `open_channel` says `Full` |
 /// | both together, as configured | [`MAX_DYNAMIC_CHANNELS`] | `ConfigError::DynamicChannels` |

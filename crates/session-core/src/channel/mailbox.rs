@@ -30,8 +30,9 @@ pub(crate) enum Posted {
     Complete,
     /// It was kept, or was known or outdated.
     Kept,
-    /// There was no room for it. A latest value has to come again, and nothing has changed; an unreliable message is given up.
-    NoRoom,
+    /// There was no room for it, but for so many blocks that others hold. A latest value has to come again, and nothing has changed; an unreliable
+    /// message is given up.
+    NoRoom(u32),
     /// It disagrees with what came before about where its message ends. Nothing has changed.
     Contradiction,
 }
@@ -107,11 +108,11 @@ impl Mailbox {
             return Posted::Kept;
         };
         let missing = missing(pool, partial.head, part.offset, end);
-        if !self.make_room(pool, room, missing, part.number, index, known.is_none()) {
+        if let Err(lacking) = self.make_room(pool, room, missing, part.number, index, known.is_none()) {
             if !self.latest_only {
                 self.give_up(pool, part.number);
             }
-            return Posted::NoRoom;
+            return Posted::NoRoom(lacking);
         }
         self.blocks = self.blocks.saturating_add(missing);
         store(pool, &mut partial, part);
@@ -128,13 +129,51 @@ impl Mailbox {
         Posted::Kept
     }
 
-    /// Makes room for `missing` blocks of the message with this number, which stands at `index` or, where it is new, is to take that place. All or nothing.
-    fn make_room(&mut self, pool: &mut Pool, room: u32, missing: u32, number: u64, index: usize, is_new: bool) -> bool {
+    /// Whether a fragment may need blocks that are not there; `false` if it is known or outdated.
+    pub(crate) fn wants_room(&self, pool: &Pool, part: &MessagePart<'_>) -> bool {
+        if (self.latest_only && part.number < self.next_number) || self.given_up.get() == Some(part.number) {
+            return false;
+        }
+        let end = part.offset.saturating_add(part.data.len() as u64);
+        let known = self.partial.iter().flatten().find(|partial| partial.number == part.number);
+        missing(pool, known.and_then(|partial| partial.head), part.offset, end) > 0
+    }
+
+    /// Drops the oldest message: of those with parts missing, which may never be whole, else of those that nobody has read. `false` if there is none.
+    pub(crate) fn drop_oldest(&mut self, pool: &mut Pool) -> bool {
+        let number = |index: &usize| self.partial[*index].map(|partial| partial.number);
+        if let Some(oldest) = (0..PARTIAL).filter(|index| number(index).is_some()).min_by_key(number) {
+            self.clear_place(pool, oldest);
+            return true;
+        }
+        let Some(length) = self.message_length(pool) else { return false };
+        for _ in 0..length.div_ceil(per_block(pool) as u64).max(1) {
+            self.free_first(pool);
+        }
+        self.dropped = self.dropped.saturating_add(1);
+        true
+    }
+
+    /// Makes room for `missing` blocks of the message with this number, which stands at `index` or, where it is new, is to take that place. All or
+    /// nothing: the error says how many blocks others would have to free.
+    fn make_room(
+        &mut self,
+        pool: &mut Pool,
+        room: u32,
+        missing: u32,
+        number: u64,
+        index: usize,
+        is_new: bool,
+    ) -> Result<(), u32> {
         let available = pool.open_available().min(room);
-        let lacks_room = |freed: u32| {
+        let lacking = |freed: u32| {
             let held = self.blocks.saturating_sub(freed);
-            held.saturating_add(missing) > self.budget || missing > available.saturating_add(freed)
+            if held.saturating_add(missing) > self.budget {
+                return u32::MAX;
+            }
+            missing.saturating_sub(available.saturating_add(freed))
         };
+        let lacks_room = |freed: u32| lacking(freed) > 0;
         let replaced = if is_new { self.replaced_by(pool, index) } else { 0 };
         // Where the memory is missing, an older message with parts missing goes for it: it may never become complete, and would be in the
         // way of all that come.
@@ -144,8 +183,9 @@ impl Mailbox {
         let freed = replaced.saturating_add(given_up);
         let outdated = self.latest_only && self.first.is_some() && lacks_room(freed);
         let unread = if outdated { chain_length(pool, self.first) } else { 0 };
-        if lacks_room(freed.saturating_add(unread)) {
-            return false;
+        let lacking = lacking(freed.saturating_add(unread));
+        if lacking > 0 {
+            return Err(lacking);
         }
         if outdated {
             self.dropped = self.dropped.saturating_add(1);
@@ -157,7 +197,7 @@ impl Mailbox {
         if let Some(older) = older {
             self.clear_place(pool, older);
         }
-        true
+        Ok(())
     }
 
     /// The length of the next message to be read.

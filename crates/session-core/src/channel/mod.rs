@@ -77,21 +77,22 @@ enum ByMode {
     /// The receiving half of a reliable mode.
     Assembled(Assembler),
     /// What the sending half knows of messages that stand alone.
-    Numbered(Numbers),
+    Numbered(MessageNumbers),
 }
 
 impl ByMode {
     const fn of(mode: ChannelMode) -> Self {
         match mode {
             ChannelMode::ReliableOrdered | ChannelMode::ReliableUnordered => Self::Assembled(Assembler::new()),
-            ChannelMode::Unreliable | ChannelMode::LatestValue => Self::Numbered(Numbers::NONE),
+            ChannelMode::Unreliable | ChannelMode::LatestValue => Self::Numbered(MessageNumbers::NONE),
         }
     }
 
     fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
         match self {
             Self::Assembled(inbox) => inbox.digest_into(pool, hash),
-            Self::Numbered(Numbers { message, start, lost, lost_to }) => {
+            Self::Numbered(MessageNumbers { message, start, lost, lost_to, alone }) => {
+                hash.flag(*alone);
                 [message, start, lost, lost_to].into_iter().for_each(|number| hash.u64(*number));
             }
         }
@@ -100,24 +101,26 @@ impl ByMode {
 
 /// Messages that stand alone, on their way out.
 #[derive(Clone, Copy)]
-struct Numbers {
+struct MessageNumbers {
     /// Number of the message being sent, and the offset at which it begins.
     message: u64,
     start: u64,
     /// Unreliable messages of which a part was lost, and the end of the last of them.
     lost: u64,
     lost_to: u64,
+    /// Latest-value: a packet with a part was lost, perhaps because the peer has no room for it, and none has arrived since.
+    alone: bool,
 }
 
-impl Numbers {
-    const NONE: Self = Self { message: 0, start: 0, lost: 0, lost_to: 0 };
+impl MessageNumbers {
+    const NONE: Self = Self { message: 0, start: 0, lost: 0, lost_to: 0, alone: false };
 }
 
 /// The sending half of a channel, on its way to another.
 pub(crate) struct Sending {
     outbox: Outbox,
     pub(crate) expiry: SlabKey,
-    numbers: Option<Numbers>,
+    numbers: Option<MessageNumbers>,
     blocked: bool,
     wanted: u32,
 }
@@ -186,11 +189,11 @@ impl Channel {
         if let ByMode::Assembled(inbox) = &mut self.by_mode { Some(inbox) } else { None }
     }
 
-    fn numbers(&self) -> Numbers {
-        if let ByMode::Numbered(numbers) = self.by_mode { numbers } else { Numbers::NONE }
+    fn numbers(&self) -> MessageNumbers {
+        if let ByMode::Numbered(numbers) = self.by_mode { numbers } else { MessageNumbers::NONE }
     }
 
-    fn numbers_mut(&mut self) -> Option<&mut Numbers> {
+    fn numbers_mut(&mut self) -> Option<&mut MessageNumbers> {
         if let ByMode::Numbered(numbers) = &mut self.by_mode { Some(numbers) } else { None }
     }
 
@@ -218,7 +221,7 @@ impl Channel {
     /// Number of the message that `fragment` is part of, and the fragment's place in it.
     pub(crate) fn place_in_message(&self, fragment: &Fragment) -> (u64, u64) {
         let first = self.mode == ChannelMode::Unreliable && fragment.begin;
-        let Numbers { message, start, .. } = self.numbers();
+        let MessageNumbers { message, start, .. } = self.numbers();
         let start = if first { fragment.offset } else { start };
         (message, fragment.offset.saturating_sub(start))
     }
@@ -250,7 +253,7 @@ impl Channel {
 
     /// Where what is sent ends, given that nothing more is: an offset, or the number after that of the last message.
     pub(crate) fn end_of_sending(&self) -> u64 {
-        let Numbers { message, start, .. } = self.numbers();
+        let MessageNumbers { message, start, .. } = self.numbers();
         match self.mode {
             ChannelMode::ReliableOrdered | ChannelMode::ReliableUnordered => self.outbox.write_offset(),
             ChannelMode::Unreliable => message.saturating_add(u64::from(self.outbox.highest_sent() > start)),
@@ -270,6 +273,10 @@ impl Channel {
     pub(crate) fn on_lost(&mut self, pool: &mut Pool, offset: u64, positions: u64) -> bool {
         if self.mode != ChannelMode::Unreliable {
             self.outbox.on_lost(pool, offset, positions);
+            let latest = self.mode == ChannelMode::LatestValue;
+            if let Some(numbers) = self.numbers_mut().filter(|_| latest) {
+                numbers.alone = true;
+            }
             return false;
         }
         let end = self.outbox.end_of_message(pool, offset).unwrap_or(offset.saturating_add(positions));
@@ -280,6 +287,19 @@ impl Channel {
         }
         self.outbox.on_acked(pool, offset, positions);
         true
+    }
+
+    /// A packet with a part of it was acknowledged.
+    pub(crate) fn on_acked(&mut self, pool: &mut Pool, offset: u64, positions: u64) {
+        self.outbox.on_acked(pool, offset, positions);
+        if let Some(numbers) = self.numbers_mut() {
+            numbers.alone = false;
+        }
+    }
+
+    /// What it sends shares no packet: the peer may leave it unacknowledged for want of room, and all else in the packet with it (P-9.1-7).
+    pub(crate) fn goes_alone(&self) -> bool {
+        self.numbers().alone
     }
 
     /// Unreliable messages of which a part was lost.
@@ -357,7 +377,7 @@ impl Channel {
         Sending {
             outbox: core::mem::replace(&mut self.outbox, empty),
             expiry: core::mem::take(&mut self.expiry),
-            numbers: self.numbers_mut().map(|numbers| core::mem::replace(numbers, Numbers::NONE)),
+            numbers: self.numbers_mut().map(|numbers| core::mem::replace(numbers, MessageNumbers::NONE)),
             blocked: core::mem::take(&mut self.blocked),
             wanted: core::mem::take(&mut self.wanted),
         }

@@ -1,4 +1,4 @@
-//! The sending half of a reliable-ordered channel.
+//! The sending half of a channel, whatever its mode.
 
 use core::fmt;
 

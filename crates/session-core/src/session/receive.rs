@@ -105,7 +105,7 @@ impl SessionCore {
         if !self.phase.exchanges_data() {
             return self.apply_after_close(context, opened.plaintext);
         }
-        let mut progress = Progress { ack_eliciting: false, stored: true, channel_frames: 0 };
+        let mut progress = Progress { ack_eliciting: false, stored: true, complete: true, channel_frames: 0 };
         for frame in Frames::new(opened.plaintext) {
             let frame = frame?;
             self.check_allowed(&frame)?;
@@ -114,9 +114,13 @@ impl SessionCore {
                 self.on_close(context, close_reason(&close));
                 return Ok(());
             }
-            progress.stored &= self.apply_frame(context, frame, progress.stored)?;
+            // A latest value without room is for its own channel to wait for, not for what stands behind it.
+            let stands_alone = matches!(frame, Frame::Message(_));
+            let kept = self.apply_frame(context, frame, progress.stored)?;
+            progress.stored &= kept || stands_alone;
+            progress.complete &= kept;
         }
-        if progress.stored {
+        if progress.complete {
             self.packets.acks.on_packet(opened.number, progress.ack_eliciting, context.now);
         } else {
             self.counters.no_memory = self.counters.no_memory.saturating_add(1);
@@ -383,7 +387,7 @@ impl SessionCore {
             let Memory { pool, channels, dynamics, expiries, .. } = &mut *memory;
             let Some(channel) = self.channels.get_in(dynamics, channels, index) else { return };
             let before = channel.outbox.acked_to();
-            channel.outbox.on_acked(pool, data.offset, u64::from(data.positions));
+            channel.on_acked(pool, data.offset, u64::from(data.positions));
             if index != CONTROL && channel.outbox.acked_to() != before {
                 if let Some(expiry) = expiries.get_mut(channel.expiry) {
                     channel.review(pool, expiry);
@@ -477,8 +481,10 @@ impl SessionCore {
 /// What is known of a packet while its frames are applied.
 struct Progress {
     ack_eliciting: bool,
-    /// There was memory for all it brought so far.
+    /// There was memory for all of the reliable modes that it brought so far.
     stored: bool,
+    /// Nothing of it has to come again.
+    complete: bool,
     /// Frames about channels, each of which may cost a search or a walk.
     channel_frames: usize,
 }

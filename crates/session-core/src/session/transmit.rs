@@ -387,7 +387,7 @@ impl SessionCore {
                     let channel = self.channels.get_in(dynamics, channels, data.index());
                     // Unreliable data is not sent twice: PING asks in its stead.
                     if let Some(channel) = channel.filter(|channel| channel.mode != ChannelMode::Unreliable) {
-                        channel.outbox.on_lost(pool, data.offset, u64::from(data.positions));
+                        channel.on_lost(pool, data.offset, u64::from(data.positions));
                     }
                 }
             }

@@ -90,11 +90,14 @@ fn an_unreliable_message_without_room_is_given_up_and_counted_once() {
     let width = per_block(&pool);
     assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(0, 0, true, &vec![1; 2 * width])), Posted::Complete);
     // It is found out with its first part, or with a later one, and neither what was kept nor what still comes takes room.
-    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(1, 0, false, &vec![2; 2 * width])), Posted::NoRoom);
+    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(1, 0, false, &vec![2; 2 * width])), Posted::NoRoom(u32::MAX));
     assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(1, 2 * width as u64, true, b"x")), Posted::Kept);
     assert_eq!((mailbox.blocks_held(), mailbox.dropped()), (2, 1));
     assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(2, 0, false, &vec![2; width])), Posted::Kept);
-    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(2, width as u64, false, &vec![2; width])), Posted::NoRoom);
+    assert_eq!(
+        mailbox.post(&mut pool, u32::MAX, &part(2, width as u64, false, &vec![2; width])),
+        Posted::NoRoom(u32::MAX)
+    );
     assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(2, 2 * width as u64, true, b"x")), Posted::Kept);
     assert_eq!((mailbox.blocks_held(), mailbox.dropped()), (2, 2));
     // What never fits is not asked for again.
@@ -131,7 +134,7 @@ proptest! {
         for (from, to) in chosen {
             let posted = mailbox.post(&mut pool, u32::MAX, &part(9, from as u64, to == length, &message[from..to]));
             complete += usize::from(posted == Posted::Complete);
-            prop_assert_ne!(posted, Posted::NoRoom);
+            prop_assert!(!matches!(posted, Posted::NoRoom(_)));
         }
         prop_assert_eq!(complete, 1);
         prop_assert_eq!(take(&mut mailbox, &mut pool), Some(message));
@@ -174,7 +177,7 @@ fn an_incomplete_message_gives_way_to_newer_ones_where_room_is_missing() {
 fn an_incomplete_message_does_not_give_way_to_an_older_one() {
     let (mut pool, mut mailbox) = (pool(), Mailbox::new(false, 4));
     assert_eq!(post_blocks(&mut mailbox, &mut pool, 7, 3, &[1]), Posted::Kept);
-    assert_eq!(post_blocks(&mut mailbox, &mut pool, 6, 3, &[]), Posted::NoRoom);
+    assert_eq!(post_blocks(&mut mailbox, &mut pool, 6, 3, &[]), Posted::NoRoom(u32::MAX));
     assert_eq!(post_blocks(&mut mailbox, &mut pool, 7, 2, &[0]), Posted::Contradiction, "its end is known still");
     let width = per_block(&pool);
     assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(7, width as u64, false, &vec![7; width])), Posted::Complete);

@@ -7,7 +7,7 @@ use crate::channel_config::ChannelConfig;
 use crate::reason::SendError;
 use crate::wire::{DataFrame, Frame, Writer};
 
-fn plaintext(frames: &[Frame<'_>]) -> Vec<u8> {
+pub(super) fn plaintext(frames: &[Frame<'_>]) -> Vec<u8> {
     let mut bytes = vec![0; 1000];
     let mut writer = Writer::new(&mut bytes);
     for frame in frames {

@@ -1,5 +1,6 @@
 //! What each channel mode does with loss, order and room, with everything that passes in the test's hands.
 
+use super::data::plaintext;
 use super::pair::Pair;
 use super::*;
 use crate::channel_config::{ChannelConfig, ChannelMode};
@@ -233,6 +234,112 @@ fn a_full_mailbox_drops_unreliable_messages_and_the_value_nobody_has_read() {
     assert_eq!(pair.look(0).stats().packets_lost, lost);
     assert_eq!(recv(&mut pair, LATEST), Some(vec![5; 2000]));
     assert_eq!((recv(&mut pair, LATEST), pair.look(1).channel_stats(LATEST).unwrap().dropped_messages), (None, 4));
+}
+
+const OTHER_LATEST: ChannelId = ChannelId(23);
+
+/// Together all mailboxes hold four blocks of 170 bytes.
+fn pair_that_shares_four_blocks() -> Pair {
+    let limits = Limits {
+        block_size: 256,
+        pool_blocks: 1024,
+        session_window: 65_536,
+        mailbox_blocks: 4,
+        session_mailbox_blocks: 4,
+        ..Limits::default()
+    };
+    let channels = [
+        ChannelConfig::from(CHANNEL),
+        ChannelConfig::new(UNRELIABLE, ChannelMode::Unreliable),
+        ChannelConfig::new(LATEST, ChannelMode::LatestValue),
+        ChannelConfig::new(OTHER_LATEST, ChannelMode::LatestValue),
+    ];
+    Pair::established_with(&limits, &channels)
+}
+
+/// Serves the next deadlines of both ends, and carries what comes of them.
+fn go_on(pair: &mut Pair, count: usize) {
+    pair.settle();
+    for _ in 0..count {
+        let next = [0, 1].map(|side| pair.ends[side].next_deadline().map(|deadline| (deadline.at, side)));
+        let Some((at, side)) = next.into_iter().flatten().min() else { return };
+        pair.serve(side, at.max(pair.now));
+        pair.settle();
+    }
+}
+
+//= docs/protocol.md P-9.1-5
+#[test]
+fn unread_unreliable_messages_give_way_to_a_latest_value_and_hold_up_nothing_in_its_packet() {
+    for whole in [true, false] {
+        let mut pair = pair_that_shares_four_blocks();
+        for number in 0..4 {
+            // The last may be one that never becomes whole.
+            let part =
+                MessageFrame { channel: UNRELIABLE.0, number, offset: 0, last: whole || number < 3, data: &[1; 9] };
+            let packet = pair.seal_frame(0, &Frame::Message(part));
+            pair.deliver(1, &[packet]);
+        }
+        for (value, round) in [(1_u8, 1_u64), (2, 2), (3, 3)] {
+            let data = DataFrame { channel: CHANNEL.0, offset: 10 * round, begin: true, end: true, data: &[value; 9] };
+            let part = MessageFrame { channel: LATEST.0, number: round, offset: 0, last: true, data: &[value; 300] };
+            let packet = pair.seal(0, &plaintext(&[Frame::Message(part), Frame::Data(data)]));
+            pair.deliver(1, &[packet]);
+            let stats = pair.look(1).channel_stats(UNRELIABLE).unwrap();
+            assert_eq!(
+                (stats.dropped_messages, pair.look(1).stats().no_memory),
+                (2, 0),
+                "only as many as were in the way"
+            );
+        }
+        let hole = Frame::Data(DataFrame { channel: CHANNEL.0, offset: 0, begin: true, end: true, data: &[0; 9] });
+        let packet = pair.seal_frame(0, &hole);
+        pair.deliver(1, &[packet]);
+        for value in 0..4 {
+            assert_eq!(recv(&mut pair, CHANNEL), Some(vec![value; 9]));
+        }
+        assert_eq!(recv(&mut pair, LATEST), Some(vec![3; 300]));
+        let left = core::iter::from_fn(|| recv(&mut pair, UNRELIABLE)).count();
+        assert_eq!(left, 2);
+        assert_eq!(pair.close_code(1), None);
+    }
+}
+
+//= docs/protocol.md P-9.1-5
+#[test]
+fn behind_a_latest_value_without_room_everything_is_stored() {
+    let mut pair = pair_that_shares_four_blocks();
+    let part = |channel: ChannelId, data| MessageFrame { channel: channel.0, number: 0, offset: 0, last: true, data };
+    let packet = pair.seal_frame(0, &Frame::Message(part(LATEST, &[1; 500])));
+    pair.deliver(1, &[packet]);
+    let data = DataFrame { channel: CHANNEL.0, offset: 0, begin: true, end: true, data: b"behind" };
+    let packet = pair.seal(0, &plaintext(&[Frame::Message(part(OTHER_LATEST, &[2; 500])), Frame::Data(data)]));
+    pair.deliver(1, &[packet]);
+    assert_eq!(pair.look(1).stats().no_memory, 1, "the packet is not acknowledged");
+    assert_eq!(recv(&mut pair, CHANNEL).as_deref(), Some(&b"behind"[..]));
+    assert_eq!(recv(&mut pair, OTHER_LATEST), None);
+    assert_eq!(recv(&mut pair, LATEST), Some(vec![1; 500]), "what was acknowledged is not dropped");
+}
+
+//= docs/protocol.md P-9.1-7
+#[test]
+fn a_latest_value_without_room_does_not_keep_its_neighbours_from_being_acknowledged() {
+    let mut pair = pair_that_shares_four_blocks();
+    pair.session(0).send(&[1; 500], LATEST).unwrap();
+    pair.settle();
+    // All of it fits one packet; nobody reads the first value, and the second has no room beside it.
+    for round in 0..5 {
+        pair.session(0).send(&[2 + round; 500], OTHER_LATEST).unwrap();
+        pair.session(0).send(&[round; 100], CHANNEL).unwrap();
+        go_on(&mut pair, 4);
+        assert!(pair.look(0).channel_stats(CHANNEL).unwrap().is_all_acked(), "{round}");
+        assert_eq!(recv(&mut pair, CHANNEL), Some(vec![round; 100]));
+    }
+    assert!(pair.look(1).stats().no_memory > 0, "there was no room");
+    assert_eq!(recv(&mut pair, LATEST), Some(vec![1; 500]));
+    go_on(&mut pair, 6);
+    assert_eq!(recv(&mut pair, OTHER_LATEST), Some(vec![6; 500]), "the newest arrives once there is room");
+    assert!(pair.look(0).channel_stats(OTHER_LATEST).unwrap().is_all_acked());
 }
 
 #[test]

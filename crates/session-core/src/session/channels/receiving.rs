@@ -78,10 +78,10 @@ impl Channels {
         index: usize,
         part: &MessagePart<'_>,
     ) -> Result<Option<Stored>, StoreError> {
-        let room = limits.session_mailbox_blocks.saturating_sub(self.mailbox_blocks(memory));
-        let Memory { pool, channels, mailboxes, dynamics, .. } = memory;
+        let Memory { pool, channels, mailboxes, dynamics, .. } = &mut *memory;
         let channel = self.get_in(dynamics, channels, index).ok_or(StoreError::UnknownChannel)?;
-        let mailbox = mailboxes.get_mut(channel.mailbox).ok_or(StoreError::Mode)?;
+        let (mode, key) = (channel.mode, channel.mailbox);
+        let wants_room = mailboxes.get(key).ok_or(StoreError::Mode)?.wants_room(pool, part);
         let kept = Ok(Some(Stored { index, advanced: false }));
         if let Some(dynamic) = key_at(index).and_then(|key| dynamics.get_mut(key)) {
             if dynamic.end.get().is_some_and(|end| part.number >= end) {
@@ -92,19 +92,41 @@ impl Channels {
                 return kept;
             }
         }
-        match mailbox.post(pool, room, part) {
-            Posted::Complete => Ok(Some(Stored { index, advanced: true })),
-            Posted::Kept => kept,
-            // Lost here is lost as on the way; the newest value has to come again.
-            Posted::NoRoom if channel.mode == ChannelMode::Unreliable => kept,
-            Posted::NoRoom => Ok(None),
-            Posted::Contradiction => Err(StoreError::Contradiction),
+        loop {
+            // Only what takes room asks who holds how much of it.
+            let share = if wants_room { limits.session_mailbox_blocks } else { 0 };
+            let room = share.saturating_sub(if wants_room { self.mailbox_blocks(memory, |_| true) } else { 0 });
+            let Memory { pool, mailboxes, .. } = &mut *memory;
+            match mailboxes.get_mut(key).ok_or(StoreError::Mode)?.post(pool, room, part) {
+                Posted::Complete => return Ok(Some(Stored { index, advanced: true })),
+                Posted::Kept => return kept,
+                Posted::Contradiction => return Err(StoreError::Contradiction),
+                // Lost here is lost as on the way; the newest value would have to come again.
+                Posted::NoRoom(_) if mode == ChannelMode::Unreliable => return kept,
+                Posted::NoRoom(lacking) if !self.make_way(memory, lacking) => return Ok(None),
+                Posted::NoRoom(_) => {}
+            }
         }
     }
 
-    /// Blocks that all mailboxes hold.
-    fn mailbox_blocks(&self, memory: &Memory) -> u32 {
-        let mailboxes = self.iter(memory).filter_map(|channel| memory.mailboxes.get(channel.mailbox));
+    /// Drops an unread unreliable message where a latest value lacks so many blocks: a channel that nobody reads must not hold up the packets of all
+    /// others. `false`, and nothing is dropped, if they hold fewer.
+    fn make_way(&self, memory: &mut Memory, lacking: u32) -> bool {
+        let is_unreliable = |channel: &Channel| channel.mode == ChannelMode::Unreliable;
+        if self.mailbox_blocks(memory, is_unreliable) < lacking {
+            return false;
+        }
+        let held = |key: &SlabKey| memory.mailboxes.get(*key).map_or(0, Mailbox::blocks_held);
+        let unreliable = self.iter(memory).filter(|channel| is_unreliable(channel)).map(|channel| channel.mailbox);
+        let Some(fullest) = unreliable.max_by_key(held) else { return false };
+        let Memory { pool, mailboxes, .. } = memory;
+        mailboxes.get_mut(fullest).is_some_and(|mailbox| mailbox.drop_oldest(pool))
+    }
+
+    /// Blocks that the mailboxes of some channels hold.
+    fn mailbox_blocks(&self, memory: &Memory, of: impl Fn(&Channel) -> bool) -> u32 {
+        let channels = self.iter(memory).filter(|channel| of(channel));
+        let mailboxes = channels.filter_map(|channel| memory.mailboxes.get(channel.mailbox));
         mailboxes.map(Mailbox::blocks_held).fold(0, u32::saturating_add)
     }
 

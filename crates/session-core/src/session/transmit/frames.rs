@@ -42,7 +42,7 @@ impl SessionCore {
             flags |= self.write_skips(memory, writer, number, schedule, &mut left);
         }
         let before = self.counters.bytes_retransmitted;
-        self.write_channels(memory, writer, &mut pieces[..plan.data_frames], schedule, plan.urgent_only);
+        self.write_channels(memory, writer, &mut pieces[..plan.data_frames], schedule, plan.urgent_only, flags == 0);
         if self.counters.bytes_retransmitted > before {
             self.counters.packets_retransmitted = self.counters.packets_retransmitted.saturating_add(1);
         }
@@ -125,7 +125,7 @@ impl SessionCore {
         flags
     }
 
-    /// Writes data and the ends of channels; notes what the log is to keep of each in `pieces`.
+    /// Writes data and the ends of channels; notes what the log is to keep of each in `pieces`. The packet `is_empty` if nothing else in it has to arrive.
     fn write_channels(
         &mut self,
         memory: &mut Memory,
@@ -133,15 +133,19 @@ impl SessionCore {
         pieces: &mut [Option<Piece>],
         schedule: &mut Schedule,
         urgent_only: bool,
+        is_empty: bool,
     ) {
         if urgent_only {
-            self.write_data_frames(memory, writer, pieces, schedule, true);
+            self.write_data_frames(memory, writer, pieces, schedule, true, true);
             return;
         }
         // Ends are short, and what they end is over; yet they leave half of the records to data.
         let some = pieces.len().div_ceil(2);
         let ends = self.write_signals(memory, writer, &mut pieces[..some]);
-        self.write_data_frames(memory, writer, &mut pieces[ends..], schedule, false);
+        let is_empty = is_empty && ends == 0;
+        if self.write_data_frames(memory, writer, &mut pieces[ends..], schedule, false, is_empty) {
+            return;
+        }
         // With the last of the data its end may leave at once.
         let used = pieces.iter().flatten().count();
         self.write_signals(memory, writer, &mut pieces[used..]);
@@ -173,7 +177,8 @@ impl SessionCore {
         })
     }
 
-    /// Writes the heads of DATA frames, leaves room for their bytes, and notes where they go.
+    /// Writes the heads of DATA frames, leaves room for their bytes, and notes where they go. Returns whether the packet holds one that goes alone: that
+    /// needs one that `is_empty`.
     fn write_data_frames(
         &mut self,
         memory: &mut Memory,
@@ -181,20 +186,27 @@ impl SessionCore {
         pieces: &mut [Option<Piece>],
         schedule: &mut Schedule,
         urgent_only: bool,
-    ) {
-        for slot in pieces {
-            let Some((index, limit)) = self.channels.next_with_data(memory, schedule, urgent_only) else { return };
+        is_empty: bool,
+    ) -> bool {
+        for (place, slot) in pieces.iter_mut().enumerate() {
+            let Some((index, limit)) = self.channels.next_with_data(memory, schedule, urgent_only) else {
+                return false;
+            };
             let Memory { pool, channels, dynamics, .. } = &mut *memory;
-            let Some(channel) = self.channels.get_in(dynamics, channels, index) else { return };
-            let Some(fragment) = channel.outbox.next_fragment(pool, limit, writer.remaining()) else { return };
+            let Some(channel) = self.channels.get_in(dynamics, channels, index) else { return false };
+            let alone = channel.goes_alone();
+            if alone && (place > 0 || !is_empty) {
+                return false;
+            }
+            let Some(fragment) = channel.outbox.next_fragment(pool, limit, writer.remaining()) else { return false };
             // The head of the frame, then as many bytes as fit beside it.
-            let Some(room) = writer.remaining().checked_sub(head_length(channel, &fragment)) else { return };
-            let Some(fragment) = channel.outbox.next_fragment(pool, limit, room) else { return };
+            let Some(room) = writer.remaining().checked_sub(head_length(channel, &fragment)) else { return false };
+            let Some(fragment) = channel.outbox.next_fragment(pool, limit, room) else { return false };
             let mark = writer.mark();
-            let Ok(()) = write_head(channel, &fragment, writer) else { return };
+            let Ok(()) = write_head(channel, &fragment, writer) else { return false };
             let Ok(range) = writer.skip(fragment.length) else {
                 writer.reset(mark);
-                return;
+                return false;
             };
             let sent_to = channel.outbox.highest_sent();
             let again = sent_to.saturating_sub(fragment.offset).min(fragment.positions());
@@ -205,7 +217,11 @@ impl SessionCore {
             let served = Served { positions: fragment.positions(), advance };
             self.channels.on_served(memory, schedule, index, served);
             debug_assert_eq!(*schedule, self.channels.schedule(memory), "what was derived once stays true");
+            if alone {
+                return true;
+            }
         }
+        false
     }
 }
 
