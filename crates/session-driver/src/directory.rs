@@ -45,7 +45,7 @@ pub enum DirectoryChange {
     Removed,
 }
 
-/// So many announcements came and went while nobody asked: what there is now, [`Endpoint::sessions`] says.
+/// So many announcements came and went while nobody asked. What they said is not told again; sessions tell of themselves when they change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Missed(pub u64);
 
@@ -77,8 +77,8 @@ struct Known {
 }
 
 impl Endpoint {
-    /// Tells from now on which sessions come, change and go. Sessions that are there already are told of when they change; to miss none, begin to watch
-    /// and then ask for [`sessions`](Self::sessions).
+    /// Tells from now on which sessions come, change and go. Sessions that are there already are told of when they change: to see all, watch from
+    /// the start. [`sessions`](Self::sessions) names only those whose handle somebody still holds.
     ///
     /// Only the last 256 announcements are kept: who does not ask in time is told how many it missed.
     #[must_use]
