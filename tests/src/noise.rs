@@ -8,14 +8,13 @@ pub struct Noise {
     generator: Generator,
     /// Of a byte to be lost, and of one to be another.
     probability: Probability,
-    hits: u64,
 }
 
 impl Noise {
     /// Each byte is lost with `probability`, and with the same it becomes another.
     #[must_use]
     pub fn new(seed: u64, probability: Probability) -> Self {
-        Self { generator: Generator::new(seed), probability, hits: 0 }
+        Self { generator: Generator::new(seed), probability }
     }
 
     /// What of `bytes` comes out at the other end.
@@ -24,16 +23,9 @@ impl Noise {
         bytes.iter().filter_map(|byte| self.byte(*byte)).collect()
     }
 
-    /// Bytes lost and damaged so far.
-    #[must_use]
-    pub fn hits(&self) -> u64 {
-        self.hits
-    }
-
     fn byte(&mut self, byte: u8) -> Option<u8> {
         let lost = self.generator.chance(self.probability);
         let damaged = self.generator.chance(self.probability);
-        self.hits += u64::from(lost || damaged);
         if lost {
             return None;
         }

@@ -111,6 +111,9 @@ impl Pair {
 }
 
 /// Moves one datagram or answers one event; false if there is nothing.
+///
+/// # Panics
+/// If the endpoint wants anything else.
 fn step(
     from: &mut Endpoint<Null>,
     to: &mut Endpoint<Null>,
@@ -131,7 +134,8 @@ fn step(
             accepted.push(id);
         }
         Action::Event(_) => {}
-        _ => return false,
+        Action::Wait(_) => return false,
+        action => panic!("the buffer is longer than any datagram, yet {action:?}"),
     }
     true
 }
