@@ -3,6 +3,31 @@ use std::vec::Vec;
 
 use super::*;
 
+/// Bytes that the slab has of the allocator.
+fn bytes<T>(slab: &Slab<T>) -> usize {
+    let records: usize = slab.pages.iter().map(|page| size_of_val::<[Place<T>]>(page)).sum();
+    records + slab.pages.capacity() * size_of::<Box<[Place<T>]>>()
+}
+
+#[test]
+fn what_it_takes_empty_and_full_is_what_it_needs() {
+    for capacity in [0, 1, 63, 64, 65, 127, 128, 129, 1000] {
+        for ready in [1, 64, 65, 256] {
+            let mut slab = Slab::<[u64; 3]>::with_ready(capacity, ready);
+            let need = Slab::<[u64; 3]>::need(capacity, ready);
+            assert_eq!(bytes(&slab), need.at_start, "{capacity} {ready}");
+            let mut keys = Vec::new();
+            while let Ok(key) = slab.insert([7; 3]) {
+                keys.push(key);
+            }
+            assert_eq!((keys.len(), bytes(&slab)), (capacity as usize, need.at_most), "{capacity} {ready}");
+            keys.into_iter().for_each(|key| slab.discard(key));
+            while slab.insert([8; 3]).is_ok() {}
+            assert_eq!(bytes(&slab), need.at_most, "{capacity} {ready}");
+        }
+    }
+}
+
 #[test]
 fn holds_its_capacity_and_no_more() {
     let mut slab = Slab::new(130);
@@ -38,7 +63,7 @@ fn an_empty_slab_holds_nothing() {
 #[test]
 fn pages_that_are_ready_come_first() {
     for (capacity, ready, pages) in [(0, 9, 0), (1, 0, 0), (130, 1, 1), (130, 64, 1), (130, 65, 2), (130, 999, 3)] {
-        let mut slab = Slab::with_ready(capacity, ready);
+        let mut slab = Slab::<[u64; 3]>::with_ready(capacity, ready);
         assert_eq!(slab.pages.len(), pages, "{capacity} {ready}");
         let keys: Vec<_> = (0..capacity).map(|_| slab.insert(()).unwrap()).collect();
         assert!(

@@ -16,6 +16,25 @@ fn ids_are_named_before_they_are_used_and_pages_grow_to_the_cap() {
 }
 
 #[test]
+fn what_they_take_empty_and_full_is_what_they_need() {
+    let bytes = |slots: &Slots| {
+        let records: usize = slots.pages.iter().map(|page| size_of_val::<[Slot]>(page)).sum();
+        records + slots.pages.capacity() * size_of::<Box<[Slot]>>()
+    };
+    for capacity in [1, 63, 64, 65, 128, 130] {
+        let mut slots = Slots::new(capacity);
+        let need = Slots::need(capacity);
+        assert_eq!(bytes(&slots), need.at_start, "{capacity}");
+        // A page is there as soon as an id of it is named.
+        for used in 0..capacity {
+            assert!(slots.next_id().is_some());
+            (slots.used, slots.high) = (used + 1, used + 1);
+        }
+        assert_eq!((slots.next_id(), bytes(&slots)), (None, need.at_most), "{capacity}");
+    }
+}
+
+#[test]
 fn queues_keep_order_and_take_a_slot_once() {
     let mut slots = Slots::new(8);
     for index in [3, 1, 4, 1, 5] {
