@@ -7,7 +7,8 @@ pub use error::InboxError;
 pub use name::{FilePath, MAX_PATH, NameError};
 
 use std::ffi::OsStr;
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -16,6 +17,8 @@ use crate::place::{Existing, Folder, Pending};
 
 /// Permissions of a received file, less the umask.
 const FILE_MODE: u32 = 0o666;
+/// Bytes of a file read at a time.
+const STEP: usize = 65_536;
 
 /// A folder that takes in files from peers.
 #[derive(Clone, Debug)]
@@ -47,17 +50,19 @@ impl Inbox {
         Ok(Self { path: path.to_owned(), existing })
     }
 
-    /// Checks a path that a peer offers for a file, or for a `folder`, and makes nothing.
+    /// Checks a path that a peer offers for a file of `length` bytes, or for a folder, which has none, and makes nothing.
+    ///
+    /// A name that is taken by a file of the same length passes: it may be the same file, sent again after a broken transfer.
     ///
     /// # Errors
     /// The reason to refuse it: [`InboxError::Name`], [`InboxError::Collision`], [`InboxError::NotFolder`], or the folder's trouble.
-    pub fn check(&self, offered: &[u8], folder: bool) -> Result<FilePath, InboxError> {
+    pub fn check(&self, offered: &[u8], length: Option<u64>) -> Result<FilePath, InboxError> {
         let path = FilePath::parse(offered).map_err(InboxError::Name)?;
-        self.check_place(&path, folder)?;
+        self.check_place(&path, length)?;
         Ok(path)
     }
 
-    fn check_place(&self, path: &FilePath, folder: bool) -> Result<(), InboxError> {
+    fn check_place(&self, path: &FilePath, length: Option<u64>) -> Result<(), InboxError> {
         let (folders, name) = path.split();
         let mut place = self.open_folder()?;
         for name in folders {
@@ -69,10 +74,10 @@ impl Inbox {
             }
         }
         if place.contains(name).map_err(InboxError::from_io)? {
-            if folder {
-                place.descend(name, false).map_err(InboxError::in_path)?;
-            } else if self.existing == Existing::Keep {
-                return Err(InboxError::Collision);
+            match length {
+                None => drop(place.descend(name, false).map_err(InboxError::in_path)?),
+                Some(_) if self.existing == Existing::Replace => {}
+                Some(length) => drop(file_of(&place, name, length)?.ok_or(InboxError::Collision)?),
             }
         }
         Ok(())
@@ -144,7 +149,8 @@ impl IncomingFile {
         Ok(())
     }
 
-    /// Gives the file its name, if it is whole and its SHA-256 is `expected`; then it survives a power failure.
+    /// Gives the file its name, if it is whole and its SHA-256 is `expected`; then it survives a power failure. A file that has the name
+    /// already, and the same content, stays as it is, which is as good.
     ///
     /// # Errors
     /// [`InboxError::Length`], [`InboxError::Integrity`], [`InboxError::Collision`], or the folder's trouble.
@@ -156,7 +162,10 @@ impl IncomingFile {
             return Err(InboxError::Integrity);
         }
         let (_, name) = self.path.split();
-        self.pending.commit(&self.place, name, self.existing).map_err(InboxError::from_io)
+        match self.pending.commit(&self.place, name, self.existing).map_err(InboxError::from_io) {
+            Err(InboxError::Collision) if has_content(&self.place, name, self.length, expected)? => Ok(()),
+            committed => committed,
+        }
     }
 
     /// Bytes received so far.
@@ -175,6 +184,24 @@ impl IncomingFile {
     #[must_use]
     pub const fn path(&self) -> &FilePath {
         &self.path
+    }
+}
+
+/// The plain file `name`, if there is one of so many bytes.
+fn file_of(place: &Folder, name: &OsStr, length: u64) -> Result<Option<File>, InboxError> {
+    let Some(file) = place.plain_file(name).map_err(InboxError::from_io)? else { return Ok(None) };
+    let metadata = file.metadata().map_err(InboxError::from_io)?;
+    Ok((metadata.len() == length).then_some(file))
+}
+
+fn has_content(place: &Folder, name: &OsStr, length: u64, digest: &[u8; 32]) -> Result<bool, InboxError> {
+    let Some(mut file) = file_of(place, name, length)? else { return Ok(false) };
+    let (mut found, mut buffer) = (Sha256::new(), vec![0; STEP]);
+    loop {
+        match file.read(&mut buffer).map_err(InboxError::from_io)? {
+            0 => return Ok(found.finalize()[..] == digest[..]),
+            read => found.update(&buffer[..read]),
+        }
     }
 }
 

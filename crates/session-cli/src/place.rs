@@ -93,6 +93,23 @@ impl Folder {
         }
     }
 
+    /// The plain file `name`, to be read; `None` if nothing or something else has this name.
+    ///
+    /// # Errors
+    /// Whatever else the operating system says.
+    pub fn plain_file(&self, name: &OsStr) -> io::Result<Option<File>> {
+        // Without NONBLOCK, opening a pipe would wait for a writer.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let descriptor = match rustix::fs::openat(self.descriptor.as_fd(), name, flags, Mode::empty()) {
+            Ok(descriptor) => descriptor,
+            // A symbolic link, a socket: what is said of them differs from system to system.
+            Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let is_plain = FileType::from_raw_mode(rustix::fs::fstat(&descriptor)?.st_mode) == FileType::RegularFile;
+        Ok(is_plain.then(|| File::from(descriptor)))
+    }
+
     /// Creates the temporary `.NAME.PARTIAL-RANDOM` for a file that will be called `name`, with `mode` less the umask.
     ///
     /// # Errors

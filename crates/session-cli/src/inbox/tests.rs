@@ -23,7 +23,7 @@ fn inbox(folder: &tempfile::TempDir, existing: Existing) -> Inbox {
 
 /// What a transfer does with a file of one offer.
 fn offer(inbox: &Inbox, path: &[u8], length: u64) -> Result<IncomingFile, InboxError> {
-    inbox.receive(&inbox.check(path, false)?, length)
+    inbox.receive(&inbox.check(path, Some(length))?, length)
 }
 
 fn receive(inbox: &Inbox) -> IncomingFile {
@@ -80,7 +80,7 @@ fn taken_name_is_refused_at_the_offer_and_at_the_commit() {
     let folder = tempfile::tempdir().unwrap();
     let inbox = inbox(&folder, Existing::Keep);
     let late = receive(&inbox);
-    receive(&inbox).commit(&digest(CONTENT)).unwrap();
+    fs::write(folder.path().join("report.bin"), b"another thing").unwrap();
     let error = offer(&inbox, b"report.bin", 12).unwrap_err();
     assert_eq!((error.to_string().as_str(), error.exit()), ("a file of this name exists already", Exit::Collision));
     assert_eq!(
@@ -89,6 +89,27 @@ fn taken_name_is_refused_at_the_offer_and_at_the_commit() {
     );
     assert!(matches!(late.commit(&digest(CONTENT)), Err(InboxError::Collision)));
     assert_eq!(names(folder.path()), ["report.bin"]);
+    assert_eq!(fs::read(folder.path().join("report.bin")).unwrap(), b"another thing");
+}
+
+/// Who sends a folder again after the link broke is not stopped by what has arrived already.
+#[test]
+fn the_same_file_again_is_as_good_as_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let inbox = inbox(&folder, Existing::Keep);
+    receive(&inbox).commit(&digest(CONTENT)).unwrap();
+    receive(&inbox).commit(&digest(CONTENT)).unwrap();
+    assert_eq!(names(folder.path()), ["report.bin"]);
+
+    let other = vec![b'x'; CONTENT.len()];
+    fs::write(folder.path().join("report.bin"), &other).unwrap();
+    assert!(matches!(receive(&inbox).commit(&digest(CONTENT)), Err(InboxError::Collision)), "only as long");
+    assert_eq!(fs::read(folder.path().join("report.bin")).unwrap(), other);
+    assert_eq!(names(folder.path()), ["report.bin"]);
+
+    fs::rename(folder.path().join("report.bin"), folder.path().join("target")).unwrap();
+    std::os::unix::fs::symlink("target", folder.path().join("report.bin")).unwrap();
+    assert!(matches!(offer(&inbox, b"report.bin", 12), Err(InboxError::Collision)), "a link is no file");
 }
 
 #[test]
@@ -125,10 +146,10 @@ fn folders_are_made_as_the_path_says() {
     // The temporary stands where the sweep looks.
     assert!(names(folder.path()).iter().any(|name| name.starts_with("..c.PARTIAL-")));
     content.commit(&digest(b"")).unwrap();
-    inbox.make_folder(&inbox.check(b"a/empty", true).unwrap()).unwrap();
-    inbox.make_folder(&inbox.check(b"a/empty", true).unwrap()).unwrap();
+    inbox.make_folder(&inbox.check(b"a/empty", None).unwrap()).unwrap();
+    inbox.make_folder(&inbox.check(b"a/empty", None).unwrap()).unwrap();
     assert!(folder.path().join("a/b/.c").is_file() && folder.path().join("a/empty").is_dir());
-    assert!(matches!(offer(&inbox, b"a/b/.c", 0), Err(InboxError::Collision)));
+    assert!(matches!(offer(&inbox, b"a/b/.c", 1), Err(InboxError::Collision)));
     assert!(matches!(offer(&inbox, b"a/empty", 0), Err(InboxError::Collision)));
     assert_eq!((names(folder.path()), names(&folder.path().join("a")).len()), (vec!["a".to_owned()], 2));
 }
@@ -141,9 +162,8 @@ fn no_path_leads_through_a_file_or_a_symbolic_link() {
     fs::write(folder.path().join("file"), b"").unwrap();
     std::os::unix::fs::symlink(outside.path(), folder.path().join("link")).unwrap();
     for name in ["file", "link"] {
-        for (path, is_folder) in [(format!("{name}/x"), false), (format!("{name}/x/y"), true), (name.to_owned(), true)]
-        {
-            let error = inbox.check(path.as_bytes(), is_folder).unwrap_err();
+        for (path, length) in [(format!("{name}/x"), Some(1)), (format!("{name}/x/y"), None), (name.to_owned(), None)] {
+            let error = inbox.check(path.as_bytes(), length).unwrap_err();
             assert_eq!(error.to_string(), "something else stands where a folder is needed", "{path}");
             assert_eq!(error.exit(), Exit::Collision);
         }

@@ -111,7 +111,7 @@ impl Receiver<'_> {
     ) -> Result<(), (usize, NotReceived)> {
         let mut accepted = Vec::with_capacity(offer.len());
         for (index, Entry { path, length }) in offer.iter().enumerate() {
-            let checked = self.inbox.check(path, length.is_none()).map_err(|error| {
+            let checked = self.inbox.check(path, *length).map_err(|error| {
                 let path = String::from_utf8_lossy(path).into_owned();
                 (index, NotReceived::Refused(NotTaken { path, error }))
             })?;

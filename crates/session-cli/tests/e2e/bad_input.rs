@@ -119,6 +119,8 @@ fn collision_unless_forced() {
     let listener = world.listen(&[]);
     let file = world.file("file", 1000);
     world.send(&file, &listener.address, &[]).assert_delivered();
+    // The same again, as after a broken transfer: it is there already.
+    world.send(&file, &listener.address, &[]).assert_delivered();
     let other = world.file("file", 2000);
     let sentence = format!(
         "{} refused {}: a file of this name exists already; \

@@ -114,6 +114,7 @@ fn files(world: &World, seen: &mut Seen) {
         let received = next(&mut listener, seen, "received");
         assert_eq!((&received["path"], &received["sha256"]), (&event["path"], &event["sha256"]));
     }
+    world.file("folder/b", 21);
     let refused = seen.run(6, world.dial_command("send", &listener.address, &[]).arg(world.path("folder")));
     assert_eq!(refused.last().unwrap()["class"], "collision");
     assert_eq!(next(&mut listener, seen, "failed")["class"], "collision");
