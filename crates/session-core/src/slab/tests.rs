@@ -63,7 +63,7 @@ fn an_empty_slab_holds_nothing() {
 #[test]
 fn pages_that_are_ready_come_first() {
     for (capacity, ready, pages) in [(0, 9, 0), (1, 0, 0), (130, 1, 1), (130, 64, 1), (130, 65, 2), (130, 999, 3)] {
-        let mut slab = Slab::<[u64; 3]>::with_ready(capacity, ready);
+        let mut slab = Slab::with_ready(capacity, ready);
         assert_eq!(slab.pages.len(), pages, "{capacity} {ready}");
         let keys: Vec<_> = (0..capacity).map(|_| slab.insert(()).unwrap()).collect();
         assert!(
