@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -129,6 +130,17 @@ impl Session {
     /// [`ExtendError`]; nothing has changed then.
     pub fn set_keepalive(&self, interval: Duration) -> Result<(), ExtendError> {
         self.command(|session| session.set_keepalive(interval))
+    }
+
+    /// Sends no faster than this, however wide the window; `None` lifts the cap. See [`session_core::SessionMut::set_rate_cap`].
+    ///
+    /// # Errors
+    /// [`ExtendError::NotEstablished`] once the session is gone.
+    pub fn set_rate_cap(&self, bytes_per_second: Option<NonZeroU64>) -> Result<(), ExtendError> {
+        self.command(|session| {
+            session.set_rate_cap(bytes_per_second);
+            Ok(())
+        })
     }
 
     fn command(&self, command: impl FnOnce(&mut SessionMut<'_>) -> Result<(), ExtendError>) -> Result<(), ExtendError> {

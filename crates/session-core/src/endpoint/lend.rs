@@ -1,5 +1,6 @@
 //! Sessions lent out: for commands, and for questions.
 
+use core::num::NonZeroU64;
 use core::time::Duration;
 
 use super::Endpoint;
@@ -225,6 +226,12 @@ impl<'a, P: Provider> SessionMut<'a, P> {
         self.endpoint
             .command(self.id.slot, |core, _| core.set_keepalive(interval))
             .unwrap_or(Err(ExtendError::NotEstablished))
+    }
+
+    /// Sends no faster than this, however wide the window: for links that others use too, or that charge by the byte (S0-32). Ten datagrams
+    /// may leave at once all the same, and probes, acknowledgements and two datagrams of urgent data in a round trip go beside it. `None` lifts it.
+    pub fn set_rate_cap(&mut self, bytes_per_second: Option<NonZeroU64>) {
+        self.endpoint.with(self.id.slot, |core, _| core.set_rate_cap(bytes_per_second));
     }
 
     /// Ends the session after what was sent has been acknowledged, or 10 s. The peer's application gets `code` and `text` (cut at 128 bytes).

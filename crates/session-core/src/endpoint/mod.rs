@@ -19,7 +19,7 @@ pub use dump::Dump;
 pub use lend::{SessionMut, SessionRef};
 pub use single::Session;
 
-use crate::action::{Action, Arrival, Deadline, Ecn, Link, Received, Transmit};
+use crate::action::{Action, Arrival, Deadline, Link, Received, Transmit};
 use crate::config::{Config, ConnectOptions, Peer};
 use crate::crypto::hkdf::hmac;
 use crate::crypto::{Generator, KeyCache, Provider, PublicKey, RustCrypto, Secret};
@@ -149,7 +149,7 @@ impl<P: Provider> Endpoint<P> {
             None => Err(DiscardReason::Carrier),
             Some(carrier) => match classify(datagram) {
                 Class::Garbage => Err(DiscardReason::Malformed),
-                Class::Data => self.handle_data(datagram, arrival.ecn),
+                Class::Data => self.handle_data(datagram, &arrival),
                 Class::Handshake => match HandshakeType::of(datagram) {
                     Ok(HandshakeType::Hello) => self.handle_hello(datagram, &arrival.link, &carrier),
                     Ok(HandshakeType::Reply) => self.handle_reply(datagram, &arrival.link, &carrier),
@@ -423,14 +423,14 @@ impl<P: Provider> Endpoint<P> {
     }
 
     #[inline(never)]
-    fn handle_data(&mut self, datagram: &mut [u8], ecn: Option<Ecn>) -> Result<(), DiscardReason> {
+    fn handle_data(&mut self, datagram: &mut [u8], arrival: &Arrival) -> Result<(), DiscardReason> {
         let (id, number_offset) = data_header::parse_protected(datagram, ID_LENGTH)?;
         let slot = self.routes.find(name_of(&id)).ok_or(DiscardReason::UnknownSession)?;
         let core = self.slots.at_mut(slot).ok_or(DiscardReason::UnknownSession)?;
         let context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
         // What does not open files nothing anew: not even a place in a queue may change.
         let opened = core
-            .open(context.shared, datagram, number_offset, ecn)
+            .open(context.shared, datagram, number_offset, arrival)
             .inspect_err(|reason| core.count_discard(*reason))?;
         self.with(slot, |core, context| core.receive(context, &opened));
         self.join_crossing(slot);

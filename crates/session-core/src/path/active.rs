@@ -1,5 +1,6 @@
 //! The path a session uses: what it measures about it, and how much it lets go.
 
+use core::num::NonZeroU64;
 use core::time::Duration;
 
 use super::EcnPath;
@@ -18,6 +19,8 @@ const URGENT_DATAGRAMS: u8 = 2;
 pub(crate) struct Path {
     pub(crate) link: Link,
     pub(crate) max_datagram: u16,
+    /// Authentic datagrams that came from elsewhere.
+    pub(crate) elsewhere: u16,
     pub(crate) rtt: RttEstimator,
     pub(crate) congestion: Congestion,
     pacer: Pacer,
@@ -47,6 +50,7 @@ impl Path {
         Self {
             link,
             max_datagram,
+            elsewhere: 0,
             rtt: RttEstimator::new(),
             congestion: Congestion::new_reno(max_datagram),
             pacer: Pacer::new(now, max_datagram, None),
@@ -68,6 +72,19 @@ impl Path {
         self.max_datagram = bytes;
         self.congestion.set_max_datagram(bytes);
         self.pacer.set_max_datagram(bytes);
+    }
+
+    /// Bytes per second that are not exceeded, whatever the window says.
+    pub(crate) fn set_rate_cap(&mut self, rate_cap: Option<NonZeroU64>) {
+        self.pacer.set_rate_cap(rate_cap);
+        self.paced_until = None;
+    }
+
+    /// An authentic datagram came over `link`. The session stays on its own: following it is for a path that was validated.
+    pub(crate) fn note_arrival(&mut self, link: &Link) {
+        if (link.carrier, link.remote) != (self.link.carrier, self.link.remote) {
+            self.elsewhere = self.elsewhere.saturating_add(1);
+        }
     }
 
     /// What the peer's transport parameters say.
@@ -147,6 +164,7 @@ impl Path {
         let Self {
             link: _,
             max_datagram,
+            elsewhere,
             rtt,
             congestion,
             pacer,
@@ -165,6 +183,7 @@ impl Path {
         hash.u64(u64::from(*spared));
         hash.u64(sparing_since.as_micros());
         hash.u64(u64::from(*max_datagram));
+        hash.u64(u64::from(*elsewhere));
         rtt.digest_into(hash);
         congestion.digest_into(hash);
         pacer.digest_into(hash);

@@ -75,6 +75,11 @@ impl Pacer {
         u64::try_from(earned).unwrap_or(u64::MAX)
     }
 
+    /// Bytes per second that are not exceeded, whatever the window says.
+    pub(crate) fn set_rate_cap(&mut self, rate_cap: Option<NonZeroU64>) {
+        self.rate_cap = rate_cap;
+    }
+
     /// Datagrams may now have `bytes`.
     pub(crate) fn set_max_datagram(&mut self, bytes: u16) {
         self.max_datagram = bytes.max(1);

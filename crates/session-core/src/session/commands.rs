@@ -1,5 +1,7 @@
 //! What applications ask of a session. All or nothing, in any order.
 
+use core::num::NonZeroU64;
+
 use super::channels::CONTROL;
 use super::{Phase, SessionCore};
 use crate::channel::{Channel, Chunk, Expiry, OutboxError, positions_per_block};
@@ -217,6 +219,10 @@ impl SessionCore {
         ours.min(peers)
     }
 
+    pub(crate) fn set_rate_cap(&mut self, bytes_per_second: Option<NonZeroU64>) {
+        self.path.set_rate_cap(bytes_per_second);
+    }
+
     pub(crate) fn state(&self) -> State {
         self.phase.public()
     }
@@ -300,6 +306,7 @@ impl SessionCore {
             bytes_retransmitted: self.counters.bytes_retransmitted,
             no_memory: self.counters.no_memory,
             max_datagram: self.path.max_datagram,
+            packets_elsewhere: self.path.elsewhere,
         }
     }
 }

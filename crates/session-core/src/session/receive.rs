@@ -7,7 +7,7 @@ use super::deadlines::AttemptLimit;
 use super::events::ChannelEvent;
 use super::transmit::{FLAG_CHANNELS, FLAG_ECT, FLAG_MAX_DATA, FLAG_PING, FLAG_SKIP};
 use super::{Phase, SessionCore, Trigger};
-use crate::action::Ecn;
+use crate::action::Arrival;
 use crate::channel::{Fragment, MessagePart, SignalFate};
 use crate::crypto::Provider;
 use crate::crypto::keys::PacketKeys;
@@ -30,7 +30,7 @@ pub(crate) struct Opened<'b> {
     number: u64,
     /// Bytes of the datagram.
     length: u64,
-    ecn: Option<Ecn>,
+    arrival: Arrival,
     plaintext: &'b [u8],
 }
 
@@ -38,7 +38,8 @@ impl SessionCore {
     /// Applies a packet that was opened.
     pub(crate) fn receive<P: Provider>(&mut self, context: &mut Context<'_, P>, opened: &Opened<'_>) {
         self.packets.replay.insert(opened.number);
-        self.path.ecn.on_received(opened.ecn);
+        self.path.ecn.on_received(opened.arrival.ecn);
+        self.path.note_arrival(&opened.arrival.link);
         self.clocks.received_at = context.now;
         self.counters.packets_received = self.counters.packets_received.saturating_add(1);
         self.counters.bytes_received = self.counters.bytes_received.saturating_add(opened.length);
@@ -67,7 +68,7 @@ impl SessionCore {
         shared: &mut Shared<P>,
         datagram: &'b mut [u8],
         number_offset: usize,
-        ecn: Option<Ecn>,
+        arrival: &Arrival,
     ) -> Result<Opened<'b>, DiscardReason> {
         let length = datagram.len() as u64;
         let secrets = self.keys.secrets.as_ref().ok_or(DiscardReason::State)?;
@@ -87,7 +88,7 @@ impl SessionCore {
         let (plaintext, tag) = sealed.split_last_chunk_mut::<16>().ok_or(DiscardReason::Malformed)?;
         keys.open(provider, number, clear, plaintext, tag).map_err(|_| DiscardReason::Authentication)?;
         match self.packets.replay.check(number) {
-            Verdict::Fresh => Ok(Opened { number, length, ecn, plaintext }),
+            Verdict::Fresh => Ok(Opened { number, length, arrival: *arrival, plaintext }),
             Verdict::Seen | Verdict::TooOld => Err(DiscardReason::Replayed),
         }
     }

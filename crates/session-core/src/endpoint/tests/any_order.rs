@@ -8,6 +8,7 @@ use std::string::String;
 use std::{eprintln, format};
 
 use super::*;
+use crate::action::Ecn;
 use crate::channel_config::{ChannelConfig, ChannelLimits, ChannelMode, ChannelOptions};
 use crate::config::SecondSession;
 use crate::fuzz::null::Null;
@@ -58,6 +59,7 @@ const METHODS: &[&str] = &[
     "abort",
     "extend",
     "set_keepalive",
+    "set_rate_cap",
     "open_channel",
     "finish_channel",
     "reset_channel",
@@ -372,8 +374,8 @@ impl World {
                 false
             }
             "accept" | "pending" | "refuse" | "send" | "send_with" | "take_expired" | "begin" | "write" | "finish"
-            | "read" | "recv" | "close" | "abort" | "extend" | "set_keepalive" | "open_channel" | "finish_channel"
-            | "reset_channel" | "stop_channel" | "as_ref" => self.command(method, side, id, now),
+            | "read" | "recv" | "close" | "abort" | "extend" | "set_keepalive" | "set_rate_cap" | "open_channel"
+            | "finish_channel" | "reset_channel" | "stop_channel" | "as_ref" => self.command(method, side, id, now),
             question => {
                 self.ask(question, side, id, now);
                 true
@@ -492,6 +494,10 @@ impl World {
             }
             "extend" => session.extend().is_err(),
             "set_keepalive" => session.set_keepalive(keepalive).is_err(),
+            "set_rate_cap" => {
+                session.set_rate_cap(core::num::NonZeroU64::new(code));
+                false
+            }
             // Who was refused a channel is noted, to be told when there is one.
             "open_channel" => session
                 .open_channel(mode, channel_options)

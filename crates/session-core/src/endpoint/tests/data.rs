@@ -249,3 +249,24 @@ fn read_all(pair: &mut Pair) {
         while let Ok(Some(_)) = pair.session(1).recv(&mut out, CHANNEL) {}
     }
 }
+
+/// S0-31: who looks for the cause of a bad connection finds that packets came from where the session is not.
+#[test]
+fn packets_from_another_address_are_counted_and_move_nothing() {
+    let mut pair = Pair::established(&Limits::default());
+    pair.session(0).send(b"from elsewhere", CHANNEL).unwrap();
+    let home = pair.look(1).link();
+    let now = pair.now;
+    for mut packet in pair.take(0) {
+        let moved = Arrival::new(Link { remote: Address::Opaque([9; 16]), ..home });
+        assert_eq!(pair.ends[1].handle_datagram(&mut packet, moved, now), Received::Consumed);
+        let again = pair.ends[1].handle_datagram(&mut packet.clone(), moved, now);
+        assert!(matches!(again, Received::Discarded(_)), "what is not authentic counts nowhere");
+    }
+    assert_eq!(pair.look(1).stats().packets_elsewhere, 1);
+    assert_eq!(pair.look(1).link(), home);
+    let mut out = [0; 100];
+    assert_eq!(pair.session(1).recv(&mut out, CHANNEL), Ok(Some(14)));
+    pair.settle();
+    assert_eq!((pair.look(0).stats().packets_elsewhere, pair.look(1).stats().packets_elsewhere), (0, 1));
+}
