@@ -3,8 +3,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+pub use session_sim::{inside, is_inside};
+
 thread_local! {
-    static INSIDE: Cell<bool> = const { Cell::new(false) };
     static OPERATIONS: Cell<Operations> = const { Cell::new(Operations { allocated: 0, reallocated: 0, freed: 0 }) };
     static LIVE: Cell<i64> = const { Cell::new(0) };
 }
@@ -23,14 +24,6 @@ pub struct Operations {
 /// The system's allocator, with a count. Has to be made the `#[global_allocator]` of a test binary.
 #[derive(Debug)]
 pub struct Counting;
-
-/// Runs `operation` with counting switched on.
-pub fn inside<T>(operation: impl FnOnce() -> T) -> T {
-    let outer = INSIDE.replace(true);
-    let result = operation();
-    INSIDE.set(outer);
-    result
-}
 
 /// What was counted on this thread since the last call; starts again from zero.
 pub fn take() -> Operations {
@@ -62,7 +55,7 @@ pub fn without_allocator(test: impl FnOnce()) {
 }
 
 fn count(grown: i64, change: impl FnOnce(&mut Operations)) {
-    if INSIDE.get() {
+    if is_inside() {
         LIVE.set(LIVE.get() + grown);
         let mut operations = OPERATIONS.get();
         change(&mut operations);

@@ -31,7 +31,13 @@
 #![forbid(unsafe_code)]
 
 mod generator;
+mod inside;
 mod link;
+mod recording;
+pub mod world;
 
 pub use generator::Generator;
+pub use inside::{inside, is_inside};
 pub use link::{Faults, Link, LinkConfig, MAX_DISPLACEMENT, Probability, Reordering};
+pub use recording::{RecordedKey, Recording};
+pub use world::{Contact, Departure, Gate, PSK, Setup, World};

@@ -8,10 +8,9 @@ use session_core::{
     ConnectError, ConnectOptions, Deadline, Endpoint, Event, Instant, Limits, Link as Path, Peer, Provider, PskName,
     SecondSession, Secret, Seed, SessionId, SessionMut, SessionRef, StaticKey, Timeouts, Transmit,
 };
-use session_sim::{Faults, Link, LinkConfig};
 use sha2::{Digest, Sha256};
 
-use crate::counting::inside;
+use crate::{Faults, Link, LinkConfig, inside};
 
 /// Datagrams and events of one node at one instant, at most. More means that `poll_action` does not end.
 const ACTIONS_PER_INSTANT: u32 = 500_000;
