@@ -60,7 +60,7 @@ pub struct Watch {
 /// What is announced, and of whom.
 #[derive(Default)]
 pub(crate) struct Directory {
-    /// Sessions that were added and not removed. The core bounds their number.
+    /// Sessions that were added and not removed, as long as anybody watches. The core bounds their number.
     known: HashMap<SessionId, Known>,
     /// The last announcements, as long as anybody watches.
     kept: VecDeque<DirectoryEvent>,
@@ -84,7 +84,7 @@ impl Endpoint {
     #[must_use]
     pub fn watch(&self) -> Watch {
         let shared = Arc::clone(self.shared());
-        let next = shared.with(|state, _| state.directory.begin());
+        let next = shared.with(|state, _| state.begin_watch());
         Watch { shared, seat: Seat::default(), next }
     }
 }
@@ -138,16 +138,11 @@ impl fmt::Display for Missed {
 impl std::error::Error for Missed {}
 
 impl Directory {
-    /// Somebody watches from now on; says the number of the next announcement.
-    fn begin(&mut self) -> u64 {
-        self.watches += 1;
-        self.told
-    }
-
     fn end(&mut self) {
         self.watches -= 1;
         if self.watches == 0 {
             self.kept = VecDeque::new();
+            self.known = HashMap::new();
         }
     }
 
@@ -166,9 +161,6 @@ impl Directory {
     }
 
     fn tell(&mut self, event: DirectoryEvent) {
-        if self.watches == 0 {
-            return;
-        }
         if self.kept.len() >= KEPT {
             self.kept.pop_front();
         }
@@ -184,8 +176,24 @@ impl Directory {
 }
 
 impl shared::State {
+    /// Somebody watches from now on; says the number of the next announcement.
+    fn begin_watch(&mut self) -> u64 {
+        let Self { core, directory, .. } = self;
+        // Who they are is asked for now: when they are gone it cannot be.
+        if directory.watches == 0 {
+            for session in core.sessions().filter_map(|id| core.session(id)) {
+                directory.known(&session);
+            }
+        }
+        directory.watches += 1;
+        directory.told
+    }
+
     /// The core announces a session that is there.
     pub(crate) fn announce(&mut self, id: SessionId, change: impl FnOnce(State) -> DirectoryChange) {
+        if self.directory.watches == 0 {
+            return;
+        }
         let Some(session) = self.core.session(id) else { return };
         let Known { peer_id, remote } = self.directory.known(&session);
         let change = change(session.state());
@@ -195,6 +203,9 @@ impl shared::State {
 
     /// The core announces that a session is gone.
     pub(crate) fn announce_removed(&mut self, id: SessionId) {
+        if self.directory.watches == 0 {
+            return;
+        }
         let Known { peer_id, remote } = self.directory.known.remove(&id).unwrap_or_default();
         self.directory.tell(DirectoryEvent { session: id, peer_id, remote, change: DirectoryChange::Removed });
         self.notify(Topic::Directory);

@@ -40,14 +40,8 @@ impl<P: Provider> Display for Dump<'_, P> {
             if endpoint.pairing_until.is_some_and(|until| until > endpoint.now) { "pairing" } else { "not pairing" },
         )?;
         out.write_str("  queues:")?;
-        for (name, queue) in [
-            ("ready", Queue::Ready),
-            ("with events", Queue::Events),
-            ("ended", Queue::Closed),
-            ("out of memory", Queue::Starved),
-            ("without a record", Queue::Unrecorded),
-        ] {
-            write!(out, " {} {name},", endpoint.slots.queued(queue))?;
+        for queue in Queue::ALL {
+            write!(out, " {} {},", endpoint.slots.queued(queue), queue.label())?;
         }
         match endpoint.next_deadline() {
             Some(deadline) => {

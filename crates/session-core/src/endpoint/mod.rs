@@ -406,7 +406,7 @@ impl<P: Provider> Endpoint<P> {
             hash.u64(u64::from(slot));
             core.digest_into(&shared.memory, &mut hash);
         }
-        for queue in [Queue::Ready, Queue::Events, Queue::Closed, Queue::Starved, Queue::Unrecorded] {
+        for queue in Queue::ALL {
             hash.option(slots.first(queue).map(u64::from));
         }
         directory.digest_into(&mut hash);

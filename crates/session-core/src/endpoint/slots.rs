@@ -26,7 +26,22 @@ pub(super) enum Queue {
     Unrecorded = 4,
 }
 
-const QUEUES: usize = 5;
+impl Queue {
+    pub(super) const ALL: [Self; 5] = [Self::Ready, Self::Events, Self::Closed, Self::Starved, Self::Unrecorded];
+
+    /// What a slot in it is, for people.
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Events => "with events",
+            Self::Closed => "ended",
+            Self::Starved => "out of memory",
+            Self::Unrecorded => "without a record",
+        }
+    }
+}
+
+const QUEUES: usize = Queue::ALL.len();
 
 #[derive(Clone, Copy)]
 struct Links {
@@ -127,7 +142,7 @@ impl Slots {
 
     /// Drops a session where it lies; its id finds nothing from now on.
     pub(super) fn remove(&mut self, index: u32) {
-        for queue in [Queue::Ready, Queue::Events, Queue::Closed, Queue::Starved, Queue::Unrecorded] {
+        for queue in Queue::ALL {
             self.unlink(queue, index);
         }
         let free = self.free;

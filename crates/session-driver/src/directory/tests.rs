@@ -86,6 +86,7 @@ fn who_does_not_ask_is_told_how_much_it_missed_and_nothing_grows() {
     let kept = || a.endpoint.shared().with(|state, _| kept(state));
     knock(&mut world, &a, &b);
     assert_eq!(kept(), (0, 0), "nobody watches");
+    a.endpoint.shared().with(|state, _| assert!(state.directory.known.capacity() == 0, "nor is anybody remembered"));
     let (mut lazy, mut busy) = (a.endpoint.watch(), a.endpoint.watch());
     let mut all = Vec::new();
     while all.len() < KEPT + 50 {
@@ -106,4 +107,20 @@ fn who_does_not_ask_is_told_how_much_it_missed_and_nothing_grows() {
     a.endpoint.shared().with(|state, _| assert_eq!(state.waiting(), 1, "one that asked and lives"));
     drop(late);
     a.endpoint.shared().with(|state, _| assert_eq!(state.waiting(), 0));
+}
+
+#[test]
+fn who_watches_late_is_told_whose_session_ends_all_the_same() {
+    let mut world = World::new();
+    let (a, b) = (world.node(), world.node());
+    let (near, far) = world.run(join(a.endpoint.connect(b.key, b.address), async {
+        b.endpoint.accept().await.expect("the endpoint lives").accept().await
+    }));
+    let mut watch = a.endpoint.watch();
+    world.run(near.expect("connects").close(0, ""));
+    drop(far);
+    pass(&mut world, 30);
+    let last = heard(&mut watch).pop().expect("something is told").expect("in time");
+    assert_eq!((last.change, last.peer_id), (DirectoryChange::Removed, Some(b.key.peer_id())));
+    assert_eq!(last.remote, Some(b.address));
 }

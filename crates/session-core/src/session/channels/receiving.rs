@@ -92,10 +92,11 @@ impl Channels {
                 return kept;
             }
         }
+        // Only what takes room asks who holds how much of it.
+        let share = if wants_room { limits.session_mailbox_blocks } else { 0 };
+        let mut held = if wants_room { self.mailbox_blocks(memory, |_| true) } else { 0 };
         loop {
-            // Only what takes room asks who holds how much of it.
-            let share = if wants_room { limits.session_mailbox_blocks } else { 0 };
-            let room = share.saturating_sub(if wants_room { self.mailbox_blocks(memory, |_| true) } else { 0 });
+            let room = share.saturating_sub(held);
             let Memory { pool, mailboxes, .. } = &mut *memory;
             match mailboxes.get_mut(key).ok_or(StoreError::Mode)?.post(pool, room, part) {
                 Posted::Complete => return Ok(Some(Stored { index, advanced: true })),
@@ -103,24 +104,31 @@ impl Channels {
                 Posted::Contradiction => return Err(StoreError::Contradiction),
                 // Lost here is lost as on the way; the newest value would have to come again.
                 Posted::NoRoom(_) if mode == ChannelMode::Unreliable => return kept,
-                Posted::NoRoom(lacking) if !self.make_way(memory, lacking) => return Ok(None),
-                Posted::NoRoom(_) => {}
+                Posted::NoRoom(lacking) => match self.make_way(memory, lacking) {
+                    0 => return Ok(None),
+                    freed => held = held.saturating_sub(freed),
+                },
             }
         }
     }
 
-    /// Drops an unread unreliable message where a latest value lacks so many blocks: a channel that nobody reads must not hold up the packets of all
-    /// others. `false`, and nothing is dropped, if they hold fewer.
-    fn make_way(&self, memory: &mut Memory, lacking: u32) -> bool {
+    /// Drops unread unreliable messages where a latest value lacks so many blocks: a channel that nobody reads must not hold up the packets of all
+    /// others. Empties the fullest mailbox until there are enough, so that channels are looked at once for each mailbox emptied and not for each
+    /// message. Returns the blocks freed; none, and nothing is dropped, if all of them together hold fewer.
+    fn make_way(&self, memory: &mut Memory, lacking: u32) -> u32 {
         let is_unreliable = |channel: &Channel| channel.mode == ChannelMode::Unreliable;
         if self.mailbox_blocks(memory, is_unreliable) < lacking {
-            return false;
+            return 0;
         }
         let held = |key: &SlabKey| memory.mailboxes.get(*key).map_or(0, Mailbox::blocks_held);
         let unreliable = self.iter(memory).filter(|channel| is_unreliable(channel)).map(|channel| channel.mailbox);
-        let Some(fullest) = unreliable.max_by_key(held) else { return false };
+        let Some(fullest) = unreliable.max_by_key(held) else { return 0 };
         let Memory { pool, mailboxes, .. } = memory;
-        mailboxes.get_mut(fullest).is_some_and(|mailbox| mailbox.drop_oldest(pool))
+        let Some(mailbox) = mailboxes.get_mut(fullest) else { return 0 };
+        let before = mailbox.blocks_held();
+        let freed = |mailbox: &Mailbox| before.saturating_sub(mailbox.blocks_held());
+        while freed(mailbox) < lacking && mailbox.drop_oldest(pool) {}
+        freed(mailbox)
     }
 
     /// Blocks that the mailboxes of some channels hold.
