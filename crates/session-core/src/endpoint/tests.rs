@@ -24,6 +24,7 @@ mod dump;
 mod entropy;
 mod expiry;
 mod first_contact;
+mod floods;
 mod forged;
 mod handshake;
 mod holes;
