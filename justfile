@@ -44,6 +44,7 @@ self-test:
     python3 .ci/spec.py --self-test
     python3 .ci/deny.py --self-test
     python3 .ci/instructions.py --self-test
+    python3 .ci/growth.py --self-test
     python3 .ci/cortex_m.py --self-test
 
 # Imports of the core point down, no std in it, no clock where none belongs (docs/layers.toml).
@@ -122,9 +123,10 @@ million:
 bounds:
     UPDATE_BOUNDS=1 cargo test --locked -p session-tests --test bounds
 
-# Instructions per idle poll and per echo with 1, 1,000 and many sessions; fails where many cost more than 1.5 times as much. Needs valgrind.
+# Instructions per idle poll and per echo with 1, 1,000 and many sessions; fails where many cost more than 1.5 times as much; then calls with so many and twice as many ranges, holes or channels in their way. Needs valgrind.
 instructions many="100000":
     python3 .ci/instructions.py {{ many }}
+    python3 .ci/growth.py
 
 # Figures: goodput, latency, handshakes, memory, time per poll.
 bench:
