@@ -128,6 +128,15 @@ instructions many="100000":
     python3 .ci/instructions.py {{ many }}
     python3 .ci/growth.py
 
-# Figures: goodput, latency, handshakes, memory, time per poll.
+# Figures of session alone: goodput, latency, handshakes, memory, time per poll.
 bench:
     cargo run --release --locked -p session-cli --bin session -- bench
+
+# session beside its peers in one run, by hand: `just side-by-side loopback`, `just side-by-side loopback bulk --json figures.json`. Minutes of compiling, much of it C.
+side-by-side *arguments="loopback":
+    cargo run --profile side-by-side --locked -p session-bench --features peers -- {{ arguments }}
+
+# Lints and tests of what `just side-by-side` runs, peers included; `just ci` has only what needs none.
+side-by-side-check:
+    cargo clippy --profile side-by-side --locked -p session-bench --features peers --all-targets -- -D warnings
+    cargo test --profile side-by-side --locked -p session-bench --features peers

@@ -1,0 +1,146 @@
+//! Rows over loopback sockets: both ends in this process, so that its processor time is that of both.
+
+#[cfg(feature = "peers")]
+mod certificate;
+#[cfg(feature = "peers")]
+mod quinn;
+mod raw;
+mod session;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::Failure;
+use crate::args::Measure;
+use crate::clock::{now, processor_time};
+use crate::report::{About, Better, Report};
+use crate::turns::{Figure, Subject, measure};
+
+/// Moves bytes from one end to the other, in order and whole, unless its `about` says otherwise.
+trait Bulk {
+    fn about(&self) -> About;
+    /// Brings `bytes` across; done when the far application has them.
+    fn transfer(&mut self, bytes: usize) -> Result<(), Failure>;
+}
+
+/// Answers a message of 64 bytes with one.
+trait PingPong {
+    fn about(&self) -> About;
+    /// The time of each of `count` round trips, one after the other.
+    fn round_trips(&mut self, count: usize) -> Result<Vec<Duration>, Failure>;
+}
+
+/// Bytes given to a peer at a time, and asked of it.
+const PIECE: usize = 256 * 1024;
+/// Bytes of a ping and of its answer.
+const PING: usize = 64;
+
+const BULK: [Figure; 2] = [
+    Figure { name: "processor time, both ends", unit: "s/GB", better: Better::Lower },
+    Figure { name: "goodput", unit: "MB/s", better: Better::Higher },
+];
+const PING_PONG: [Figure; 2] = [
+    Figure { name: "p50", unit: "us", better: Better::Lower },
+    Figure { name: "p99", unit: "us", better: Better::Lower },
+];
+
+pub(crate) fn run(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
+    if asked.wants_row("bulk-1452") {
+        bulk("bulk-1452", Datagram::Ethernet, asked, report)?;
+    }
+    if asked.wants_row("bulk-best") {
+        bulk("bulk-best", Datagram::Best, asked, report)?;
+    }
+    if asked.wants_row("ping-pong") {
+        ping_pong(asked, report)?;
+    }
+    Ok(())
+}
+
+/// Which datagrams a peer may send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Datagram {
+    /// 1452 bytes, what IPv6 over Ethernet leaves.
+    Ethernet,
+    /// What is best for the peer on loopback.
+    Best,
+}
+
+fn bulk(row: &'static str, datagram: Datagram, asked: &Measure, report: &mut Report) -> Result<(), Failure> {
+    let bytes = if asked.quick { 32 << 20 } else { 256 << 20 };
+    let mut peers: Vec<Box<dyn Bulk>> = vec![Box::new(session::Session::new(threads()?, datagram)?)];
+    #[cfg(feature = "peers")]
+    if asked.wants_peer("quinn") {
+        peers.push(Box::new(quinn::Quinn::new(threads()?, datagram)?));
+    }
+    if asked.wants_peer("udp") {
+        peers.push(Box::new(raw::Segments::new(datagram)?));
+    }
+    let subjects = peers.iter_mut().map(|peer| {
+        Subject::new(peer.about(), || {
+            let (start, processor) = (now(), processor_time());
+            peer.transfer(bytes)?;
+            let (time, processor) = (now().saturating_sub(start), processor_time().saturating_sub(processor));
+            Ok(vec![processor.as_secs_f64() * 1e9 / bytes as f64, bytes as f64 / time.as_secs_f64() / 1e6])
+        })
+    });
+    measure(row, &BULK, subjects.collect(), asked, report)
+}
+
+fn ping_pong(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
+    let count = if asked.quick { 500 } else { 10_000 };
+    let mut peers: Vec<Box<dyn PingPong>> = vec![Box::new(session::Session::new(one_thread()?, Datagram::Ethernet)?)];
+    #[cfg(feature = "peers")]
+    if asked.wants_peer("quinn") {
+        peers.push(Box::new(quinn::Quinn::new(one_thread()?, Datagram::Ethernet)?));
+    }
+    if asked.wants_peer("udp-echo") {
+        peers.push(Box::new(raw::Echo::new(one_thread()?)?));
+    }
+    let subjects = peers.iter_mut().map(|peer| {
+        Subject::new(peer.about(), || {
+            let mut times = peer.round_trips(count)?;
+            times.sort();
+            let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e6;
+            Ok(vec![at(50), at(99)])
+        })
+    });
+    measure("ping-pong", &PING_PONG, subjects.collect(), asked, report)
+}
+
+/// What `#[tokio::main]` gives on a machine of two processors.
+fn threads() -> Result<Arc<Runtime>, Failure> {
+    Ok(Arc::new(Builder::new_multi_thread().worker_threads(2).enable_all().build()?))
+}
+
+/// Everything on one thread: no wake-up crosses processors.
+fn one_thread() -> Result<Arc<Runtime>, Failure> {
+    Ok(Arc::new(Builder::new_current_thread().enable_all().build()?))
+}
+
+/// Runs the sender here and the receiver as a task of its own.
+async fn both(
+    receive: impl Future<Output = Result<(), Failure>> + Send + 'static,
+    send: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    let receive = tokio::spawn(receive);
+    send.await?;
+    receive.await?
+}
+
+/// Times `count` turns of `round_trip`.
+async fn timed(
+    count: usize,
+    mut round_trip: impl AsyncFnMut() -> Result<(), Failure>,
+) -> Result<Vec<Duration>, Failure> {
+    let mut times = Vec::with_capacity(count);
+    for _ in 0..count {
+        let start = now();
+        round_trip().await?;
+        times.push(now().saturating_sub(start));
+    }
+    Ok(times)
+}

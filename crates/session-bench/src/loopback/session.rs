@@ -1,0 +1,122 @@
+//! session itself, on tokio.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use session_tokio::{
+    Bind, Channel, ChannelId, Endpoint, Limits, RustCrypto, SecondSession, Secret, Session as Handle, StaticKey,
+};
+use tokio::runtime::Runtime;
+
+use super::{Bulk, Datagram, PIECE, PING, PingPong, both, timed};
+use crate::Failure;
+use crate::report::{About, OURS};
+
+const BULK: ChannelId = ChannelId(16);
+const PINGS: ChannelId = ChannelId(17);
+/// The largest datagram that fits into an IPv4 packet.
+const LARGEST_DATAGRAM: u16 = 65_507;
+
+/// Two endpoints and a session between them.
+pub(super) struct Session {
+    runtime: Arc<Runtime>,
+    sender: Handle,
+    receiver: Handle,
+    _endpoints: [Endpoint; 2],
+}
+
+impl Session {
+    pub(super) fn new(runtime: Arc<Runtime>, datagram: Datagram) -> Result<Self, Failure> {
+        let (sender, receiver, endpoints) = runtime.block_on(async {
+            let (client, server) = (bind(1, datagram).await?, bind(2, datagram).await?);
+            let connect = client.connect(server.public_key(), server.local_addr());
+            let accept =
+                async { Ok::<_, Failure>(server.accept().await.ok_or("the endpoint has stopped")?.accept().await?) };
+            let (sender, receiver) = tokio::join!(connect, accept);
+            Ok::<_, Failure>((sender?, receiver?, [client, server]))
+        })?;
+        Ok(Self { runtime, sender, receiver, _endpoints: endpoints })
+    }
+}
+
+fn about() -> About {
+    About::package(OURS, "session-core", "AES-256-GCM, RustCrypto")
+}
+
+impl Bulk for Session {
+    fn about(&self) -> About {
+        about()
+    }
+
+    fn transfer(&mut self, bytes: usize) -> Result<(), Failure> {
+        let (sender, receiver) = (self.sender.channel(BULK), self.receiver.channel(BULK));
+        self.runtime.block_on(both(receive(receiver, bytes), async move {
+            let piece = vec![7; PIECE];
+            sender.begin().await?;
+            for _ in 0..bytes / PIECE {
+                sender.write_all(&mut &piece[..]).await?;
+            }
+            sender.finish().await?;
+            Ok(())
+        }))
+    }
+}
+
+async fn receive(channel: Channel, bytes: usize) -> Result<(), Failure> {
+    let mut buffer = vec![0; PIECE];
+    let mut received = 0;
+    while let Some(chunk) = channel.read(&mut buffer).await? {
+        received += chunk.length;
+        if chunk.end {
+            return if received == bytes { Ok(()) } else { Err("the message has another length".into()) };
+        }
+    }
+    Err("the session has ended".into())
+}
+
+impl PingPong for Session {
+    fn about(&self) -> About {
+        about()
+    }
+
+    fn round_trips(&mut self, count: usize) -> Result<Vec<Duration>, Failure> {
+        let (asks, answers) = (self.sender.channel(PINGS), self.receiver.channel(PINGS));
+        self.runtime.block_on(async {
+            let answer = tokio::spawn(async move {
+                let mut message = Vec::new();
+                for _ in 0..count {
+                    message.clear();
+                    answers.recv(&mut message, PING).await?;
+                    answers.send(&message).await?;
+                }
+                Ok::<_, Failure>(())
+            });
+            let times = timed(count, async || {
+                asks.send(&[7; PING]).await?;
+                let mut message = Vec::with_capacity(PING);
+                asks.recv(&mut message, PING).await?;
+                Ok(())
+            })
+            .await?;
+            answer.await??;
+            Ok(times)
+        })
+    }
+}
+
+async fn bind(number: u8, datagram: Datagram) -> Result<Endpoint, Failure> {
+    let mut limits = Limits::default();
+    limits.sessions = 1_000;
+    let endpoint = Endpoint::builder(StaticKey::new(&RustCrypto, Secret::new([number; 32])))
+        .application("session-bench")
+        .channel(BULK)
+        .channel(PINGS)
+        .limits(limits)
+        .second_session(SecondSession::KeepBoth)
+        .max_datagram(match datagram {
+            Datagram::Ethernet => 1452,
+            Datagram::Best => LARGEST_DATAGRAM,
+        });
+    Ok(endpoint.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?)
+}
