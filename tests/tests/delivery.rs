@@ -29,6 +29,7 @@ fn draw_link(random: &mut Generator) -> LinkConfig {
         queue: Some(3_000 + random.below(20_000) as usize),
         mtu: None,
         corruption: Probability::NEVER,
+        ..LinkConfig::default()
     }
 }
 

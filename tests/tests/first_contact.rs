@@ -22,8 +22,7 @@ fn draw_link(random: &mut Generator) -> LinkConfig {
         jitter: Duration::from_micros(random.below(5_000)),
         bandwidth: NonZeroU64::new(100_000 + random.below(1_000_000)),
         queue: Some(20_000),
-        mtu: None,
-        corruption: Probability::NEVER,
+        ..LinkConfig::default()
     }
 }
 

@@ -38,6 +38,6 @@ pub mod world;
 
 pub use generator::Generator;
 pub use inside::{inside, is_inside};
-pub use link::{Faults, Link, LinkConfig, MAX_DISPLACEMENT, Probability, Reordering};
+pub use link::{Bursts, CoDel, Faults, Link, LinkConfig, MAX_DISPLACEMENT, Policer, Probability, Reordering};
 pub use recording::{RecordedKey, Recording};
 pub use world::{Contact, Departure, Gate, PSK, Setup, World};

@@ -124,6 +124,7 @@ impl Impair {
                 bandwidth,
                 queue: queue[way].or(bandwidth.map(default_queue)),
                 mtu: mtu[way],
+                ..LinkConfig::default()
             })
         };
         Ok([link(0)?, link(1)?])

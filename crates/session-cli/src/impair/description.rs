@@ -17,7 +17,8 @@ pub struct Rate(pub NonZeroU64);
 
 impl fmt::Display for Description<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let LinkConfig { loss, duplication, reordering, corruption, delay, jitter, bandwidth, queue, mtu } = *self.0;
+        let LinkConfig { loss, bursts, duplication, reordering, corruption, delay, jitter, .. } = *self.0;
+        let LinkConfig { bandwidth, queue, codel, policer, mtu, .. } = *self.0;
         let mut parts = Vec::new();
         let mut share = |probability: Probability, what: &str| {
             if probability > Probability::NEVER {
@@ -25,6 +26,7 @@ impl fmt::Display for Description<'_> {
             }
         };
         share(loss, "lost");
+        share(bursts.map_or(Probability::NEVER, |bursts| bursts.to_bad), "begin a burst of loss");
         share(duplication, "twice");
         share(reordering.probability(), &format!("up to {} places late", reordering.max_displacement()));
         share(corruption, "with a bit changed");
@@ -39,6 +41,12 @@ impl fmt::Display for Description<'_> {
         }
         if let Some(queue) = queue.filter(|_| bandwidth.is_some()) {
             parts.push(format!("queue {}", Bytes(queue as u64)));
+        }
+        if codel.is_some() && bandwidth.is_some() {
+            parts.push("CoDel".to_owned());
+        }
+        if let Some(policer) = policer {
+            parts.push(format!("policed to {}", Rate(policer.rate)));
         }
         if let Some(mtu) = mtu {
             parts.push(format!("at most {mtu} bytes"));
@@ -65,7 +73,7 @@ impl fmt::Display for Rate {
 mod tests {
     use std::time::Duration;
 
-    use session_sim::Reordering;
+    use session_sim::{Bursts, CoDel, Policer, Reordering};
 
     use super::*;
 
@@ -82,9 +90,12 @@ mod tests {
             bandwidth: NonZeroU64::new(1_250_000),
             queue: Some(65_536),
             mtu: Some(1_200),
+            bursts: Some(Bursts::of(Probability::from_percent(50), 10)),
+            codel: Some(CoDel::default()),
+            policer: NonZeroU64::new(2_500_000).map(|rate| Policer { rate, burst: 10_000 }),
         };
-        let words = "0.5 % lost, 1 % twice, 1 % up to 3 places late, 0.0001 % with a bit changed, delay 20ms, \
-            jitter 500µs, 10 Mbit/s, queue 64.0 KiB, at most 1200 bytes";
+        let words = "0.5 % lost, 10 % begin a burst of loss, 1 % twice, 1 % up to 3 places late, 0.0001 % with a bit changed, delay 20ms, \
+            jitter 500µs, 10 Mbit/s, queue 64.0 KiB, CoDel, policed to 20 Mbit/s, at most 1200 bytes";
         assert_eq!(Description(&config).to_string(), words);
     }
 

@@ -3,6 +3,8 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
+use super::{Bursts, CoDel, Policer};
+
 /// The largest number of datagrams that may overtake one.
 pub const MAX_DISPLACEMENT: u8 = 64;
 
@@ -88,6 +90,8 @@ impl Reordering {
 pub struct LinkConfig {
     /// Datagrams that vanish behind the bottleneck.
     pub loss: Probability,
+    /// Further ones that vanish there in bursts.
+    pub bursts: Option<Bursts>,
     /// Datagrams that come out twice.
     pub duplication: Probability,
     /// Datagrams that come out late.
@@ -103,6 +107,10 @@ pub struct LinkConfig {
     /// Bytes that may wait for the bottleneck, the one being sent included; `None` is bounded by the model's memory
     /// only. Without a bandwidth nothing waits.
     pub queue: Option<usize>,
+    /// Manages that queue by the time datagrams spend in it. Without, what does not fit is dropped and nothing else.
+    pub codel: Option<CoDel>,
+    /// Drops what exceeds a rate, before the queue.
+    pub policer: Option<Policer>,
     /// Bytes of the largest datagram that passes; `None` passes all.
     pub mtu: Option<usize>,
 }

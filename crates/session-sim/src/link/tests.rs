@@ -16,7 +16,10 @@ fn run(config: LinkConfig, seed: u64, count: u64, gap_micros: u64) -> (Vec<(Inst
     let mut received = Vec::new();
     let mut drain = |link: &mut Link, until: Instant| {
         while let Some(due) = link.next_delivery().filter(|due| *due <= until) {
-            let datagram = link.receive(due).expect("a datagram at the time the link announced");
+            let Some(datagram) = link.receive(due) else {
+                assert!(link.config.codel.is_some(), "a datagram at the time the link announced");
+                continue;
+            };
             received.push((due, u64::from_be_bytes(datagram[..8].try_into().expect("eight bytes"))));
             reconcile(link);
         }
@@ -37,7 +40,13 @@ fn reconcile(link: &Link) {
     let faults = link.faults();
     assert_eq!(
         faults.sent + faults.duplicated,
-        faults.delivered + faults.lost + faults.queue_dropped + faults.too_big + link.in_flight() as u64,
+        faults.delivered
+            + faults.lost
+            + faults.queue_dropped
+            + faults.codel_dropped
+            + faults.policed
+            + faults.too_big
+            + link.in_flight() as u64,
         "{faults}, in flight {}",
         link.in_flight()
     );
@@ -287,12 +296,17 @@ fn faults_print_by_kind_and_sum() {
         too_big: 6,
         queue_dropped: 7,
         corrupted: 8,
+        codel_dropped: 9,
+        policed: 10,
+        lost_in_bursts: 1,
     };
     sum += sum;
     assert_eq!(
         sum.to_string(),
-        "sent 2, delivered 4, lost 6, duplicated 8, reordered 10, corrupted 16, too big 12, dropped by the queue 14"
+        "sent 2, delivered 4, lost 6, duplicated 8, reordered 10, corrupted 16, too big 12, dropped by the queue 14, \
+         dropped by CoDel 18, policed 20"
     );
+    assert_eq!((sum.lost_in_bursts, Faults::NONE.to_string().contains("CoDel")), (2, false));
 }
 
 prop_compose! {
@@ -305,6 +319,8 @@ prop_compose! {
         jitter in 0..20_u64,
         bandwidth in proptest::option::of(1_000..1_000_000_u64),
         queue in proptest::option::of(0..4_000_usize),
+        managed: bool,
+        policed: bool,
     ) -> LinkConfig {
         LinkConfig {
             loss: Probability::from_percent(loss),
@@ -317,6 +333,9 @@ prop_compose! {
             mtu: Some(1_200),
             // The runs tell datagrams apart by their bytes; corruption has tests of its own.
             corruption: Probability::NEVER,
+            bursts: (loss % 2 == 0).then(|| Bursts::of(Probability::from_percent(loss), 5)),
+            codel: managed.then(CoDel::default),
+            policer: policed.then(|| Policer { rate: NonZeroU64::new(20_000).expect("not zero"), burst: 3_000 }),
         }
     }
 }
@@ -356,9 +375,163 @@ proptest! {
         }
         let mut late = Vec::new();
         while let Some(due) = link.next_delivery() {
-            let datagram = link.receive(due).expect("due");
+            let Some(datagram) = link.receive(due) else {
+                prop_assert!(config.codel.is_some(), "due");
+                continue;
+            };
             late.push((due, u64::from_be_bytes(datagram[..8].try_into().expect("eight bytes"))));
         }
         prop_assert_eq!(prompt, late);
+    }
+}
+
+#[test]
+fn bursts_lose_the_share_and_the_length_of_the_closed_form() {
+    let bursts = Bursts {
+        to_bad: Probability::from_ppm(20_000),
+        to_good: Probability::from_ppm(180_000),
+        loss_when_good: Probability::from_ppm(10_000),
+        loss_when_bad: Probability::from_ppm(700_000),
+    };
+    let count = 400_000;
+    let (received, faults) = run(LinkConfig { bursts: Some(bursts), ..LinkConfig::default() }, 5, count, 1);
+    // The bad state is met in 0.02 / (0.02 + 0.18) = 0.1 of all datagrams.
+    let expected = 0.9 * 0.01 + 0.1 * 0.7;
+    let share = faults.lost as f64 / count as f64;
+    assert!((share - expected).abs() < 0.004, "{share} instead of {expected}");
+    assert_eq!(faults.lost_in_bursts, faults.lost);
+    assert_eq!(received.len() as u64 + faults.lost, count);
+    // After a loss the state is bad with 0.07 / 0.079, and stays so with 0.82: loss follows loss.
+    let bad = 0.07 / 0.079;
+    let next_bad = bad * 0.82 + (1.0 - bad) * 0.02;
+    let expected = next_bad * 0.7 + (1.0 - next_bad) * 0.01;
+    let arrived: std::collections::BTreeSet<u64> = received.iter().map(|(_, number)| *number).collect();
+    let lost: Vec<u64> = (0..count).filter(|number| !arrived.contains(number)).collect();
+    let pairs = lost.windows(2).filter(|pair| pair[1] == pair[0] + 1).count();
+    let share = pairs as f64 / lost.len() as f64;
+    assert!((share - expected).abs() < 0.01, "{share} of the lost are followed by another, not {expected}");
+}
+
+#[test]
+fn bursts_of_a_share_and_a_length_have_them() {
+    let config = LinkConfig { bursts: Some(Bursts::of(Probability::from_percent(5), 8)), ..LinkConfig::default() };
+    let (_, faults) = run(config, 9, 400_000, 1);
+    let share = faults.lost as f64 / 400_000.0;
+    assert!((share - 0.05).abs() < 0.005, "{share}");
+}
+
+#[test]
+fn other_faults_do_not_notice_bursts() {
+    let config = LinkConfig { loss: Probability::from_percent(5), ..LinkConfig::default() };
+    let alone = run(config, 3, 20_000, 1).0;
+    let both = run(LinkConfig { bursts: Some(Bursts::of(Probability::from_percent(5), 4)), ..config }, 3, 20_000, 1).0;
+    let alone: std::collections::BTreeSet<u64> = alone.into_iter().map(|(_, number)| number).collect();
+    assert!(both.iter().all(|(_, number)| alone.contains(number)), "what is lost without bursts is lost with them");
+    assert!(both.len() < alone.len());
+}
+
+/// Through a bottleneck of 1 datagram of 1,000 bytes per millisecond: what came out and when, sent every `gap_micros`.
+fn through_codel(config: LinkConfig, count: u64, gap_micros: impl Fn(u64) -> u64) -> (Vec<(u64, u64)>, Faults) {
+    let mut link: Link = Link::new(config, 1);
+    let mut received = Vec::new();
+    let (mut now, mut sent_at) = (0, Vec::new());
+    let mut drain = |link: &mut Link, until: Instant, sent_at: &[u64]| {
+        while let Some(due) = link.next_delivery().filter(|due| *due <= until) {
+            if let Some(datagram) = link.receive(due) {
+                let number = u64::from_be_bytes(datagram[..8].try_into().expect("eight bytes"));
+                received.push((due.as_micros(), due.as_micros() - sent_at[number as usize]));
+            }
+            reconcile(link);
+        }
+    };
+    for number in 0..count {
+        drain(&mut link, at(now), &sent_at);
+        let mut datagram = vec![0; 1000];
+        datagram[..8].copy_from_slice(&number.to_be_bytes());
+        sent_at.push(now);
+        link.send(at(now), &datagram);
+        now += gap_micros(number);
+    }
+    drain(&mut link, Instant::MAX, &sent_at);
+    assert_eq!((link.in_flight(), link.in_flight_bytes, link.waiting_bytes), (0, 0, 0));
+    (received, *link.faults())
+}
+
+fn bottleneck() -> LinkConfig {
+    LinkConfig { bandwidth: NonZeroU64::new(1_000_000), codel: Some(CoDel::default()), ..LinkConfig::default() }
+}
+
+#[test]
+fn codel_leaves_alone_what_stays_below_the_target_and_short_bursts() {
+    // Just below the rate; and bursts of 50 with rests, whose delay is above the target for less than an interval.
+    let (received, faults) = through_codel(bottleneck(), 5_000, |_| 1_001);
+    assert_eq!((received.len(), faults.codel_dropped), (5_000, 0));
+    let (received, faults) = through_codel(bottleneck(), 5_000, |number| if number % 50 == 49 { 60_000 } else { 0 });
+    assert_eq!((received.len(), faults.codel_dropped), (5_000, 0), "a good queue");
+}
+
+#[test]
+fn codel_drops_first_after_an_interval_above_the_target_and_then_faster_and_faster() {
+    // 1.25 of the rate. The n-th datagram stands 0.2 n ms too long: the 25th, after 25 ms, is the first to stand for 5 ms.
+    let mut drops = Vec::new();
+    let mut link: Link = Link::new(bottleneck(), 1);
+    for number in 0..2_000_u64 {
+        let now = at(number * 800);
+        while let Some(due) = link.next_delivery().filter(|due| *due <= now) {
+            let before = link.faults().codel_dropped;
+            let _ = link.receive(due);
+            drops.extend((before..link.faults().codel_dropped).map(|_| due.as_micros()));
+        }
+        let before = link.faults().codel_dropped;
+        link.send(now, &[0; 1000]);
+        drops.extend((before..link.faults().codel_dropped).map(|_| now.as_micros()));
+    }
+    let first = drops[0] as f64 / 1000.0;
+    assert!((125.0..127.0).contains(&first), "first drop after {first} ms, not an interval after 25");
+    // The gap after the n-th drop is interval / sqrt(n) (RFC 8289 §3.3), to the next dequeue of a millisecond.
+    for n in 1..8_usize {
+        let gap = (drops[n] - drops[n - 1]) as f64 / 1000.0;
+        let law = 100.0 / (n as f64).sqrt();
+        assert!((gap - law).abs() < 2.5, "gap {n} is {gap} ms, the law says {law}");
+    }
+}
+
+#[test]
+fn codel_brings_the_delay_of_a_standing_queue_down_where_a_tail_does_not() {
+    let queue = Some(200_000);
+    let gap = |number: u64| if number < 3_000 { 950 } else { 1_000 };
+    let (managed, faults) = through_codel(LinkConfig { queue, ..bottleneck() }, 12_000, gap);
+    assert!(faults.codel_dropped > 0 && faults.queue_dropped == 0, "{faults}");
+    let (tail, _) = through_codel(LinkConfig { queue, codel: None, ..bottleneck() }, 12_000, gap);
+    let last = |received: &[(u64, u64)]| received.last().expect("some arrived").1;
+    assert!(last(&managed) < 10_000 && last(&tail) > 100_000, "{} and {} us", last(&managed), last(&tail));
+}
+
+#[test]
+fn a_policer_lets_its_burst_and_its_rate_through_and_delays_nothing() {
+    let policer = Policer { rate: NonZeroU64::new(100_000).expect("not zero"), burst: 5_000 };
+    let mut link: Link = Link::new(LinkConfig { policer: Some(policer), ..LinkConfig::default() }, 1);
+    // 1,000 bytes each millisecond for a second: ten times the rate.
+    for number in 0..1_000 {
+        link.send(at(number * 1_000), &[0; 1_000]);
+        while let Some(due) = link.next_delivery() {
+            assert_eq!(due, at(number * 1_000), "no delay");
+            assert!(link.receive(due).is_some());
+        }
+    }
+    // The burst, and 100 bytes for each of the 999 ms after it.
+    assert_eq!(link.faults().delivered, (5_000 + 99_900) / 1_000);
+    assert_eq!(link.faults().policed, 1_000 - link.faults().delivered);
+}
+
+#[test]
+fn what_is_held_back_waits_for_the_medium() {
+    for bandwidth in [None, NonZeroU64::new(1_000_000)] {
+        let mut link: Link = Link::new(LinkConfig { bandwidth, ..LinkConfig::default() }, 1);
+        link.hold_until(at(700));
+        link.send(at(100), &[0; 100]);
+        let sending = if bandwidth.is_some() { 100 } else { 0 };
+        assert_eq!(link.next_delivery(), Some(at(700 + sending)));
+        assert_eq!(link.busy_until(), at(700 + sending));
     }
 }

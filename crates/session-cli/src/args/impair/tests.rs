@@ -46,6 +46,7 @@ fn each_option_holds_both_ways() {
         bandwidth: NonZeroU64::new(1_250_000),
         queue: Some(65_536),
         mtu: Some(1_200),
+        ..LinkConfig::default()
     };
     assert_eq!(links(&options.split_whitespace().collect::<Vec<_>>()), Ok([config, config]));
 }
