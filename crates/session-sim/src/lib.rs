@@ -30,14 +30,24 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod attacker;
+mod clock;
 mod generator;
 mod inside;
 mod link;
+mod nat;
+mod network;
+mod node;
 mod recording;
 pub mod world;
 
+pub use attacker::{Attacker, AttackerConfig, Attacks, Injection};
+pub use clock::Clock;
 pub use generator::Generator;
 pub use inside::{inside, is_inside};
 pub use link::{Bursts, CoDel, Faults, Link, LinkConfig, MAX_DISPLACEMENT, Policer, Probability, Reordering};
+pub use nat::{Nat, NatConfig};
+pub use network::{Departure, Gate, Incidents, Network, Observer, Origin, Passage};
+pub use node::{Node, Notice, Output};
 pub use recording::{RecordedKey, Recording};
-pub use world::{Contact, Departure, Gate, PSK, Setup, World};
+pub use world::{Contact, PSK, Setup, World};
