@@ -80,6 +80,13 @@ impl Path {
         self.paced_until = None;
     }
 
+    /// The cap that the application gave an attempt holds for the session that takes its place.
+    pub(crate) fn take_over_rate_cap(&mut self, attempt: &Self) {
+        if let Some(rate_cap) = attempt.pacer.rate_cap() {
+            self.set_rate_cap(Some(rate_cap));
+        }
+    }
+
     /// An authentic datagram came over `link`. The session stays on its own: following it is for a path that was validated.
     pub(crate) fn note_arrival(&mut self, link: &Link) {
         if (link.carrier, link.remote) != (self.link.carrier, self.link.remote) {

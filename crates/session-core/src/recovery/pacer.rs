@@ -80,6 +80,10 @@ impl Pacer {
         self.rate_cap = rate_cap;
     }
 
+    pub(crate) fn rate_cap(&self) -> Option<NonZeroU64> {
+        self.rate_cap
+    }
+
     /// Datagrams may now have `bytes`.
     pub(crate) fn set_max_datagram(&mut self, bytes: u16) {
         self.max_datagram = bytes.max(1);

@@ -78,6 +78,7 @@ impl SessionCore {
             }
         }
         self.channels.expiring |= attempt.channels.expiring;
+        self.path.take_over_rate_cap(&attempt.path);
         self.events.withdraw(SessionEvent::Incoming);
         core::mem::swap(&mut self.id, &mut attempt.id);
         true

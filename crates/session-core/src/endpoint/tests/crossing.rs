@@ -248,6 +248,35 @@ fn attempts_that_begin_a_little_apart_become_one_session() {
     }
 }
 
+/// Which of the attempts becomes the session is not for the application to know: what it set in its own holds.
+#[test]
+fn a_rate_cap_set_in_an_attempt_holds_in_the_session_that_takes_its_place() {
+    for side in [0, 1] {
+        for lost in 0..16 {
+            let mut crossing = Crossing::new([lost & 3, lost >> 2]);
+            crossing.connect(0);
+            crossing.connect(1);
+            let cap = core::num::NonZeroU64::new(1_000);
+            let id = crossing.ids[side].unwrap();
+            crossing.ends[side].session_mut(id, crossing.now).unwrap().set_rate_cap(cap);
+            crossing.run(Duration::from_secs(9));
+            crossing.check(&format!("end {side}, lost {lost:04b}"));
+            let before = crossing.ends[side].session(id).unwrap().stats().bytes_sent;
+            for _ in 0..200 {
+                let mut session = crossing.ends[side].session_mut(id, crossing.now).unwrap();
+                while session.send(&[0; 1000], CHANNEL).is_ok() {}
+                crossing.run(Duration::from_millis(10));
+                let mut session =
+                    crossing.ends[1 - side].session_mut(crossing.ids[1 - side].unwrap(), crossing.now).unwrap();
+                while session.recv(&mut [0; 1000], CHANNEL).unwrap().is_some() {}
+            }
+            let sent = crossing.ends[side].session(id).unwrap().stats().bytes_sent - before;
+            // A burst of ten datagrams, two seconds' worth, and acknowledgements.
+            assert!((10_000..16_000).contains(&sent), "end {side}, lost {lost:04b}: {sent} bytes in 2 s");
+        }
+    }
+}
+
 /// A replayed Hello proves nothing: only CONNECT under its keys would.
 //= docs/protocol.md P-4.4-2 P-4.2-7
 #[test]
