@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use crate::action::{CarrierConfig, Timeouts};
 use crate::channel_config::{ChannelConfig, ChannelLimits, ChannelMode, ChannelOptions};
+use crate::congestion_control::CongestionControl;
 use crate::crypto::{PublicKey, Secret, StaticKey};
 use crate::ids::ChannelId;
 use crate::limits::{CHANNELS, MAX_CARRIERS, MIN_UDP_DATAGRAM};
@@ -66,6 +67,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// What becomes of a second session with one peer.
     pub second_session: SecondSession,
+    /// How much is in flight at a time.
+    pub congestion_control: CongestionControl,
     /// Whether [`Event::Added`](crate::Event::Added), [`Event::StateChanged`](crate::Event::StateChanged) and
     /// [`Event::Removed`](crate::Event::Removed) are told.
     pub directory_events: bool,
@@ -102,6 +105,7 @@ impl Config {
             psks: Vec::new(),
             timeouts: Timeouts::default(),
             second_session: SecondSession::default(),
+            congestion_control: CongestionControl::default(),
             directory_events: false,
         }
     }

@@ -102,6 +102,7 @@ mod action;
 mod channel;
 mod channel_config;
 mod config;
+mod congestion_control;
 mod crypto;
 mod endpoint;
 #[cfg(any(test, fuzzing))]
@@ -133,6 +134,7 @@ pub use action::{
 pub use channel::Chunk;
 pub use channel_config::{ChannelConfig, ChannelLimits, ChannelMode, ChannelOptions};
 pub use config::{Config, ConnectOptions, Peer, PskName, SecondSession};
+pub use congestion_control::CongestionControl;
 pub use crypto::{
     DhError, InvalidPublicKey, OpenError, Provider, PublicKey, RustCrypto, RustCryptoKey, Secret, StaticKey,
 };

@@ -64,6 +64,7 @@ impl<P: Provider> World<P> {
         let mut config = Config::new(key, "session-tests");
         config.channels = setup.channels.clone();
         config.channel_limits = setup.channel_limits;
+        config.congestion_control = setup.congestion_control;
         config.carriers = vec![CarrierConfig::udp(setup.max_datagram)];
         config.timeouts = setup.timeouts.clone();
         if let Some(secret) = setup.psk {

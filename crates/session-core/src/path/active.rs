@@ -5,7 +5,8 @@ use core::time::Duration;
 
 use super::EcnPath;
 use crate::action::Link;
-use crate::recovery::{Congestion, CongestionController, Pacer, RttEstimator};
+use crate::congestion_control::CongestionControl;
+use crate::recovery::{Acked, Congestion, Pacer, RttEstimator};
 use crate::state_hash::StateHash;
 use crate::time::{Instant, Span};
 
@@ -46,13 +47,13 @@ pub(crate) struct Path {
 }
 
 impl Path {
-    pub(crate) fn new(link: Link, max_datagram: u16, now: Instant) -> Self {
+    pub(crate) fn new(link: Link, control: CongestionControl, max_datagram: u16, now: Instant) -> Self {
         Self {
             link,
             max_datagram,
             elsewhere: 0,
             rtt: RttEstimator::new(),
-            congestion: Congestion::new_reno(max_datagram),
+            congestion: Congestion::new(control, max_datagram),
             pacer: Pacer::new(now, max_datagram, None),
             peer_max_ack_delay: DEFAULT_MAX_ACK_DELAY.into(),
             probe_count: 0,
@@ -69,8 +70,8 @@ impl Path {
     }
 
     pub(crate) fn set_max_datagram(&mut self, bytes: u16) {
+        self.congestion.set_max_datagram(self.max_datagram, bytes);
         self.max_datagram = bytes;
-        self.congestion.set_max_datagram(bytes);
         self.pacer.set_max_datagram(bytes);
     }
 
@@ -131,11 +132,21 @@ impl Path {
     pub(crate) fn measure(&mut self, sent_at: Instant, ack_delay: Duration, now: Instant) {
         self.rtt.update(now.saturating_since(sent_at), ack_delay, self.peer_max_ack_delay.into());
         self.sampled_at = self.sampled_at.min(now);
+        // Who sends little does not learn from slower round trips that the window is too wide.
+        if !self.app_limited {
+            self.congestion.on_round_trip(self.rtt.latest(), sent_at, now);
+        }
+    }
+
+    /// A packet of `bytes`, sent at `sent_at`, was acknowledged.
+    pub(crate) fn on_acked(&mut self, bytes: u16, sent_at: Instant, now: Instant) {
+        let (app_limited, smoothed_rtt, max_datagram) = (self.app_limited, self.rtt.smoothed(), self.max_datagram);
+        self.congestion.on_acked(&Acked { bytes, sent_at, now, app_limited, smoothed_rtt, max_datagram });
     }
 
     /// Packets were lost, the newest of them sent at `sent_at`, or came through marked as congested.
     pub(crate) fn on_congestion(&mut self, sent_at: Instant, now: Instant, persistent: bool) {
-        self.congestion.on_congestion(sent_at, now, persistent);
+        self.congestion.on_congestion(sent_at, now, persistent, self.max_datagram);
         if persistent {
             self.rtt.forget_minimum();
         }
@@ -164,7 +175,6 @@ impl Path {
     pub(crate) fn on_sent(&mut self, now: Instant, bytes: u64) {
         let window = self.congestion.window();
         self.pacer.on_sent(now, bytes, window, self.rtt.smoothed());
-        self.congestion.on_sent(bytes, now);
     }
 
     pub(crate) fn digest_into(&self, hash: &mut StateHash) {

@@ -6,7 +6,7 @@ pub(crate) mod pacer;
 pub(crate) mod persistent;
 pub(crate) mod rtt;
 
-pub(crate) use congestion::{Congestion, CongestionController};
+pub(crate) use congestion::{Acked, Congestion};
 pub(crate) use loss::LossThresholds;
 pub(crate) use pacer::Pacer;
 pub(crate) use persistent::PersistentCongestion;

@@ -20,7 +20,7 @@ const MICROS_PER_SECOND: u128 = 1_000_000;
 /// The remainder of the division is kept, so that neither frequent nor rare calls change the rate.
 #[derive(Clone, Debug)]
 pub(crate) struct Pacer {
-    tokens: u64,
+    tokens: u32,
     /// Earned fraction of a byte, in units of the denominator of the last rate.
     remainder: u64,
     counted_at: Instant,
@@ -39,7 +39,7 @@ impl Pacer {
     /// A full bucket. `rate_cap` in bytes per second bounds the rate whatever the window says.
     pub(crate) fn new(now: Instant, max_datagram: u16, rate_cap: Option<NonZeroU64>) -> Self {
         let mut pacer = Self { tokens: 0, remainder: 0, counted_at: now, rate_cap, max_datagram: max_datagram.max(1) };
-        pacer.tokens = pacer.least_burst();
+        pacer.tokens = saturating_u32(pacer.least_burst());
         pacer
     }
 
@@ -50,7 +50,7 @@ impl Pacer {
     pub(crate) fn delay(&mut self, now: Instant, bytes: u64, window: u64, smoothed_rtt: Duration) -> Option<Instant> {
         self.counted_at = self.counted_at.min(now);
         let rate = self.rate(window, smoothed_rtt);
-        let missing = bytes.min(self.burst(rate)).saturating_sub(self.tokens);
+        let missing = bytes.min(self.burst(rate)).min(u64::from(u32::MAX)).saturating_sub(u64::from(self.tokens));
         if missing == 0 {
             return None;
         }
@@ -65,7 +65,7 @@ impl Pacer {
     pub(crate) fn on_sent(&mut self, now: Instant, bytes: u64, window: u64, smoothed_rtt: Duration) {
         let rate = self.rate(window, smoothed_rtt);
         self.earn(now, rate);
-        self.tokens = self.tokens.saturating_sub(bytes);
+        self.tokens = self.tokens.saturating_sub(saturating_u32(bytes));
     }
 
     /// Bytes that are earned in `time`.
@@ -91,7 +91,7 @@ impl Pacer {
 
     pub(crate) fn digest_into(&self, hash: &mut StateHash) {
         let Self { tokens, remainder, counted_at, rate_cap, max_datagram } = self;
-        hash.u64(*tokens);
+        hash.u64(u64::from(*tokens));
         hash.u64(*remainder);
         hash.u64(counted_at.as_micros());
         hash.option(rate_cap.map(NonZeroU64::get));
@@ -106,10 +106,10 @@ impl Pacer {
             let scaled = elapsed.saturating_mul(rate.bytes).saturating_add(remainder);
             let earned = u64::try_from(scaled / rate.micros).unwrap_or(u64::MAX);
             remainder = scaled % rate.micros;
-            self.tokens = self.tokens.saturating_add(earned);
+            self.tokens = self.tokens.saturating_add(saturating_u32(earned));
         }
         self.remainder = u64::try_from(remainder).unwrap_or(u64::MAX);
-        let burst = self.burst(rate);
+        let burst = saturating_u32(self.burst(rate));
         if self.tokens >= burst {
             self.tokens = burst;
             self.remainder = 0;
@@ -139,6 +139,10 @@ impl Pacer {
     fn least_burst(&self) -> u64 {
         BURST_DATAGRAMS * u64::from(self.max_datagram)
     }
+}
+
+fn saturating_u32(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

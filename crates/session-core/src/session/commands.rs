@@ -11,7 +11,6 @@ use crate::ids::{ChannelId, MessageId, Uid};
 use crate::memory::Memory;
 use crate::pool::Pool;
 use crate::reason::{CloseReason, Discards, RecvError, SendError};
-use crate::recovery::CongestionController;
 use crate::send_options::SendOptions;
 use crate::session::{ChannelStats, CloseReport, Heard, State, Stats};
 use crate::shared::Context;

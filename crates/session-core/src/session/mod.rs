@@ -203,7 +203,7 @@ impl SessionCore {
                 ack_forced: false,
                 ping_due: false,
             },
-            path: Path::new(link, first, *now),
+            path: Path::new(link, settings.config.congestion_control, first, *now),
             channels: Channels::open(&mut shared.memory, &settings.config, &settings.limits),
             control: Control::default(),
             clocks: Clocks {

@@ -17,7 +17,7 @@ use crate::limits::MAX_CHANNEL_FRAMES;
 use crate::memory::Memory;
 use crate::path::{Cursor, DataRecord, LogEvent, PacketRecord};
 use crate::reason::{CloseCode, CloseReason, CloseSpace, ClosedBy, DiscardReason, Text};
-use crate::recovery::{CongestionController, LossThresholds, PersistentCongestion};
+use crate::recovery::{LossThresholds, PersistentCongestion};
 use crate::shared::{Context, Shared};
 use crate::time::Instant;
 use crate::wire::{
@@ -404,8 +404,7 @@ impl SessionCore {
     }
 
     fn on_packet_acked(&mut self, now: Instant, record: &PacketRecord) {
-        let limited = self.path.app_limited;
-        self.path.congestion.on_acked(u64::from(record.size), record.sent_at, now, limited);
+        self.path.on_acked(record.size, record.sent_at, now);
         if let Some(largest) = record.largest_acked {
             self.packets.acks.on_ack_acked(largest);
         }

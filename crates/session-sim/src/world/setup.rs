@@ -1,6 +1,6 @@
 //! What a node of a [`World`](crate::World) is made with.
 
-use session_core::{ChannelConfig, ChannelId, ChannelLimits, Limits, Peer, PskName, PublicKey, Timeouts};
+use session_core::{ChannelConfig, ChannelId, ChannelLimits, CongestionControl, Limits, Peer, PskName, PublicKey, Timeouts};
 
 /// What one node is made with.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub struct Setup {
     pub channels: Vec<ChannelConfig>,
     /// Dynamic channels that a peer may have open.
     pub channel_limits: ChannelLimits,
+    /// The rule by which its windows grow.
+    pub congestion_control: CongestionControl,
     /// Bytes of its carrier's largest datagram.
     pub max_datagram: u16,
     /// Whether it accepts whoever asks.
@@ -79,6 +81,7 @@ impl Default for Setup {
             timeouts: Timeouts::default(),
             channels: (16..19).map(|id| ChannelId(id).into()).collect(),
             channel_limits: ChannelLimits::NONE,
+            congestion_control: CongestionControl::default(),
             max_datagram: 1200,
             accepts: true,
             key_of: None,

@@ -342,15 +342,15 @@ fn a_path_without_marks_gets_none() {
 
 //= docs/protocol.md P-10-9
 #[test]
-fn a_packet_marked_as_congested_halves_the_window_and_a_lie_does_not() {
+fn a_packet_marked_as_congested_shrinks_the_window_and_a_lie_does_not() {
     let mut pair = Pair::established_with_marks();
     let window = pair.look(0).stats().congestion_window;
     let (_, ack) = two(&mut pair, Some(Ecn::Ce));
     assert_eq!(reported(&mut pair, 0, &ack).unwrap().ce, 1);
     pair.pass(TRIP);
     pair.deliver(0, &[ack]);
-    let halved = pair.look(0).stats().congestion_window;
-    assert_eq!((halved, pair.look(0).stats().packets_lost), (window / 2, 0));
+    let shrunk = pair.look(0).stats().congestion_window;
+    assert_eq!((shrunk, pair.look(0).stats().packets_lost), (window * 7 / 10, 0));
 
     let (_, honest) = two(&mut pair, None);
     pair.pass(TRIP);
@@ -363,7 +363,7 @@ fn a_packet_marked_as_congested_halves_the_window_and_a_lie_does_not() {
     let length = writer.position();
     let packet = pair.seal(1, &plaintext[..length]);
     assert_eq!(pair.receive(0, &packet), Received::Consumed);
-    assert!(pair.look(0).stats().congestion_window >= halved, "more than was marked is not believed");
+    assert!(pair.look(0).stats().congestion_window >= shrunk, "more than was marked is not believed");
     let packets = send(&mut pair, 0, 1);
     assert_eq!(pair.marks.get(&packets[0]), None);
 }
