@@ -8,6 +8,7 @@ use crate::limits::Limits;
 use crate::memory_need::MemoryNeed;
 use crate::pool::{Pool, Reservation};
 use crate::reason::CloseReason;
+use crate::recovery::LossEpisode;
 use crate::slab::{Slab, SlabKey};
 use crate::state_hash::StateHash;
 
@@ -27,6 +28,8 @@ pub(crate) struct Memory {
     pub(crate) ledgers: Slab<Ledger>,
     /// What sessions hold while they begin.
     pub(crate) attempts: Slab<Attempt>,
+    /// Losses that were answered and may turn out to be none, one for each session.
+    pub(crate) episodes: Slab<LossEpisode>,
     /// Why sessions that are closing or closed end: room for each, so that no text is ever lost for want of memory.
     pub(crate) reasons: Slab<CloseReason>,
 }
@@ -83,6 +86,7 @@ impl Memory {
             .and(Slab::<Ledger>::need(ledgers, 1))
             .and(Slab::<Expiry>::need(expiries, 1))
             .and(Slab::<Skips>::need(skips, 1))
+            .and(Slab::<LossEpisode>::need(sessions, 1))
             .and(Slab::<Attempt>::need(sessions, READY))
             .and(Slab::<CloseReason>::need(sessions, READY))
     }
@@ -99,6 +103,7 @@ impl Memory {
             ledgers: Slab::new(ledgers),
             expiries: Slab::new(expiries),
             skips: Slab::new(skips),
+            episodes: Slab::new(sessions),
             attempts: Slab::with_ready(sessions, READY),
             reasons: Slab::with_ready(sessions, READY),
         }
@@ -128,7 +133,7 @@ impl Memory {
 
     /// Feeds what belongs to nobody; the rest is fed by who holds it.
     pub(crate) fn digest_into(&self, hash: &mut StateHash) {
-        let Self { pool, channels, mailboxes, expiries, skips, dynamics, ledgers, attempts, reasons } = self;
+        let Self { pool, channels, mailboxes, expiries, skips, dynamics, ledgers, episodes, attempts, reasons } = self;
         pool.digest_into(hash);
         hash.u64(u64::from(channels.vacant()));
         hash.u64(u64::from(mailboxes.vacant()));
@@ -136,6 +141,7 @@ impl Memory {
         hash.u64(u64::from(skips.vacant()));
         hash.u64(u64::from(dynamics.vacant()));
         hash.u64(u64::from(ledgers.vacant()));
+        hash.u64(u64::from(episodes.vacant()));
         hash.u64(u64::from(attempts.vacant()));
         hash.u64(u64::from(reasons.vacant()));
     }

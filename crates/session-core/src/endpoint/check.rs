@@ -30,10 +30,20 @@ impl<P: Provider> Endpoint<P> {
         self.assert_tentative_slots_are_found();
         if self.session_count() == 0 {
             assert_eq!((pool.free(), pool.promised()), (pool.capacity(), 0), "blocks are held by nobody");
-            let Memory { pool: _, channels, mailboxes, expiries, skips, dynamics, ledgers, attempts, reasons } =
-                &self.shared.memory;
+            let Memory {
+                pool: _,
+                channels,
+                mailboxes,
+                expiries,
+                skips,
+                dynamics,
+                ledgers,
+                episodes,
+                attempts,
+                reasons,
+            } = &self.shared.memory;
             let records = [channels.used(), mailboxes.used(), expiries.used(), skips.used(), dynamics.used()];
-            let used = records.into_iter().chain([ledgers.used(), attempts.used(), reasons.used()]);
+            let used = records.into_iter().chain([ledgers.used(), episodes.used(), attempts.used(), reasons.used()]);
             assert_eq!(used.sum::<u32>(), 0, "records are held by nobody");
         }
     }

@@ -6,7 +6,8 @@ use core::time::Duration;
 use super::EcnPath;
 use crate::action::Link;
 use crate::congestion_control::CongestionControl;
-use crate::recovery::{Acked, Congestion, Pacer, RttEstimator};
+use crate::recovery::{Acked, Congestion, Pacer, Patience, RttEstimator};
+use crate::slab::SlabKey;
 use crate::state_hash::StateHash;
 use crate::time::{Instant, Span};
 
@@ -39,6 +40,12 @@ pub(crate) struct Path {
     /// Datagrams sent in this round trip although window or pacer said no, and when it began.
     spared: u8,
     sparing_since: Instant,
+    /// How far packets may fall behind before they count as lost.
+    pub(crate) patience: Patience,
+    /// Where the loss is kept that was answered last, as long as it may turn out to be none.
+    pub(crate) episode: SlabKey,
+    /// Packets declared lost that were acknowledged later.
+    pub(crate) late: u16,
     /// The application, not the window, was what limited sending.
     pub(crate) app_limited: bool,
     /// The first round-trip time was measured then; never, at the end of time.
@@ -63,6 +70,9 @@ impl Path {
             paced_until: None,
             spared: 0,
             sparing_since: now,
+            patience: Patience::new(),
+            episode: SlabKey::NOWHERE,
+            late: 0,
             app_limited: true,
             sampled_at: Instant::MAX,
             ecn: EcnPath::new(),
@@ -145,11 +155,13 @@ impl Path {
     }
 
     /// Packets were lost, the newest of them sent at `sent_at`, or came through marked as congested.
-    pub(crate) fn on_congestion(&mut self, sent_at: Instant, now: Instant, persistent: bool) {
-        self.congestion.on_congestion(sent_at, now, persistent, self.max_datagram);
+    ///
+    /// Returns the window as it was, if it fell.
+    pub(crate) fn on_congestion(&mut self, sent_at: Instant, now: Instant, persistent: bool) -> Option<Congestion> {
         if persistent {
             self.rtt.forget_minimum();
         }
+        self.congestion.on_congestion(sent_at, now, persistent, self.max_datagram)
     }
 
     /// Bytes that may leave in one turn: what the pacer lets go in `turn`, and a datagram at least.
@@ -193,6 +205,9 @@ impl Path {
             paced_until,
             spared,
             sparing_since,
+            patience,
+            episode: _,
+            late,
             app_limited,
             sampled_at,
             ecn,
@@ -210,6 +225,8 @@ impl Path {
         hash.u64(u64::from(*probes_due));
         hash.option(loss_at.map(Instant::as_micros));
         hash.option(paced_until.map(Instant::as_micros));
+        patience.digest_into(hash);
+        hash.u64(u64::from(*late));
         hash.flag(*app_limited);
         hash.u64(sampled_at.as_micros());
         ecn.digest_into(hash);

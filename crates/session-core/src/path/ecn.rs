@@ -29,8 +29,8 @@ pub(crate) struct EcnPath {
     validation: Validation,
     /// Packets that left with ECT(0).
     marked: u64,
-    /// Those of them that were lost.
-    marked_lost: u64,
+    /// Those of them that were lost; it counts as long as few are marked.
+    marked_lost: u32,
     /// The peer's latest counts that fit; it never sees ECT(1) of us.
     reported: EcnCounts,
     received: EcnCounts,
@@ -74,7 +74,7 @@ impl EcnPath {
     /// A marked packet was lost. Where the test is over and all of it is lost, the path drops what is marked.
     pub(crate) fn on_marked_lost(&mut self) {
         self.marked_lost = self.marked_lost.saturating_add(1);
-        if self.validation == Validation::Unknown && self.marked_lost >= self.marked {
+        if self.validation == Validation::Unknown && u64::from(self.marked_lost) >= self.marked {
             self.validation = Validation::Failed;
         }
     }
@@ -132,7 +132,7 @@ impl EcnPath {
         let Self { validation, marked, marked_lost, reported, received } = self;
         hash.u64(*validation as u64);
         hash.u64(*marked);
-        hash.u64(*marked_lost);
+        hash.u64(u64::from(*marked_lost));
         for EcnCounts { ect0, ect1, ce } in [reported, received] {
             for count in [ect0, ect1, ce] {
                 hash.u64(*count);

@@ -298,6 +298,7 @@ impl SessionCore {
             bytes_sent: self.counters.bytes_sent,
             bytes_received: self.counters.bytes_received,
             packets_lost: self.counters.packets_lost,
+            spurious_losses: self.path.late,
             ack_eliciting_sent: self.counters.ack_eliciting_sent,
             congestion_window: self.path.congestion.window(),
             bytes_in_flight: self.packets.log.bytes_in_flight(),

@@ -15,6 +15,7 @@ mod discards;
 mod dynamic;
 mod events;
 mod expiry;
+mod late;
 mod lifetime;
 mod receive;
 mod state;
@@ -421,6 +422,7 @@ impl SessionCore {
         self.channels.release(&mut shared.memory);
         self.packets.log.release(&mut shared.memory.pool);
         self.control.user_data.release(&mut shared.memory.pool);
+        self.forget_losses(&mut shared.memory);
         self.closing.release(&mut shared.memory);
         self.end_attempt(&mut shared.memory);
         self.forget_keys(shared);
@@ -468,6 +470,11 @@ impl SessionCore {
         keys.digest_into(hash);
         packets.digest_into(pool, hash);
         path.digest_into(hash);
+        let episode = memory.episodes.get(path.episode);
+        hash.flag(episode.is_some());
+        if let Some(episode) = episode {
+            episode.digest_into(hash);
+        }
         channels.digest_into(memory, hash);
         control.digest_into(pool, hash);
         clocks.digest_into(hash);

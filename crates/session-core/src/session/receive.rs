@@ -17,7 +17,7 @@ use crate::limits::MAX_CHANNEL_FRAMES;
 use crate::memory::Memory;
 use crate::path::{Cursor, DataRecord, LogEvent, PacketRecord};
 use crate::reason::{CloseCode, CloseReason, CloseSpace, ClosedBy, DiscardReason, Text};
-use crate::recovery::{LossThresholds, PersistentCongestion};
+use crate::recovery::{LossThresholds, LostPackets, PersistentCongestion};
 use crate::shared::{Context, Shared};
 use crate::time::Instant;
 use crate::wire::{
@@ -370,9 +370,12 @@ impl SessionCore {
             // Acknowledgements that overtook each other tell of fewer than are known.
             if largest_acked > acked_before && self.path.ecn.on_ack(marked, ack.ecn()) {
                 self.path.on_congestion(newest.sent_at, context.now, false);
+                // Whatever became of its packets, the path is congested.
+                self.forget_losses(&mut context.shared.memory);
             }
         }
         let acked = ranges.get(..count).unwrap_or_default();
+        self.review_losses(&mut context.shared.memory, acked);
         let timeout = self.path.base_pto();
         let mut persistent = PersistentCongestion::new(acked, acked_before, self.path.sampled_at, timeout);
         self.detect_lost(context, Some(&mut persistent));
@@ -417,14 +420,16 @@ impl SessionCore {
         mut persistent: Option<&mut PersistentCongestion<'_>>,
     ) {
         let Some(largest_acked) = self.packets.largest_acked.get() else { return };
-        let thresholds = LossThresholds::new(largest_acked, context.now, &self.path.rtt);
+        let thresholds = LossThresholds::new(largest_acked, context.now, &self.path.rtt, self.path.patience);
         let mut cursor = Cursor::default();
         let mut newest_lost = None;
+        let mut lost = LostPackets::new();
         while let Some(event) = self.packets.log.next_lost(&mut context.shared.memory.pool, &thresholds, &mut cursor) {
             match event {
                 LogEvent::Packet(record) => {
                     self.on_packet_lost(&mut context.shared.memory, &record);
                     newest_lost = newest_lost.max(Some(record.sent_at));
+                    lost.add(record.number);
                     if let Some(persistent) = persistent.as_deref_mut() {
                         persistent.on_lost(record.number, record.sent_at);
                     }
@@ -437,7 +442,8 @@ impl SessionCore {
             self.packets.log.sweep(&mut context.shared.memory.pool);
             self.settle_channels(&mut context.shared.memory);
             let persistent = persistent.is_some_and(|persistent| persistent.is_established());
-            self.path.on_congestion(sent_at, context.now, persistent);
+            let before = self.path.on_congestion(sent_at, context.now, persistent);
+            self.remember_losses(&mut context.shared.memory, before, lost);
         }
     }
 

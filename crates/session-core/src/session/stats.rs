@@ -24,6 +24,8 @@ pub struct Stats {
     pub bytes_received: u64,
     /// Packets that would have been acknowledged and counted as lost.
     pub packets_lost: u64,
+    /// Those of them that were acknowledged later: they were not lost but late. Counted up to 65,535, and not where very many were lost at a time.
+    pub spurious_losses: u16,
     /// Ack-eliciting packets sent.
     pub ack_eliciting_sent: u64,
     /// Packets that carried data sent before.

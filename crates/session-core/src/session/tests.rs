@@ -4,7 +4,7 @@ use super::*;
 use crate::channel::{Channel, Dynamic, Expiry, Ledger, Mailbox, Skips};
 use crate::path::EcnPath;
 use crate::reason::CloseReason;
-use crate::recovery::{Congestion, Pacer, RttEstimator};
+use crate::recovery::{Congestion, LossEpisode, Pacer, RttEstimator};
 use crate::slab::Slab;
 
 /// The bytes of what every session holds, the largest first. Who makes a part larger does it here and in ADR 0009.
@@ -19,7 +19,7 @@ const PARTS: [(&str, usize, usize); 21] = [
     ("- round-trip time", size_of::<RttEstimator>(), 20),
     ("- congestion", size_of::<Congestion>(), 48),
     ("- pacer", size_of::<Pacer>(), 32),
-    ("- ECN", size_of::<EcnPath>(), 72),
+    ("- ECN", size_of::<EcnPath>(), 64),
     ("keys", size_of::<Keys>(), 224),
     ("attempt", size_of::<SlabKey>(), 4),
     ("channels", size_of::<Channels>(), 128),
@@ -34,13 +34,14 @@ const PARTS: [(&str, usize, usize); 21] = [
 ];
 
 /// The same of what it holds for a while, or for each channel.
-const RECORDS: [(&str, usize, usize); 8] = [
+const RECORDS: [(&str, usize, usize); 9] = [
     ("channel", Slab::<Channel>::RECORD, 232),
     ("mailbox", Slab::<Mailbox>::RECORD, 144),
     ("dynamic channel", Slab::<Dynamic>::RECORD, 56),
     ("ledger", Slab::<Ledger>::RECORD, 208),
     ("expiry", Slab::<Expiry>::RECORD, 64),
     ("skips", Slab::<Skips>::RECORD, 24),
+    ("loss episode", Slab::<LossEpisode>::RECORD, 128),
     ("attempt", Slab::<Attempt>::RECORD, 184),
     ("reason", Slab::<CloseReason>::RECORD, 168),
 ];

@@ -1,6 +1,8 @@
 //! What a node of a [`World`](crate::World) is made with.
 
-use session_core::{ChannelConfig, ChannelId, ChannelLimits, CongestionControl, Limits, Peer, PskName, PublicKey, Timeouts};
+use session_core::{
+    ChannelConfig, ChannelId, ChannelLimits, CongestionControl, Limits, Peer, PskName, PublicKey, Timeouts,
+};
 
 /// What one node is made with.
 #[derive(Clone, Debug)]

@@ -395,3 +395,88 @@ fn losing_everything_for_three_probe_timeouts_shrinks_the_window_to_the_least() 
         assert_eq!(stats.congestion_window == least, outage == 3, "{outage}: {stats:?}");
     }
 }
+
+/// Six packets, of which those of `late` arrive when all others have been acknowledged; returns the acknowledgement of the last of them.
+fn six_with_late(pair: &mut Pair, late: &[usize]) -> Vec<Vec<u8>> {
+    let packets = send(pair, 0, 6);
+    pair.pass(TRIP);
+    let in_time = (0..6).filter(|index| !late.contains(index));
+    let in_time: Vec<_> = in_time.map(|index| packets[index].clone()).collect();
+    pair.deliver(1, &in_time);
+    let acks = pair.take(1);
+    pair.pass(TRIP);
+    pair.deliver(0, &acks);
+    let late: Vec<_> = late.iter().map(|index| packets[*index].clone()).collect();
+    pair.deliver(1, &late);
+    pair.take(1)
+}
+
+fn episodes(pair: &Pair) -> u32 {
+    pair.ends[0].shared.memory.episodes.used()
+}
+
+//= docs/protocol.md P-10-11
+#[test]
+fn packets_that_were_late_and_not_lost_give_the_window_back() {
+    let mut pair = established();
+    let window = pair.look(0).stats().congestion_window;
+    let acks = six_with_late(&mut pair, &[0, 2]);
+    let stats = pair.look(0).stats();
+    assert_eq!((stats.packets_lost, stats.congestion_window), (2, window * 7 / 10));
+    assert_eq!(episodes(&pair), 1);
+    pair.deliver(0, &acks);
+    let stats = pair.look(0).stats();
+    assert_eq!((stats.spurious_losses, stats.congestion_window), (2, window));
+    assert_eq!(episodes(&pair), 0);
+    // The first came five places late: this path is known now.
+    let again = pair.take(0);
+    pair.deliver(1, &again);
+    let acks = pair.take(1);
+    pair.deliver(0, &acks);
+    six_with_late(&mut pair, &[0, 2]);
+    let stats = pair.look(0).stats();
+    assert_eq!((stats.packets_lost, stats.spurious_losses, stats.congestion_window), (2, 2, window));
+}
+
+//= docs/protocol.md P-10-11
+#[test]
+fn one_packet_that_is_lost_for_good_keeps_the_window_down() {
+    let mut pair = established();
+    let window = pair.look(0).stats().congestion_window;
+    let packets = send(&mut pair, 0, 6);
+    pair.pass(TRIP);
+    pair.deliver(1, &packets[2..]);
+    let acks = pair.take(1);
+    pair.pass(TRIP);
+    pair.deliver(0, &acks);
+    pair.deliver(1, &packets[..1]);
+    let acks = pair.take(1);
+    pair.deliver(0, &acks);
+    let stats = pair.look(0).stats();
+    assert_eq!((stats.packets_lost, stats.spurious_losses, stats.congestion_window), (2, 1, window * 7 / 10));
+    // What was lost is sent again and arrives: there is nothing to wait for any more.
+    for _ in 0..4 {
+        pair.pass(TRIP);
+        let again = pair.take(0);
+        pair.deliver(1, &again);
+        pair.pass(ACK_DELAY);
+        let acks = pair.take(1);
+        pair.deliver(0, &acks);
+    }
+    assert_eq!(episodes(&pair), 0, "the record is given back");
+    assert_eq!(pair.look(0).stats().spurious_losses, 1);
+}
+
+//= docs/protocol.md P-10-11
+#[test]
+fn a_mark_of_congestion_is_not_undone_by_packets_that_were_late() {
+    let mut pair = Pair::established_with_marks();
+    let window = pair.look(0).stats().congestion_window;
+    let late = six_with_late(&mut pair, &[0]);
+    assert_eq!(episodes(&pair), 1);
+    let (_, ack) = two(&mut pair, Some(Ecn::Ce));
+    pair.deliver(0, &[ack]);
+    assert_eq!(episodes(&pair), 0);
+    pair.deliver(0, &late);
+    assert!(pair.look(0).stats().congestion_window < window);
+}

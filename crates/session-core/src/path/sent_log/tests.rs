@@ -6,6 +6,7 @@ use core::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::recovery::Patience;
 use crate::recovery::rtt::RttEstimator;
 use crate::wire::packet_number::MAX as LAST;
 
@@ -62,7 +63,7 @@ fn oldest(log: &SentLog, pool: &Pool) -> Visited {
 fn thresholds(largest_acked: u64, now: u64) -> LossThresholds {
     let mut rtt = RttEstimator::new();
     rtt.update(Duration::from_micros(8_000), Duration::ZERO, Duration::ZERO);
-    LossThresholds::new(largest_acked, Instant::from_micros(now), &rtt)
+    LossThresholds::new(largest_acked, Instant::from_micros(now), &rtt, Patience::new())
 }
 
 fn filled(pool: &mut Pool, numbers: impl IntoIterator<Item = u64>, records: usize) -> SentLog {

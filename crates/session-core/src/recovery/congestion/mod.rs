@@ -119,9 +119,20 @@ impl Congestion {
     }
 
     /// Packets were lost, the newest of them sent at `sent_at`, or came through marked as congested; `persistent` as RFC 9002 §7.6 says.
-    pub(crate) fn on_congestion(&mut self, sent_at: Instant, now: Instant, persistent: bool, max_datagram: u16) {
+    ///
+    /// Returns what [`undo`](Self::undo) takes if the window fell.
+    pub(crate) fn on_congestion(
+        &mut self,
+        sent_at: Instant,
+        now: Instant,
+        persistent: bool,
+        max_datagram: u16,
+    ) -> Option<Self> {
+        let mut undo = None;
         let minimum = minimum_window(max_datagram);
         if !self.in_recovery(sent_at) {
+            self.pause(now);
+            undo = Some(self.clone());
             self.recovery_start = Some(now);
             let before = self.window;
             let (window, phase) = match &self.phase {
@@ -139,6 +150,12 @@ impl Congestion {
             self.phase = Phase::SlowStart(SlowStart::new(self.control()));
             self.recovery_start = None;
         }
+        undo
+    }
+
+    /// Nothing was lost after all: goes on from where it was `before` (RFC 9438 §4.9), but gives up nothing gained since.
+    pub(crate) fn undo(&mut self, before: &Self) {
+        *self = Self { window: before.window.max(self.window), ..before.clone() };
     }
 
     /// Datagrams of `before` bytes may now have `bytes`.

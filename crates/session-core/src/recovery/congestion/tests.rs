@@ -241,3 +241,46 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_was_answered_for_nothing_is_undone() {
+    for control in BOTH {
+        let mut congestion = Congestion::new(control, DATAGRAM);
+        let mut untouched = congestion.clone();
+        // In slow start, then in congestion avoidance.
+        for round in 0..40_u64 {
+            let now = at(100 * round + 100);
+            let before = congestion.on_congestion(now, now, round % 3 == 0, DATAGRAM).unwrap();
+            congestion.on_acked(&acked(now, now));
+            congestion.undo(&before);
+            if round == 20 {
+                for flow in [&mut congestion, &mut untouched] {
+                    flow.on_congestion(now, now, false, DATAGRAM);
+                }
+            }
+            let later = now.saturating_add(Duration::from_micros(1));
+            for _ in 0..20 {
+                for flow in [&mut congestion, &mut untouched] {
+                    flow.on_acked(&acked(later, later.saturating_add(Duration::from_millis(50))));
+                }
+            }
+        }
+        assert!(untouched.window() > 50_000);
+        let missing = untouched.window().saturating_sub(congestion.window());
+        assert!(missing * 10 < untouched.window(), "{missing} of {}", untouched.window());
+    }
+}
+
+#[test]
+fn an_undo_takes_back_nothing_that_was_gained_since() {
+    let mut congestion = Congestion::new(CongestionControl::NewReno, DATAGRAM);
+    let before = congestion.on_congestion(at(10), at(10), false, DATAGRAM).unwrap();
+    assert!(congestion.on_congestion(at(9), at(11), false, DATAGRAM).is_none(), "it has not fallen again");
+    for millis in 11..200 {
+        congestion.on_acked(&acked(at(millis), at(millis)));
+    }
+    let gained = congestion.window();
+    congestion.undo(&before);
+    assert!(gained > before.window());
+    assert_eq!(congestion.window(), gained);
+}

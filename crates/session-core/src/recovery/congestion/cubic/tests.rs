@@ -166,7 +166,9 @@ fn the_smaller_of_two_flows_catches_up() {
     let mut now = 100;
     for _ in 0..4_000 {
         if flows.iter().map(Congestion::window).sum::<u64>() > 150 * 1200 {
-            flows.iter_mut().for_each(|flow| flow.on_congestion(at(now), at(now), false, 1200));
+            for flow in &mut flows {
+                flow.on_congestion(at(now), at(now), false, 1200);
+            }
         }
         for flow in &mut flows {
             for datagram in 0..flow.window() / 1200 {
