@@ -132,7 +132,7 @@ instructions many="100000":
 bench:
     cargo run --release --locked -p session-cli --bin session -- bench
 
-# session beside its peers in one run, by hand: `just side-by-side loopback`, `just side-by-side loopback bulk --json figures.json`. Minutes of compiling, much of it C.
+# session beside its peers in one run, by hand: `just side-by-side loopback`, `memory`, `simulated`; with names of rows and `--json figures.json`. Minutes of compiling, much of it C.
 side-by-side *arguments="loopback":
     cargo run --profile side-by-side --locked -p session-bench --features peers -- {{ arguments }}
 

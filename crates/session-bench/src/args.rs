@@ -13,8 +13,12 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Rows over loopback sockets, and in memory
+    /// Rows over loopback sockets
     Loopback(Measure),
+    /// Rows in memory: the cores alone
+    Memory(Measure),
+    /// Rows in virtual time, beside quinn-proto: the same links, the same seeds
+    Simulated(Measure),
     /// Reads a file that --json wrote, and computes its medians and ratios again
     Check {
         /// The file
@@ -32,7 +36,7 @@ pub(crate) struct Measure {
     /// Only these peers, by name
     #[arg(long, value_delimiter = ',')]
     pub(crate) peers: Vec<String>,
-    /// Turns of each peer
+    /// Turns of each peer; seeds of a simulated row
     #[arg(long)]
     pub(crate) turns: Option<usize>,
     /// Writes all samples here

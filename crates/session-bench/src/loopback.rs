@@ -1,11 +1,17 @@
 //! Rows over loopback sockets: both ends in this process, so that its processor time is that of both.
 
 #[cfg(feature = "peers")]
-mod certificate;
+mod kcp;
 #[cfg(feature = "peers")]
 mod quinn;
 mod raw;
+#[cfg(feature = "peers")]
+mod s2n;
 mod session;
+#[cfg(feature = "peers")]
+mod streams;
+#[cfg(feature = "peers")]
+mod tls;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -33,6 +39,20 @@ trait PingPong {
     fn round_trips(&mut self, count: usize) -> Result<Vec<Duration>, Failure>;
 }
 
+/// Sends messages of 64 bytes that all arrive, in order.
+trait Messages {
+    fn about(&self) -> About;
+    /// Brings `count` messages across; done when the far application has the last.
+    fn send(&mut self, count: usize) -> Result<(), Failure>;
+}
+
+/// Begins connections.
+trait Handshakes {
+    fn about(&self) -> About;
+    /// Begins `count` connections and ends them, one after the other.
+    fn connect(&mut self, count: usize) -> Result<(), Failure>;
+}
+
 /// Bytes given to a peer at a time, and asked of it.
 const PIECE: usize = 256 * 1024;
 /// Bytes of a ping and of its answer.
@@ -41,6 +61,10 @@ const PING: usize = 64;
 const BULK: [Figure; 2] = [
     Figure { name: "processor time, both ends", unit: "s/GB", better: Better::Lower },
     Figure { name: "goodput", unit: "MB/s", better: Better::Higher },
+];
+const RATE: [Figure; 2] = [
+    Figure { name: "processor time, both ends", unit: "us each", better: Better::Lower },
+    Figure { name: "rate", unit: "1/s", better: Better::Higher },
 ];
 const PING_PONG: [Figure; 2] = [
     Figure { name: "p50", unit: "us", better: Better::Lower },
@@ -56,6 +80,12 @@ pub(crate) fn run(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
     }
     if asked.wants_row("ping-pong") {
         ping_pong(asked, report)?;
+    }
+    if asked.wants_row("messages") {
+        messages(asked, report)?;
+    }
+    if asked.wants_row("handshakes") {
+        handshakes(asked, report)?;
     }
     Ok(())
 }
@@ -73,18 +103,14 @@ fn bulk(row: &'static str, datagram: Datagram, asked: &Measure, report: &mut Rep
     let bytes = if asked.quick { 32 << 20 } else { 256 << 20 };
     let mut peers: Vec<Box<dyn Bulk>> = vec![Box::new(session::Session::new(threads()?, datagram)?)];
     #[cfg(feature = "peers")]
-    if asked.wants_peer("quinn") {
-        peers.push(Box::new(quinn::Quinn::new(threads()?, datagram)?));
-    }
+    peers.extend(streams(asked, datagram, threads)?.into_iter().map(|peer| Box::new(peer) as Box<dyn Bulk>));
     if asked.wants_peer("udp") {
         peers.push(Box::new(raw::Segments::new(datagram)?));
     }
     let subjects = peers.iter_mut().map(|peer| {
         Subject::new(peer.about(), || {
-            let (start, processor) = (now(), processor_time());
-            peer.transfer(bytes)?;
-            let (time, processor) = (now().saturating_sub(start), processor_time().saturating_sub(processor));
-            Ok(vec![processor.as_secs_f64() * 1e9 / bytes as f64, bytes as f64 / time.as_secs_f64() / 1e6])
+            let (time, processor) = cost(|| peer.transfer(bytes))?;
+            Ok(vec![processor * 1e9 / bytes as f64, bytes as f64 / time / 1e6])
         })
     });
     measure(row, &BULK, subjects.collect(), asked, report)
@@ -94,9 +120,9 @@ fn ping_pong(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
     let count = if asked.quick { 500 } else { 10_000 };
     let mut peers: Vec<Box<dyn PingPong>> = vec![Box::new(session::Session::new(one_thread()?, Datagram::Ethernet)?)];
     #[cfg(feature = "peers")]
-    if asked.wants_peer("quinn") {
-        peers.push(Box::new(quinn::Quinn::new(one_thread()?, Datagram::Ethernet)?));
-    }
+    peers.extend(
+        streams(asked, Datagram::Ethernet, one_thread)?.into_iter().map(|peer| Box::new(peer) as Box<dyn PingPong>),
+    );
     if asked.wants_peer("udp-echo") {
         peers.push(Box::new(raw::Echo::new(one_thread()?)?));
     }
@@ -109,6 +135,72 @@ fn ping_pong(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
         })
     });
     measure("ping-pong", &PING_PONG, subjects.collect(), asked, report)
+}
+
+fn messages(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
+    let count = if asked.quick { 20_000 } else { 500_000 };
+    let mut peers: Vec<Box<dyn Messages>> = vec![Box::new(session::Session::new(threads()?, Datagram::Ethernet)?)];
+    #[cfg(feature = "peers")]
+    peers.extend(
+        streams(asked, Datagram::Ethernet, threads)?.into_iter().map(|peer| Box::new(peer) as Box<dyn Messages>),
+    );
+    let subjects = peers.iter_mut().map(|peer| Subject::new(peer.about(), || rate(count, || peer.send(count))));
+    measure("messages", &RATE, subjects.collect(), asked, report)
+}
+
+fn handshakes(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
+    let count = if asked.quick { 50 } else { 1_000 };
+    let mut peers: Vec<Box<dyn Handshakes>> = vec![Box::new(session::Session::new(one_thread()?, Datagram::Ethernet)?)];
+    #[cfg(feature = "peers")]
+    {
+        if asked.wants_peer("quinn") {
+            peers.push(Box::new(quinn::Quinn::new(one_thread()?, Datagram::Ethernet)?));
+        }
+        if asked.wants_peer("s2n-quic") {
+            peers.push(Box::new(s2n::S2n::new(one_thread()?, Datagram::Ethernet)?));
+        }
+        if asked.wants_peer("tcp-rustls") {
+            peers.push(Box::new(tls::Tls::new(one_thread()?)?));
+        }
+    }
+    let subjects = peers.iter_mut().map(|peer| Subject::new(peer.about(), || rate(count, || peer.connect(count))));
+    measure("handshakes", &RATE, subjects.collect(), asked, report)
+}
+
+/// The peers that are streams of bytes, as far as they are wanted.
+#[cfg(feature = "peers")]
+fn streams(
+    asked: &Measure,
+    datagram: Datagram,
+    runtime: fn() -> Result<Arc<Runtime>, Failure>,
+) -> Result<Vec<streams::Streams>, Failure> {
+    let mut peers = Vec::new();
+    if asked.wants_peer("quinn") {
+        peers.push(quinn::Quinn::new(runtime()?, datagram)?.streams()?);
+    }
+    if asked.wants_peer("s2n-quic") {
+        peers.push(s2n::S2n::new(runtime()?, datagram)?.streams()?);
+    }
+    if asked.wants_peer("tcp-rustls") {
+        peers.push(tls::Tls::new(runtime()?)?.streams()?);
+    }
+    if asked.wants_peer("tokio_kcp") && datagram == Datagram::Ethernet {
+        peers.push(kcp::streams(runtime()?)?);
+    }
+    Ok(peers)
+}
+
+/// Seconds that `work` takes, and processor seconds.
+fn cost(work: impl FnOnce() -> Result<(), Failure>) -> Result<(f64, f64), Failure> {
+    let (start, processor) = (now(), processor_time());
+    work()?;
+    Ok(((now() - start).as_secs_f64(), (processor_time() - processor).as_secs_f64()))
+}
+
+/// The sample of a turn of `RATE` in which `count` things were done.
+fn rate(count: usize, work: impl FnOnce() -> Result<(), Failure>) -> Result<Vec<f64>, Failure> {
+    let (time, processor) = cost(work)?;
+    Ok(vec![processor * 1e6 / count as f64, count as f64 / time])
 }
 
 /// What `#[tokio::main]` gives on a machine of two processors.

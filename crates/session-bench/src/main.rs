@@ -1,10 +1,15 @@
 //! session beside its peers: every figure in one run, turn by turn, with its spread and the ratio. `docs/performance.md` says what each row measures.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+mod allocator;
 mod args;
+#[cfg(feature = "peers")]
+mod certificate;
 mod clock;
 mod loopback;
+mod memory;
 mod report;
+mod simulated;
 mod turns;
 mod versions;
 
@@ -38,6 +43,16 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Loopback(measure) => {
             let mut report = Report::new();
             loopback::run(measure, &mut report)?;
+            finish(&report, measure.json.as_deref())
+        }
+        Command::Memory(measure) => {
+            let mut report = Report::new();
+            memory::run(measure, &mut report)?;
+            finish(&report, measure.json.as_deref())
+        }
+        Command::Simulated(measure) => {
+            let mut report = Report::new();
+            simulated::run(measure, &mut report)?;
             finish(&report, measure.json.as_deref())
         }
     }

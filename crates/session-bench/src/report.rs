@@ -64,14 +64,14 @@ impl About {
 /// One figure of one row, for every subject.
 #[derive(Debug)]
 pub(crate) struct Row {
-    row: &'static str,
+    row: String,
     figure: Figure,
     subjects: Vec<(About, Vec<f64>)>,
 }
 
 impl Row {
-    pub(crate) fn new(row: &'static str, figure: &Figure) -> Self {
-        Self { row, figure: *figure, subjects: Vec::new() }
+    pub(crate) fn new(row: &str, figure: &Figure) -> Self {
+        Self { row: row.to_owned(), figure: *figure, subjects: Vec::new() }
     }
 
     /// Adds a subject without samples.
@@ -82,6 +82,19 @@ impl Row {
     /// Adds a sample of the subject that was added as the `index`-th.
     pub(crate) fn sample(&mut self, index: usize, value: f64) {
         self.subjects[index].1.push(value);
+    }
+
+    /// Whether anybody was measured.
+    pub(crate) fn has_samples(&self) -> bool {
+        self.subjects.iter().any(|(_, samples)| !samples.is_empty())
+    }
+
+    /// Median ratios of session to the others, by name.
+    fn medians(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        let others = self.subjects.iter().filter(|(about, _)| about.name != OURS);
+        others.filter_map(|(about, samples)| {
+            Some((about.name, Summary::of(&ratios(self.figure.better, self.ours()?, samples)).median))
+        })
     }
 
     fn ours(&self) -> Option<&[f64]> {
@@ -139,16 +152,39 @@ impl Summary {
 pub(crate) struct Report {
     date: u64,
     rows: Vec<Row>,
+    /// Its rows are alike, so that a mean over them says something.
+    has_means: bool,
 }
 
 impl Report {
     /// Without rows.
     pub(crate) fn new() -> Self {
-        Self { date: date(), rows: Vec::new() }
+        Self { date: date(), rows: Vec::new(), has_means: false }
     }
 
     pub(crate) fn add(&mut self, row: Row) {
         self.rows.push(row);
+    }
+
+    /// Shows means over its rows too.
+    pub(crate) fn show_means(&mut self) {
+        self.has_means = true;
+    }
+
+    /// The geometric mean of the median ratios of all rows with this figure, to each peer, and the least of them.
+    fn mean(&self, figure: &str) -> Vec<(&'static str, f64, f64)> {
+        let mut peers: Vec<(&'static str, Vec<f64>)> = Vec::new();
+        for (name, ratio) in self.rows.iter().filter(|row| row.figure.name == figure).flat_map(Row::medians) {
+            match peers.iter_mut().find(|(peer, _)| *peer == name) {
+                Some((_, ratios)) => ratios.push(ratio),
+                None => peers.push((name, vec![ratio])),
+            }
+        }
+        let mean = |ratios: &[f64]| (ratios.iter().map(|ratio| ratio.ln()).sum::<f64>() / ratios.len() as f64).exp();
+        let several = peers.into_iter().filter(|(_, ratios)| ratios.len() > 1);
+        several
+            .map(|(peer, ratios)| (peer, mean(&ratios), ratios.iter().copied().fold(f64::INFINITY, f64::min)))
+            .collect()
     }
 
     /// The file, laid out as `docs/performance.md` says.
@@ -167,20 +203,41 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for row in &self.rows {
-            let Figure { name, unit, better } = row.figure;
-            writeln!(f, "\n{}: {name}, {unit} ({} is better)", row.row, better.name())?;
-            for (about, samples) in &row.subjects {
-                let Summary { median, least, most } = Summary::of(samples);
-                write!(f, "  {:<12} {:<8} {median:>12.4} ({least:.4} to {most:.4})", about.name, about.version)?;
-                match row.ours().filter(|_| about.name != OURS) {
-                    None => write!(f, "{:>32}", "")?,
-                    Some(ours) => {
-                        let Summary { median, least, most } = Summary::of(&ratios(better, ours, samples));
-                        write!(f, "  session {median:.3}x as good ({least:.3} to {most:.3})")?;
-                    }
-                }
-                writeln!(f, "  {}", about.cipher)?;
+            write!(f, "{row}")?;
+        }
+        let mut figures: Vec<_> = self.rows.iter().map(|row| row.figure.name).collect();
+        figures.sort_unstable();
+        figures.dedup();
+        for figure in figures.into_iter().filter(|_| self.has_means) {
+            for (peer, mean, least) in self.mean(figure) {
+                writeln!(
+                    f,
+                    "{figure}: session {mean:.3}x as good as {peer} in the geometric mean, {least:.3}x in the worst row"
+                )?;
             }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Figure { name, unit, better } = self.figure;
+        writeln!(f, "\n{}: {name}, {unit} ({} is better)", self.row, better.name())?;
+        for (about, samples) in &self.subjects {
+            let Summary { median, least, most } = Summary::of(samples);
+            let bounds = format!("({least:.3} to {most:.3})");
+            let ratio =
+                self.ours().filter(|_| about.name != OURS).map(|ours| Summary::of(&ratios(better, ours, samples)));
+            let ratio = ratio.filter(|ratio| ratio.median.is_finite()).map_or_else(String::new, |ratio| {
+                let Summary { median, least, most } = ratio;
+                format!("session {median:.3}x as good ({least:.3} to {most:.3})")
+            });
+            writeln!(
+                f,
+                "  {:<12} {:<8} {median:>14.3} {bounds:<32} {ratio:<44} {}",
+                about.name, about.version, about.cipher
+            )?;
         }
         Ok(())
     }

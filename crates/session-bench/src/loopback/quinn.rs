@@ -2,18 +2,17 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{
-    ClientConfig, Connection, Endpoint, EndpointConfig, MtuDiscoveryConfig, RecvStream, ServerConfig, TokioRuntime,
-    TransportConfig,
+    ClientConfig, Connection, Endpoint, EndpointConfig, MtuDiscoveryConfig, ServerConfig, TokioRuntime, TransportConfig,
 };
 use tokio::runtime::Runtime;
 
-use super::certificate::{Certificate, NAME};
-use super::{Bulk, Datagram, PIECE, PING, PingPong, both, timed};
+use super::streams::{Stream, Streams};
+use super::{Datagram, Handshakes};
 use crate::Failure;
+use crate::certificate::{Certificate, NAME};
 use crate::report::About;
 
 /// The largest datagram it takes.
@@ -21,27 +20,42 @@ const LARGEST_DATAGRAM: u16 = 65_507;
 /// The datagram with which it is best: it sends ten to a call, and a call takes 65,507 bytes. With more, it costs twice as much.
 const BEST_DATAGRAM: u16 = 6_500;
 
-/// Two endpoints and a connection between them.
+/// Two endpoints.
 pub(super) struct Quinn {
     runtime: Arc<Runtime>,
-    sender: Connection,
-    receiver: Connection,
-    _endpoints: [Endpoint; 2],
+    client: Endpoint,
+    server: Endpoint,
 }
 
 impl Quinn {
     pub(super) fn new(runtime: Arc<Runtime>, datagram: Datagram) -> Result<Self, Failure> {
         let (server_config, client_config) = configs(datagram)?;
-        let (sender, receiver, endpoints) = runtime.block_on(async {
-            let server = bind(Some(server_config))?;
-            let mut client = bind(None)?;
-            client.set_default_client_config(client_config);
-            let connect = client.connect(server.local_addr()?, NAME)?;
-            let accept = async { Ok::<_, Failure>(server.accept().await.ok_or("the endpoint has stopped")?.await?) };
-            let (sender, receiver) = tokio::join!(connect, accept);
-            Ok::<_, Failure>((sender?, receiver?, [client, server]))
+        let (client, server) =
+            runtime.block_on(async { Ok::<_, Failure>((bind(None)?, bind(Some(server_config))?)) })?;
+        let mut client = client;
+        client.set_default_client_config(client_config);
+        Ok(Self { runtime, client, server })
+    }
+
+    async fn connections(&self) -> Result<[Connection; 2], Failure> {
+        let connect = self.client.connect(self.server.local_addr()?, NAME)?;
+        let accept = async { Ok::<_, Failure>(self.server.accept().await.ok_or("the endpoint has stopped")?.await?) };
+        let (near, far) = tokio::join!(connect, accept);
+        Ok([near?, far?])
+    }
+
+    /// A stream both ways.
+    pub(super) fn streams(self) -> Result<Streams, Failure> {
+        let (near, far) = self.runtime.block_on(async {
+            let [near, far] = self.connections().await?;
+            let (mut send, receive) = near.open_bi().await?;
+            // The far end hears of a stream by its first byte.
+            send.write_all(&[0]).await?;
+            let (answer, mut ask) = far.accept_bi().await?;
+            ask.read_exact(&mut [0]).await?;
+            Ok::<_, Failure>((Stream::new(receive, send), Stream::new(ask, answer)))
         })?;
-        Ok(Self { runtime, sender, receiver, _endpoints: endpoints })
+        Ok(Streams::new(about(), Arc::clone(&self.runtime), near, far, self))
     }
 }
 
@@ -49,62 +63,18 @@ fn about() -> About {
     About::package("quinn", "quinn", "AES-256-GCM, rustls on ring")
 }
 
-impl Bulk for Quinn {
+impl Handshakes for Quinn {
     fn about(&self) -> About {
         about()
     }
 
-    fn transfer(&mut self, bytes: usize) -> Result<(), Failure> {
-        let (sender, receiver) = (self.sender.clone(), self.receiver.clone());
-        let receive = async move { receive(receiver.accept_uni().await?, bytes).await };
-        self.runtime.block_on(both(receive, async move {
-            let mut stream = sender.open_uni().await?;
-            let piece = vec![7; PIECE];
-            for _ in 0..bytes / PIECE {
-                stream.write_all(&piece).await?;
-            }
-            stream.finish()?;
-            Ok(())
-        }))
-    }
-}
-
-async fn receive(mut stream: RecvStream, bytes: usize) -> Result<(), Failure> {
-    let mut buffer = vec![0; PIECE];
-    let mut received = 0;
-    while let Some(length) = stream.read(&mut buffer).await? {
-        received += length;
-    }
-    if received == bytes { Ok(()) } else { Err("the stream has another length".into()) }
-}
-
-impl PingPong for Quinn {
-    fn about(&self) -> About {
-        about()
-    }
-
-    fn round_trips(&mut self, count: usize) -> Result<Vec<Duration>, Failure> {
-        let (sender, receiver) = (self.sender.clone(), self.receiver.clone());
+    fn connect(&mut self, count: usize) -> Result<(), Failure> {
         self.runtime.block_on(async {
-            let answer = tokio::spawn(async move {
-                let (mut send, mut receive) = receiver.accept_bi().await?;
-                let mut message = [0; PING];
-                for _ in 0..count {
-                    receive.read_exact(&mut message).await?;
-                    send.write_all(&message).await?;
-                }
-                Ok::<_, Failure>(())
-            });
-            let (mut send, mut receive) = sender.open_bi().await?;
-            let mut message = [0; PING];
-            let times = timed(count, async || {
-                send.write_all(&[7; PING]).await?;
-                receive.read_exact(&mut message).await?;
-                Ok(())
-            })
-            .await?;
-            answer.await??;
-            Ok(times)
+            for _ in 0..count {
+                let [near, _far] = self.connections().await?;
+                near.close(0_u8.into(), &[]);
+            }
+            Ok(())
         })
     }
 }
@@ -112,14 +82,7 @@ impl PingPong for Quinn {
 fn configs(datagram: Datagram) -> Result<(ServerConfig, ClientConfig), Failure> {
     let certificate = Certificate::new()?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let server = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_no_client_auth()
-        .with_single_cert(certificate.chain.clone(), certificate.key())?;
-    let client = rustls::ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_root_certificates(certificate.roots()?)
-        .with_no_client_auth();
+    let (server, client) = certificate.configs(&provider)?;
     let mut transport = TransportConfig::default();
     if datagram == Datagram::Best {
         let mut discovery = MtuDiscoveryConfig::default();

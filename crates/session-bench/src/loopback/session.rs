@@ -9,7 +9,7 @@ use session_tokio::{
 };
 use tokio::runtime::Runtime;
 
-use super::{Bulk, Datagram, PIECE, PING, PingPong, both, timed};
+use super::{Bulk, Datagram, Handshakes, Messages, PIECE, PING, PingPong, both, timed};
 use crate::Failure;
 use crate::report::{About, OURS};
 
@@ -23,21 +23,25 @@ pub(super) struct Session {
     runtime: Arc<Runtime>,
     sender: Handle,
     receiver: Handle,
-    _endpoints: [Endpoint; 2],
+    client: Endpoint,
+    server: Endpoint,
 }
 
 impl Session {
     pub(super) fn new(runtime: Arc<Runtime>, datagram: Datagram) -> Result<Self, Failure> {
-        let (sender, receiver, endpoints) = runtime.block_on(async {
-            let (client, server) = (bind(1, datagram).await?, bind(2, datagram).await?);
-            let connect = client.connect(server.public_key(), server.local_addr());
-            let accept =
-                async { Ok::<_, Failure>(server.accept().await.ok_or("the endpoint has stopped")?.accept().await?) };
-            let (sender, receiver) = tokio::join!(connect, accept);
-            Ok::<_, Failure>((sender?, receiver?, [client, server]))
-        })?;
-        Ok(Self { runtime, sender, receiver, _endpoints: endpoints })
+        let (client, server) =
+            runtime.block_on(async { Ok::<_, Failure>((bind(1, datagram).await?, bind(2, datagram).await?)) })?;
+        let [sender, receiver] = runtime.block_on(sessions(&client, &server))?;
+        Ok(Self { runtime, sender, receiver, client, server })
     }
+}
+
+/// Begins a session.
+async fn sessions(client: &Endpoint, server: &Endpoint) -> Result<[Handle; 2], Failure> {
+    let connect = client.connect(server.public_key(), server.local_addr());
+    let accept = async { Ok::<_, Failure>(server.accept().await.ok_or("the endpoint has stopped")?.accept().await?) };
+    let (near, far) = tokio::join!(connect, accept);
+    Ok([near?, far?])
 }
 
 fn about() -> About {
@@ -101,6 +105,46 @@ impl PingPong for Session {
             .await?;
             answer.await??;
             Ok(times)
+        })
+    }
+}
+
+impl Messages for Session {
+    fn about(&self) -> About {
+        about()
+    }
+
+    fn send(&mut self, count: usize) -> Result<(), Failure> {
+        let (near, far) = (self.sender.channel(PINGS), self.receiver.channel(PINGS));
+        let receive = async move {
+            let mut message = Vec::with_capacity(PING);
+            for _ in 0..count {
+                message.clear();
+                far.recv(&mut message, PING).await?;
+            }
+            Ok(())
+        };
+        self.runtime.block_on(both(receive, async move {
+            for _ in 0..count {
+                near.send(&[7; PING]).await?;
+            }
+            Ok(())
+        }))
+    }
+}
+
+impl Handshakes for Session {
+    fn about(&self) -> About {
+        about()
+    }
+
+    fn connect(&mut self, count: usize) -> Result<(), Failure> {
+        self.runtime.block_on(async {
+            for _ in 0..count {
+                let [near, _far] = sessions(&self.client, &self.server).await?;
+                near.abort(0, "");
+            }
+            Ok(())
         })
     }
 }

@@ -50,6 +50,20 @@ fn a_report_agrees_with_its_samples() {
 }
 
 #[test]
+fn a_count_of_none_has_no_ratio_and_the_checker_does_not_ask_for_one() {
+    let mut row = Row::new("work", &TIME);
+    for (index, (name, sample)) in [("session", 0.0), ("other", 2.0)].into_iter().enumerate() {
+        row.add(About { name, version: "1", cipher: "none" });
+        row.sample(index, sample);
+    }
+    let mut report = Report::new();
+    report.add(row);
+    let file: Value = serde_json::from_str(&report.to_json()).expect("a report is JSON");
+    assert!(file["rows"][0]["subjects"][1]["session_ratio"]["median"].is_null());
+    assert_eq!(check(&report.to_json()).expect("nothing was planted"), 1);
+}
+
+#[test]
 fn the_checker_finds_planted_faults() {
     let median = changed(|file| file["rows"][0]["subjects"][1]["summary"]["median"] = 5.0.into());
     assert!(median.contains("median is said to be 5"), "{median}");
@@ -59,8 +73,8 @@ fn the_checker_finds_planted_faults() {
         file["rows"][0]["subjects"][0]["samples"].as_array_mut().expect("samples").pop();
     });
     assert!(lost.contains("another number of turns"), "{lost}");
-    let zero = changed(|file| file["rows"][0]["subjects"][0]["samples"][0] = 0.0.into());
-    assert!(zero.contains("not a number above zero"), "{zero}");
+    let negative = changed(|file| file["rows"][0]["subjects"][0]["samples"][0] = (-1.0).into());
+    assert!(negative.contains("not a number from zero up"), "{negative}");
     let format = changed(|file| file["format"] = 2.into());
     assert!(format.contains("format"), "{format}");
 }
