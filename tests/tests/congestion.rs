@@ -101,6 +101,23 @@ fn losses_that_are_no_congestion_cost_cubic_no_more() {
     }
 }
 
+/// Where the window is wide, the peer is asked to acknowledge less often.
+#[test]
+fn few_packets_are_acknowledgements_where_much_is_in_flight() {
+    for (link, most) in [(path(8_000, 5, 120), 9), (path(8_000, 25, 400), 5), (path(50, 50, 60), 65)] {
+        let mut world = two_nodes(&setup(CongestionControl::Cubic));
+        world.departures = None;
+        let ends = world.establish(ALICE, BOB);
+        world.set_link(ALICE, BOB, link);
+        let mut flows = Flows { flows: vec![flow(ends, 1)] };
+        flows.run(&mut world, seconds(5));
+        let [data, acks] =
+            [world.session(ALICE, ends.0), world.session(BOB, ends.1)].map(|end| end.stats().packets_sent);
+        println!("{acks} packets answer {data}");
+        assert!(acks * 100 <= data * most, "{acks} packets answer {data}");
+    }
+}
+
 /// HyStart++ sees the queue grow and does not fill it before it looks for its end.
 #[test]
 fn a_queue_of_seconds_is_not_filled_at_the_beginning() {

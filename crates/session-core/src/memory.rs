@@ -34,7 +34,7 @@ pub(crate) struct Memory {
     pub(crate) reasons: Slab<CloseReason>,
 }
 
-/// So many sessions may begin or end at a time without the allocator.
+/// So many sessions may begin, end or lose packets at a time without the allocator.
 const READY: u32 = 256;
 
 /// How many records of each kind there may be.
@@ -86,7 +86,7 @@ impl Memory {
             .and(Slab::<Ledger>::need(ledgers, 1))
             .and(Slab::<Expiry>::need(expiries, 1))
             .and(Slab::<Skips>::need(skips, 1))
-            .and(Slab::<LossEpisode>::need(sessions, 1))
+            .and(Slab::<LossEpisode>::need(sessions, READY))
             .and(Slab::<Attempt>::need(sessions, READY))
             .and(Slab::<CloseReason>::need(sessions, READY))
     }
@@ -103,7 +103,7 @@ impl Memory {
             ledgers: Slab::new(ledgers),
             expiries: Slab::new(expiries),
             skips: Slab::new(skips),
-            episodes: Slab::new(sessions),
+            episodes: Slab::with_ready(sessions, READY),
             attempts: Slab::with_ready(sessions, READY),
             reasons: Slab::with_ready(sessions, READY),
         }

@@ -2,17 +2,18 @@
 //!
 //! Kept apart from the replay window: a packet whose data found no room was opened, but must not be acknowledged.
 
+use core::num::NonZeroU8;
 use core::time::Duration;
 
 use crate::optional::OptionalNumber;
 use crate::state_hash::StateHash;
-use crate::time::Instant;
+use crate::time::{Instant, micros};
 
 /// Longest time an acknowledgement is held back (RFC 9000 §18.2).
 pub(crate) const MAX_ACK_DELAY: Duration = Duration::from_millis(25);
 /// Ranges one ACK frame reports; older ones are left out.
 pub(crate) const MAX_RANGES: usize = 32;
-/// Ack-eliciting packets that are answered at once (RFC 9000 §13.2.2).
+/// Ack-eliciting packets of which the last is answered at once (RFC 9000 §13.2.2), unless their sender wants it otherwise.
 const ACK_ELICITING_THRESHOLD: u8 = 2;
 /// Packet numbers remembered. Half the replay window: what comes that late was declared lost long ago and is sent again,
 /// and an idle session should cost little (ADR 0009).
@@ -32,8 +33,37 @@ pub(crate) struct AckTracker {
     deadline: Option<Instant>,
     ack_eliciting: u8,
     immediate: bool,
-    /// Numbers are missing since the last ack-eliciting packet.
+    /// Numbers are missing since the last ack-eliciting packet, or it came marked as congested.
     gap: bool,
+    /// What the peer asked for last.
+    asked: Asked,
+}
+
+/// A wish of the peer; later ones have larger numbers. Written so that it takes five bytes.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    packets: u8,
+    sequence: [u8; 2],
+    /// In units of 8 µs: at most 25 ms.
+    delay: [u8; 2],
+}
+
+/// See [`Asked::delay`].
+const DELAY_UNIT_MICROS: u64 = 8;
+
+impl Asked {
+    const NOTHING: Self = Self { packets: ACK_ELICITING_THRESHOLD, sequence: [0; 2], delay: in_units(MAX_ACK_DELAY) };
+
+    fn delay(self) -> Duration {
+        Duration::from_micros(u64::from(u16::from_le_bytes(self.delay)) * DELAY_UNIT_MICROS)
+    }
+}
+
+/// No longer than [`MAX_ACK_DELAY`], which the peer's probe timeout counts on.
+const fn in_units(delay: Duration) -> [u8; 2] {
+    let (wanted, most) = (micros(delay), micros(MAX_ACK_DELAY));
+    let units = (if wanted < most { wanted } else { most }) / DELAY_UNIT_MICROS;
+    (units as u16).to_le_bytes()
 }
 
 impl AckTracker {
@@ -47,7 +77,21 @@ impl AckTracker {
             ack_eliciting: 0,
             immediate: false,
             gap: false,
+            asked: Asked::NOTHING,
         }
+    }
+
+    /// The peer wants every `packets`th of its packets acknowledged, and none later than after `delay`.
+    pub(crate) fn on_asked(&mut self, sequence: u16, packets: NonZeroU8, delay: Duration) {
+        if sequence >= u16::from_le_bytes(self.asked.sequence) {
+            let sequence = sequence.to_le_bytes();
+            self.asked = Asked { packets: packets.get(), sequence, delay: in_units(delay) };
+        }
+    }
+
+    /// The packet that is noted next came marked as congested: its sender must know soon (RFC 9000 §13.2.1).
+    pub(crate) fn hurry(&mut self) {
+        self.gap = true;
     }
 
     /// Notes an authenticated packet that was taken in completely.
@@ -68,9 +112,9 @@ impl AckTracker {
         self.lowest_unreported = self.lowest_unreported.get().map_or(number, |lowest| lowest.min(number)).into();
         if ack_eliciting {
             self.ack_eliciting = self.ack_eliciting.saturating_add(1);
-            self.immediate |= self.ack_eliciting >= ACK_ELICITING_THRESHOLD || self.gap || !newest;
+            self.immediate |= self.ack_eliciting >= self.asked.packets || self.gap || !newest;
             self.gap = false;
-            let held_back = if self.immediate { now } else { now.saturating_add(MAX_ACK_DELAY) };
+            let held_back = if self.immediate { now } else { now.saturating_add(self.asked.delay()) };
             self.deadline = Some(self.deadline.map_or(held_back, |deadline| deadline.min(held_back)));
         }
     }
@@ -123,8 +167,17 @@ impl AckTracker {
     }
 
     pub(crate) fn digest_into(&self, hash: &mut StateHash) {
-        let Self { received, largest, largest_received_at, lowest_unreported, deadline, ack_eliciting, immediate, gap } =
-            self;
+        let Self {
+            received,
+            largest,
+            largest_received_at,
+            lowest_unreported,
+            deadline,
+            ack_eliciting,
+            immediate,
+            gap,
+            asked,
+        } = self;
         received.iter().for_each(|&word| hash.u64(word));
         hash.option(largest.get());
         hash.u64(largest_received_at.as_micros());
@@ -133,6 +186,8 @@ impl AckTracker {
         hash.u64(u64::from(*ack_eliciting));
         hash.flag(*immediate);
         hash.flag(*gap);
+        let Asked { packets, sequence, delay } = *asked;
+        hash.bytes(&[packets, sequence[0], sequence[1], delay[0], delay[1]]);
     }
 
     /// Makes `number` the largest; the numbers it pushes out of the window are forgotten.

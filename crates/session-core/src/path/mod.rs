@@ -1,11 +1,13 @@
 //! What one network path knows: packets on their way out and packets received.
 
 mod ack_tracker;
+mod ack_wish;
 mod active;
 mod ecn;
 mod sent_log;
 
 pub(crate) use ack_tracker::AckTracker;
+pub(crate) use ack_wish::AckWish;
 pub(crate) use active::Path;
 pub(crate) use ecn::EcnPath;
 pub(crate) use sent_log::{Cursor, DataRecord, LogEvent, PacketFlags, PacketRecord, SentLog};

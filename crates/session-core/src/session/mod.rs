@@ -49,7 +49,7 @@ use crate::handshake::{Agreed, AgreedReply, AnsweredHello, Attempt, InitiatorNoi
 use crate::ids::{ChannelId, Role, SessionId, Uid};
 use crate::memory::Memory;
 use crate::optional::OptionalNumber;
-use crate::path::{AckTracker, Path, SentLog};
+use crate::path::{AckTracker, AckWish, Path, SentLog};
 use crate::pool::Pool;
 use crate::shared::{Context, Settings, Shared};
 use crate::slab::SlabKey;
@@ -117,6 +117,7 @@ struct Packets {
     ack_forced: bool,
     /// PING is due.
     ping_due: bool,
+    wish: AckWish,
 }
 
 /// When things last happened.
@@ -203,6 +204,7 @@ impl SessionCore {
                 log: SentLog::new(u16::try_from(settings.limits.record_blocks).unwrap_or(u16::MAX)),
                 ack_forced: false,
                 ping_due: false,
+                wish: AckWish::new(),
             },
             path: Path::new(link, settings.config.congestion_control, first, *now),
             channels: Channels::open(&mut shared.memory, &settings.config, &settings.limits),
@@ -525,7 +527,7 @@ impl Packets {
     }
 
     fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
-        let Self { next_number, skip, skipped, largest_acked, replay, acks, log, ack_forced, ping_due } = self;
+        let Self { next_number, skip, skipped, largest_acked, replay, acks, log, ack_forced, ping_due, wish } = self;
         hash.u64(*next_number);
         hash.u64(*skip);
         for number in skipped {
@@ -537,6 +539,7 @@ impl Packets {
         log.digest_into(pool, hash);
         hash.flag(*ack_forced);
         hash.flag(*ping_due);
+        wish.digest_into(hash);
     }
 }
 

@@ -5,9 +5,9 @@ use super::channels::{CONTROL, StoreError};
 use super::close::Fault;
 use super::deadlines::AttemptLimit;
 use super::events::ChannelEvent;
-use super::transmit::{FLAG_CHANNELS, FLAG_ECT, FLAG_MAX_DATA, FLAG_PING, FLAG_SKIP};
+use super::transmit::{FLAG_CHANNELS, FLAG_ECT, FLAG_MAX_DATA, FLAG_PING, FLAG_SKIP, FLAG_WISH};
 use super::{Phase, SessionCore, Trigger};
-use crate::action::Arrival;
+use crate::action::{Arrival, Ecn};
 use crate::channel::{Fragment, MessagePart, SignalFate};
 use crate::crypto::Provider;
 use crate::crypto::keys::PacketKeys;
@@ -121,6 +121,9 @@ impl SessionCore {
             progress.stored &= kept || stands_alone;
             progress.complete &= kept;
         }
+        if opened.arrival.ecn == Some(Ecn::Ce) {
+            self.packets.acks.hurry();
+        }
         if progress.complete {
             self.packets.acks.on_packet(opened.number, progress.ack_eliciting, context.now);
         } else {
@@ -147,6 +150,7 @@ impl SessionCore {
         match frame {
             Frame::Padding(_) | Frame::Ping | Frame::Extension { .. } | Frame::Close(_) => {}
             Frame::Ack(ack) => self.on_ack(context, &ack)?,
+            Frame::AckFrequency(wish) => self.packets.acks.on_asked(wish.sequence, wish.packets, wish.delay()),
             Frame::Data(data) => return self.on_data(context, &data, stored),
             Frame::Message(message) => return self.on_message(context, &message, stored),
             Frame::Skip { channel, to } => {
@@ -379,6 +383,10 @@ impl SessionCore {
         let timeout = self.path.base_pto();
         let mut persistent = PersistentCongestion::new(acked, acked_before, self.path.sampled_at, timeout);
         self.detect_lost(context, Some(&mut persistent));
+        // Who sends little learns nothing of the window, and asks for nothing.
+        if !self.path.app_limited {
+            self.packets.wish.on_window(self.path.congestion.window(), self.path.max_datagram);
+        }
         Ok(())
     }
 
@@ -472,6 +480,7 @@ impl SessionCore {
         let flags = record.flags.bits();
         self.channels.announce |= flags & FLAG_MAX_DATA != 0;
         self.packets.ping_due |= flags & FLAG_PING != 0;
+        self.packets.wish.due |= flags & FLAG_WISH != 0;
         if flags & FLAG_ECT != 0 {
             self.path.ecn.on_marked_lost();
         }
@@ -508,6 +517,7 @@ impl Progress {
             Frame::Padding(_)
             | Frame::Ping
             | Frame::Ack(_)
+            | Frame::AckFrequency(_)
             | Frame::Close(_)
             | Frame::MaxData(_)
             | Frame::ChannelLimit(_)

@@ -29,6 +29,9 @@ pub(super) const FLAG_CHANNELS: u16 = 4;
 /// The packet carried SKIP of some channel.
 pub(super) const FLAG_SKIP: u16 = 8;
 
+/// The packet carried ACK_FREQUENCY.
+pub(super) const FLAG_WISH: u16 = 16;
+
 /// The packet left with ECT(0).
 pub(super) const FLAG_ECT: u16 = 1 << 15;
 
@@ -283,6 +286,7 @@ impl SessionCore {
 
     fn has_control_frames(&self, memory: &Memory) -> bool {
         self.packets.ping_due
+            || self.packets.wish.due
             || self.channels.announce
             || self.channels.has_skips(memory)
             || self.channels.iter(memory).any(|channel| channel.announce || channel.receipt_due)

@@ -1,11 +1,14 @@
 //! Frames: the content of a data packet.
 
 pub(crate) mod ack;
+pub(crate) mod ack_frequency;
 pub(crate) mod channel;
 pub(crate) mod message;
 pub(crate) mod table;
 
 pub(crate) use ack::{AckFrame, EcnCounts, MAX_RANGES, encode_ack};
+use ack_frequency::ACK_FREQUENCY;
+pub(crate) use ack_frequency::AckFrequencyFrame;
 pub(crate) use channel::{ChannelFrame, LimitFrame};
 pub(crate) use message::{MessageFrame, MessagePrefix};
 use table::Treatment;
@@ -45,6 +48,7 @@ pub(crate) enum Frame<'a> {
     Ping,
     Ack(AckFrame<'a>),
     Close(CloseFrame<'a>),
+    AckFrequency(AckFrequencyFrame),
     Data(DataFrame<'a>),
     MaxData(u64),
     MaxChannelData {
@@ -81,6 +85,7 @@ impl<'a> Frame<'a> {
             Self::Ping => writer.u8(PING),
             Self::Ack(ack) => ack.encode(writer),
             Self::Close(close) => close.encode(writer),
+            Self::AckFrequency(frame) => frame.encode(writer),
             Self::Data(data) => data.encode(writer),
             Self::MaxData(maximum) => {
                 writer.u8(MAX_DATA)?;
@@ -124,6 +129,7 @@ impl<'a> Frame<'a> {
             Self::Ping => 1,
             Self::Ack(ack) => ack.encoded_len(),
             Self::Close(close) => close.encoded_len(),
+            Self::AckFrequency(frame) => frame.encoded_len(),
             Self::Data(data) => data.encoded_len(),
             Self::MaxData(maximum) => 1_usize.saturating_add(varint::length(*maximum)),
             Self::MaxChannelData { channel, maximum } => {
@@ -156,6 +162,7 @@ impl<'a> Frame<'a> {
             Self::Ack(ack) if ack.ecn().is_some() => ACK_ECN,
             Self::Ack(_) => ACK,
             Self::Close(_) => CLOSE,
+            Self::AckFrequency(_) => ACK_FREQUENCY,
             Self::Data(data) => data.prefix().frame_type(),
             Self::MaxData(_) => MAX_DATA,
             Self::MaxChannelData { .. } => MAX_CHANNEL_DATA,
@@ -184,6 +191,7 @@ impl<'a> Frame<'a> {
             ACK => Self::Ack(AckFrame::parse(reader, false)?),
             ACK_ECN => Self::Ack(AckFrame::parse(reader, true)?),
             CLOSE => Self::Close(CloseFrame::parse(reader)?),
+            ACK_FREQUENCY => Self::AckFrequency(AckFrequencyFrame::parse(reader)?),
             DATA..=DATA_LAST => Self::Data(DataFrame::parse(frame_type, reader)?),
             MAX_DATA => Self::MaxData(reader.varint()?),
             MAX_CHANNEL_DATA => Self::MaxChannelData { channel: reader.varint()?, maximum: reader.varint()? },

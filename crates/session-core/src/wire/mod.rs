@@ -21,8 +21,8 @@ pub(crate) use connection_id::ReceiverId;
 pub(crate) use control::{ControlError, ControlErrorKind, ControlMessage, UserData};
 pub(crate) use data_header::DataHeader;
 pub(crate) use frame::{
-    AckFrame, ChannelFrame, CloseFrame, CloseSpace, DataFrame, DataPrefix, EcnCounts, Frame, FrameError,
-    FrameErrorKind, Frames, LimitFrame, MAX_RANGES, MessageFrame, MessagePrefix, Sender, encode_ack, rule,
+    AckFrame, AckFrequencyFrame, ChannelFrame, CloseFrame, CloseSpace, DataFrame, DataPrefix, EcnCounts, Frame,
+    FrameError, FrameErrorKind, Frames, LimitFrame, MAX_RANGES, MessageFrame, MessagePrefix, Sender, encode_ack, rule,
 };
 pub(crate) use header::{
     Class, Finish, FinishHeader, HandshakeType, HeaderError, Hello, HelloHeader, MARK_LENGTH, Pattern, PskId, Reply,

@@ -236,3 +236,51 @@ proptest! {
         }
     }
 }
+
+fn ask(tracker: &mut AckTracker, sequence: u16, packets: u8, millis: u64) {
+    tracker.on_asked(sequence, NonZeroU8::new(packets).unwrap(), Duration::from_millis(millis));
+}
+
+//= docs/protocol.md P-10-1
+#[test]
+fn what_the_peer_asked_for_is_done() {
+    let mut tracker = reported([0]);
+    ask(&mut tracker, 1, 8, 10);
+    for number in 1..8 {
+        tracker.on_packet(number, true, at(100));
+        assert!(!tracker.is_immediate(), "{number}");
+    }
+    assert_eq!(tracker.deadline(), Some(at(110)));
+    tracker.on_packet(8, true, at(101));
+    assert!(tracker.is_immediate(), "the eighth");
+    tracker.on_ack_sent();
+    tracker.on_packet(10, true, at(102));
+    assert!(tracker.is_immediate(), "one is missing");
+    tracker.on_ack_sent();
+    tracker.hurry();
+    tracker.on_packet(11, true, at(103));
+    assert!(tracker.is_immediate(), "marked as congested");
+}
+
+//= docs/protocol.md P-10-1
+#[test]
+fn of_several_wishes_the_last_holds_and_no_delay_is_longer_than_ours() {
+    let mut tracker = reported([0]);
+    ask(&mut tracker, 2, 4, 1_000);
+    ask(&mut tracker, 1, 100, 1);
+    tracker.on_packet(1, true, at(0));
+    assert_eq!(tracker.deadline(), Some(at(25)));
+    for number in 2..5 {
+        assert!(!tracker.is_immediate());
+        tracker.on_packet(number, true, at(1));
+    }
+    assert!(tracker.is_immediate());
+    tracker.on_ack_sent();
+    ask(&mut tracker, 3, 1, 0);
+    tracker.on_packet(5, true, at(2));
+    assert!(tracker.is_immediate());
+    tracker.on_ack_sent();
+    ask(&mut tracker, 4, 255, 0);
+    tracker.on_packet(6, true, at(3));
+    assert_eq!((tracker.is_immediate(), tracker.deadline()), (false, Some(at(3))));
+}

@@ -2,7 +2,9 @@
 
 use super::super::channels::CONTROL;
 use super::super::channels::schedule::{Schedule, Served};
-use super::{FLAG_CHANNELS, FLAG_MAX_DATA, FLAG_PING, FLAG_SKIP, MAX_OTHER_FRAMES, Piece, Plan, SessionCore};
+use super::{
+    FLAG_CHANNELS, FLAG_MAX_DATA, FLAG_PING, FLAG_SKIP, FLAG_WISH, MAX_OTHER_FRAMES, Piece, Plan, SessionCore,
+};
 use crate::channel::{Channel, Fragment, Signal, SignalFate};
 use crate::memory::Memory;
 use crate::time::Instant;
@@ -116,6 +118,13 @@ impl SessionCore {
                     ledger.on_told(mode);
                     flags |= FLAG_CHANNELS;
                 }
+            }
+        }
+        if self.packets.wish.due {
+            let wish = self.packets.wish.frame(self.path.rtt.smoothed());
+            if Frame::AckFrequency(wish).encode(writer).is_ok() {
+                self.packets.wish.due = false;
+                flags |= FLAG_WISH;
             }
         }
         if self.packets.ping_due && Frame::Ping.encode(writer).is_ok() {

@@ -84,6 +84,7 @@ pub(crate) const FRAMES: &[FrameRule] = &[
     served(0x02, 0x02, "ACK", false),
     served(0x03, 0x03, "ACK_ECN", false),
     served(0x04, 0x04, "CLOSE", false),
+    served(0x05, 0x05, "ACK_FREQUENCY", true),
     served(0x08, 0x0B, "DATA", true),
     served(0x0C, 0x0C, "CHANNEL_END", true),
     served(0x10, 0x10, "MAX_DATA", true),

@@ -1,5 +1,8 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test may fail")]
 
+use core::num::NonZeroU8;
+use core::time::Duration;
+
 use super::*;
 use crate::channel_config::ChannelMode;
 use crate::ids::Role;
@@ -37,6 +40,10 @@ fn samples() -> Vec<(Frame<'static>, Vec<u8>)> {
         (Frame::Ping, vec![1]),
         (ack, ACK_BYTES.to_vec()),
         (Frame::Close(close), vec![4, 1, 0x40, 64, 8, 2, b'n', b'o']),
+        (
+            Frame::AckFrequency(AckFrequencyFrame::new(300, NonZeroU8::new(8).unwrap(), Duration::from_micros(2_404))),
+            vec![5, 0x01, 0x2C, 8, 0x41, 0x2C],
+        ),
         (Frame::Data(data), vec![0x0A, 16, 0x41, 0x2C, 3, b'a', b'b', b'c']),
         (Frame::MaxData(16_384), vec![0x10, 0x80, 0, 0x40, 0]),
         (Frame::MaxChannelData { channel: 0, maximum: 5 }, vec![0x11, 0, 5]),
@@ -98,6 +105,7 @@ fn a_frame_cut_short_or_out_of_range_is_refused() {
         }
     }
     assert_eq!(only(&[4, 2, 0, 0, 0]), error(FrameErrorKind::Encoding, 4), "a space of CLOSE");
+    assert_eq!(only(&[5, 0, 0, 0, 1]), error(FrameErrorKind::Encoding, 5), "every zeroth packet");
     assert_eq!(only(&[0x14, 8, 1]), error(FrameErrorKind::Encoding, 0x14), "a mode that is none");
     let beyond = [0x14, 7, 0xC4, 0, 0, 0, 0, 0, 0, 1];
     assert_eq!(only(&beyond), error(FrameErrorKind::Encoding, 0x14), "more channels than there are ids");
@@ -109,7 +117,7 @@ fn a_frame_cut_short_or_out_of_range_is_refused() {
 //= docs/protocol.md P-6-2
 #[test]
 fn reserved_and_unassigned_types_are_not_allowed() {
-    for frame_type in (0x05..=0x07).chain(0x0D..=0x0F).chain(0x18..=0x7F) {
+    for frame_type in (0x06..=0x07).chain(0x0D..=0x0F).chain(0x18..=0x7F) {
         let plaintext = [frame_type, 1, 1, 1, 1, 1, 1, 1, 1];
         assert_eq!(only(&plaintext), error(FrameErrorKind::NotAllowed, frame_type));
     }
