@@ -3,7 +3,7 @@
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 # The checks of CI, cheapest first.
-steps := "fmt self-test layers deny spec thumb clippy test docs fuzz-build e2e demo instructions cortex-m scale"
+steps := "fmt self-test layers deny spec thumb clippy test docs fuzz-build e2e demo sim instructions cortex-m scale"
 fuzz_target := "x86_64-unknown-linux-gnu"
 
 # What cargo-fuzz passes: coverage counters and AddressSanitizer. Nightly only.
@@ -110,6 +110,10 @@ soak:
 # The README's first command: a file crosses a bad link between two processes.
 demo:
     cargo run --release -p session-cli --bin session -- demo
+
+# A thousand seeds of everything at once, in virtual time: docs/simulator.md.
+sim seeds="1000":
+    cargo run --release --locked -p session-sim -- --seeds {{ seeds }}
 
 # 100,000 sessions in one endpoint: heap of each while it rests, an hour of rest, and nothing left after their end.
 scale many="100000":

@@ -6,16 +6,25 @@ thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `operation` as code of a node. The [`World`](crate::World) does so with every call of an endpoint.
+/// Runs `operation` as code of a node. The [`Network`](crate::Network) does so with every call of a [`Node`](crate::Node).
 pub fn inside<T>(operation: impl FnOnce() -> T) -> T {
-    let outer = INSIDE.replace(true);
-    let result = operation();
-    INSIDE.set(outer);
-    result
+    with(true, operation)
+}
+
+/// Runs `operation` as none: for the part of a node that is the application around the machine which is watched.
+pub fn outside<T>(operation: impl FnOnce() -> T) -> T {
+    with(false, operation)
 }
 
 /// Whether this thread is [`inside`] a node. Never allocates, so that an allocator may ask.
 #[must_use]
 pub fn is_inside() -> bool {
     INSIDE.get()
+}
+
+fn with<T>(is_inside: bool, operation: impl FnOnce() -> T) -> T {
+    let outer = INSIDE.replace(is_inside);
+    let result = operation();
+    INSIDE.set(outer);
+    result
 }

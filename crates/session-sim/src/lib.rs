@@ -1,6 +1,9 @@
-//! Bad networks in virtual time: seeded, repeatable, bounded in memory.
+//! A world in a box: nodes, bad networks between them, and the time, all from one seed. `docs/simulator.md` is the guide.
 //!
-//! A [`Link`] is one direction of a datagram link. It never reads a clock and owns no thread: the caller hands it
+//! A [`Network`] runs any state machine that is a [`Node`]: an endpoint of the core, or a protocol of yours. [`checker`] and [`ledger`] find what
+//! must not be, [`swarm`] puts the core under everything at once.
+//!
+//! At the bottom of it a [`Link`] is one direction of a datagram link. It never reads a clock and owns no thread: the caller hands it
 //! datagrams with the time they were sent and asks when the next one comes out. The same seed and the same calls give
 //! the same bytes at the same instants, on any machine.
 //!
@@ -30,24 +33,33 @@
 //! ```
 #![forbid(unsafe_code)]
 
+/// Compiles and runs the example of the page.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/simulator.md")]
+struct Simulator;
+
 mod attacker;
+pub mod checker;
 mod clock;
 mod generator;
 mod inside;
+pub mod ledger;
 mod link;
 mod nat;
 mod network;
 mod node;
 mod recording;
+pub mod swarm;
+pub mod trace;
 pub mod world;
 
 pub use attacker::{Attacker, AttackerConfig, Attacks, Injection};
 pub use clock::Clock;
 pub use generator::Generator;
-pub use inside::{inside, is_inside};
+pub use inside::{inside, is_inside, outside};
 pub use link::{Bursts, CoDel, Faults, Link, LinkConfig, MAX_DISPLACEMENT, Policer, Probability, Reordering};
 pub use nat::{Nat, NatConfig};
 pub use network::{Departure, Gate, Incidents, Network, Observer, Origin, Passage};
 pub use node::{Node, Notice, Output};
-pub use recording::{RecordedKey, Recording};
+pub use recording::{RecordedKey, Recording, Usage};
 pub use world::{Contact, PSK, Setup, World};

@@ -307,7 +307,7 @@ impl<N: Node> Network<N> {
         let arrival = arrival.with_ecn(flow.ecn.filter(|_| self.carries_ecn));
         let node = host.node.as_mut()?;
         let was_dirty = std::mem::replace(&mut host.is_dirty, true);
-        let mut passage = Passage {
+        let passage = Passage {
             at: self.now,
             node: to,
             source: flow.source,
@@ -320,7 +320,6 @@ impl<N: Node> Network<N> {
             observer.arriving(node, &passage, datagram);
         }
         let received = inside(|| node.handle_datagram(datagram, arrival, now));
-        passage.destination = local;
         for observer in &mut self.observers {
             observer.arrived(node, &passage, received);
         }

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use session_core::{DhError, OpenError, Provider, RustCrypto, RustCryptoKey, Secret};
-use sha2::{Digest, Sha256};
+
+use crate::outside;
 
 /// [`RustCrypto`] with a ledger. Clones share it, so one ledger sees both ends of a session.
 ///
@@ -17,22 +19,53 @@ pub struct Recording {
 
 /// An expanded key and the name the ledger has for it.
 pub struct RecordedKey {
-    name: [u8; 32],
+    name: u32,
     key: RustCryptoKey,
+}
+
+/// Operations of a provider, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Secrets expanded to keys.
+    pub expanded: u64,
+    /// Texts sealed.
+    pub seals: u64,
+    /// Attempts to open a text.
+    pub openings: u64,
+    /// Those that were authentic.
+    pub opened: u64,
+    /// Diffie-Hellman computations.
+    pub diffie_hellmans: u64,
+}
+
+impl Usage {
+    /// What was done since `before`.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            expanded: self.expanded - before.expanded,
+            seals: self.seals - before.seals,
+            openings: self.openings - before.openings,
+            opened: self.opened - before.opened,
+            diffie_hellmans: self.diffie_hellmans - before.diffie_hellmans,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
 struct Ledger {
-    expanded: u64,
-    sealed: HashMap<([u8; 32], [u8; 12]), Entry>,
-    opened: u64,
+    usage: Usage,
+    /// Secrets by what they are, so that the same one expanded again has the same name.
+    names: HashMap<[u8; 32], u32>,
+    sealed: HashMap<(u32, [u8; 12]), Entry>,
 }
 
 #[derive(Debug)]
 struct Entry {
-    /// SHA-256 of associated data and plaintext.
-    text: [u8; 32],
-    opened: u64,
+    /// Of associated data and plaintext.
+    text: u64,
+    opened: u32,
 }
 
 impl Recording {
@@ -42,28 +75,39 @@ impl Recording {
         Self::default()
     }
 
+    /// What was done so far.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.ledger().usage
+    }
+
     /// Texts sealed so far.
     #[must_use]
     pub fn sealed(&self) -> u64 {
-        self.ledger().sealed.len() as u64
+        self.usage().seals
     }
 
     /// Secrets expanded to keys so far.
     #[must_use]
     pub fn expanded(&self) -> u64 {
-        self.ledger().expanded
+        self.usage().expanded
     }
 
     /// Texts opened so far.
     #[must_use]
     pub fn opened(&self) -> u64 {
-        self.ledger().opened
+        self.usage().opened
     }
 
     /// Sealed texts that were opened at least once.
     #[must_use]
     pub fn arrived(&self) -> u64 {
         self.ledger().sealed.values().filter(|entry| entry.opened > 0).count() as u64
+    }
+
+    /// Runs what is the ledger's, which belongs to no node.
+    fn note<T>(&self, note: impl FnOnce(&mut Ledger) -> T) -> T {
+        outside(|| note(&mut self.ledger()))
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -75,14 +119,25 @@ impl Provider for Recording {
     type Key = RecordedKey;
 
     fn expand(&self, secret: &Secret) -> RecordedKey {
-        self.ledger().expanded += 1;
-        RecordedKey { name: Sha256::digest(secret.dangerous_expose()).into(), key: RustCrypto.expand(secret) }
+        let name = self.note(|ledger| {
+            ledger.usage.expanded += 1;
+            let next = ledger.names.len() as u32;
+            *ledger.names.entry(*secret.dangerous_expose()).or_insert(next)
+        });
+        RecordedKey { name, key: RustCrypto.expand(secret) }
     }
 
     fn seal(&self, key: &RecordedKey, nonce: &[u8; 12], associated_data: &[u8], in_out: &mut [u8]) -> [u8; 16] {
-        let entry = Entry { text: digest(associated_data, in_out), opened: 0 };
-        let before = self.ledger().sealed.insert((key.name, *nonce), entry);
-        assert!(before.is_none(), "nonce {nonce:02x?} was used before under this key");
+        let text = digest(associated_data, in_out);
+        let before = self.note(|ledger| {
+            ledger.usage.seals += 1;
+            ledger.sealed.insert((key.name, *nonce), Entry { text, opened: 0 })
+        });
+        // The same text again is the same bytes again: a reply that found no memory and is made anew from what it was made of.
+        assert!(
+            before.is_none_or(|before| before.text == text),
+            "I3: nonce {nonce:02x?} was used before under this key"
+        );
         RustCrypto.seal(&key.key, nonce, associated_data, in_out)
     }
 
@@ -94,20 +149,15 @@ impl Provider for Recording {
         in_out: &mut [u8],
         tag: &[u8; 16],
     ) -> Result<(), OpenError> {
+        self.note(|ledger| ledger.usage.openings += 1);
         RustCrypto.open(&key.key, nonce, associated_data, in_out, tag)?;
         let text = digest(associated_data, in_out);
-        let honest = {
-            let mut ledger = self.ledger();
-            ledger.opened += 1;
-            match ledger.sealed.get_mut(&(key.name, *nonce)) {
-                Some(entry) if entry.text == text => {
-                    entry.opened += 1;
-                    true
-                }
-                _ => false,
-            }
-        };
-        assert!(honest, "a text was opened that nobody has sealed");
+        let is_honest = self.note(|ledger| {
+            ledger.usage.opened += 1;
+            let entry = ledger.sealed.get_mut(&(key.name, *nonce)).filter(|entry| entry.text == text);
+            entry.map(|entry| entry.opened += 1).is_some()
+        });
+        assert!(is_honest, "I2: a text was opened that nobody has sealed");
         Ok(())
     }
 
@@ -116,6 +166,7 @@ impl Provider for Recording {
     }
 
     fn dh(&self, secret: &Secret, public: &[u8; 32]) -> Result<Secret, DhError> {
+        self.note(|ledger| ledger.usage.diffie_hellmans += 1);
         RustCrypto.dh(secret, public)
     }
 
@@ -130,12 +181,13 @@ impl fmt::Debug for RecordedKey {
     }
 }
 
-fn digest(associated_data: &[u8], plaintext: &[u8]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update((associated_data.len() as u64).to_be_bytes());
-    hash.update(associated_data);
-    hash.update(plaintext);
-    hash.finalize().into()
+/// Not for enemies: who could make two texts collide would have to know the key first, and then has won anyway.
+fn digest(associated_data: &[u8], plaintext: &[u8]) -> u64 {
+    let mut hash = DefaultHasher::new();
+    hash.write_usize(associated_data.len());
+    hash.write(associated_data);
+    hash.write(plaintext);
+    hash.finish()
 }
 
 #[cfg(test)]

@@ -15,6 +15,9 @@ pub trait Observer<N> {
 
     /// `node` has nothing more to do now.
     fn rested(&mut self, _number: usize, _node: &N, _now: Instant) {}
+
+    /// Another node has been put where one had been killed.
+    fn started(&mut self, _number: usize) {}
 }
 
 /// A datagram that passes.
@@ -27,7 +30,7 @@ pub struct Passage {
     pub node: usize,
     /// Where it comes from, as the network sees it.
     pub source: Address,
-    /// Where it goes; once it has arrived, the address as the node knows it.
+    /// Where it goes, as the network sees it.
     pub destination: Address,
     /// Its bytes.
     pub length: usize,

@@ -117,6 +117,9 @@ impl<N: Node> Network<N> {
         self.incidents.restarted += 1;
         self.hosts[number].buffer = vec![0; node.max_datagram()];
         self.change(number, |host, _| host.node = Some(node));
+        for observer in &mut self.observers {
+            observer.started(number);
+        }
     }
 
     /// Sets the clock of a node so many microseconds ahead of the world's, or behind it, without drift.

@@ -1,0 +1,38 @@
+//! Invariants that hold for every datagram, each an [`Observer`](crate::Observer) of a network. One that is broken is a panic that begins with its
+//! number in `THREATS`: `I1`, `I5`, `I6`, `I7`.
+//!
+//! Forged texts (I2) and nonces used twice (I3) are found by [`Recording`](crate::Recording), what becomes of messages (I4) by
+//! [`Ledger`](crate::ledger::Ledger), loops without end (I8) by [`Network`](crate::Network), and agreement at the end (I10) by a run of the
+//! [`swarm`](crate::swarm).
+
+mod amplification;
+mod bound;
+mod noop;
+mod work;
+
+pub use amplification::Amplification;
+pub use bound::Bound;
+pub use noop::Noop;
+pub use work::{Work, WorkBound};
+
+use session_core::{Endpoint, Provider};
+
+/// What the checkers ask of a node.
+pub trait Subject {
+    /// A digest of all state but counters of what was discarded.
+    fn digest(&self) -> [u8; 32];
+
+    /// Whether it has something to do at the time of the last call that it was given.
+    fn is_due(&self) -> bool;
+}
+
+impl<P: Provider> Subject for Endpoint<P> {
+    fn digest(&self) -> [u8; 32] {
+        Self::digest(self)
+    }
+
+    /// An endpoint does not say what time it is: always true.
+    fn is_due(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,75 @@
+//! I7: nobody is sent more than three times what came from there, before he has shown that he hears.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use session_core::{Address, Received};
+
+use crate::{Observer, Origin, Passage};
+
+/// Bytes out for each byte in, at most (RFC 9000 §8.1).
+const FACTOR: usize = 3;
+
+/// Counts bytes by node and remote address.
+///
+/// An address counts as proven once a node accepts a datagram that its owner sent, from wherever, after it had got one there from the node.
+#[derive(Clone, Debug, Default)]
+pub struct Amplification {
+    /// Addresses to which a node begins sessions: nobody else made it send there.
+    wanted: Rc<RefCell<BTreeSet<(usize, Address)>>>,
+    accounts: BTreeMap<(usize, Address), Account>,
+    /// Who sends from an address.
+    owners: BTreeMap<Address, usize>,
+    /// At which addresses a node, the second, got something from another, the first.
+    heard: BTreeMap<(usize, usize), BTreeSet<Address>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Account {
+    received: usize,
+    sent: usize,
+    is_proven: bool,
+}
+
+impl Amplification {
+    /// The node sends there of its own accord.
+    pub fn want(&self, node: usize, address: Address) {
+        self.wanted.borrow_mut().insert((node, address));
+    }
+}
+
+impl<N> Observer<N> for Amplification {
+    fn departed(&mut self, passage: &Passage, _: &[u8]) {
+        self.owners.insert(passage.source, passage.node);
+        let key = (passage.node, passage.destination);
+        let account = self.accounts.entry(key).or_default();
+        account.sent += passage.length;
+        let Account { received, sent, is_proven } = *account;
+        let is_allowed = is_proven || sent <= FACTOR * received || self.wanted.borrow().contains(&key);
+        assert!(is_allowed, "I7: {sent} bytes to {:?} for {received} from there, unproven", passage.destination);
+    }
+
+    fn arriving(&mut self, _: &N, passage: &Passage, _: &[u8]) {
+        self.accounts.entry((passage.node, passage.source)).or_default().received += passage.length;
+        // Also what an attacker forwards has been heard there.
+        if let Some(sender) = self.owners.get(&passage.source) {
+            self.heard.entry((*sender, passage.node)).or_default().insert(passage.destination);
+        }
+    }
+
+    fn arrived(&mut self, _: &N, passage: &Passage, received: Received) {
+        if received != Received::Consumed || passage.origin != Origin::Network {
+            return;
+        }
+        let Some(sender) = self.owners.get(&passage.source) else { return };
+        for address in self.heard.get(&(passage.node, *sender)).into_iter().flatten() {
+            self.accounts.entry((passage.node, *address)).or_default().is_proven = true;
+        }
+    }
+
+    fn started(&mut self, number: usize) {
+        self.accounts.retain(|(node, _), _| *node != number);
+        self.heard.retain(|(node, _), _| *node != number);
+    }
+}

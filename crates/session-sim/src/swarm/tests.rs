@@ -1,0 +1,70 @@
+use std::cell::RefCell;
+use std::io::Write;
+use std::rc::Rc;
+
+use session_core::State;
+
+use super::*;
+
+/// A file in memory.
+#[derive(Clone, Default)]
+struct Buffer(Rc<RefCell<Vec<u8>>>);
+
+impl Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_run_bit_for_bit() {
+    for seed in [3, 11] {
+        let runs = [(); 2].map(|()| {
+            let (text, events) = (Buffer::default(), Buffer::default());
+            let report = run_traced(&Options::expand(seed, 600), None, text.clone(), events.clone());
+            (report.fingerprint, report.totals, report.coverage, text.0.take(), events.0.take())
+        });
+        assert!(runs[0] == runs[1], "seed {seed}");
+        let untraced = run(&Options::expand(seed, 600), None);
+        assert_eq!(untraced.fingerprint, runs[0].0, "writing it down changes nothing");
+    }
+}
+
+#[test]
+fn seeds_differ_in_what_they_mean_and_in_what_they_do() {
+    let options: Vec<_> = (0..50).map(|seed| Options::expand(seed, 500)).collect();
+    for (index, one) in options.iter().enumerate() {
+        assert!(options[..index].iter().all(|other| Options { seed: one.seed, ..other.clone() } != *one));
+        assert!(one.to_string().starts_with(&format!("seed {}: ", one.seed)));
+    }
+    assert_ne!(run(&options[1], None).fingerprint, run(&options[2], None).fingerprint);
+}
+
+#[test]
+fn some_seeds_break_nothing_and_go_the_ways_between_states() {
+    let campaign = Campaign::new(0..24, 800);
+    let summary = campaign.run(|_, _| {});
+    assert_eq!(summary.violations.iter().next(), None);
+    assert_eq!((summary.runs, summary.totals.silent_lost), (24, 0));
+    assert!(summary.packets >= 24 * 800 && summary.totals.delivered > 1_000, "{}", summary.totals);
+    let states = [State::Connecting, State::SynSent, State::Handshaking, State::Established, State::Closing];
+    for pair in states.windows(2) {
+        assert!(summary.coverage.leads(pair[0], pair[1]), "{pair:?}\n{}", summary.coverage);
+    }
+}
+
+#[test]
+fn threads_change_nothing() {
+    let sums = [1, 3].map(|threads| {
+        let mut campaign = Campaign::new(0..6, 400);
+        campaign.threads = threads;
+        let summary = campaign.run(|_, _| {});
+        (summary.packets, summary.totals, summary.sealed, summary.coverage)
+    });
+    assert!(sums[0] == sums[1]);
+}
