@@ -231,6 +231,20 @@ fn configurations() {
         config.carriers = vec![CarrierConfig::udp(1200); count];
         assert_eq!(refused(config, Limits::default()), error);
     }
+    for (min_datagram, max_datagram, padding, works) in [
+        (1200, 65_507, true, true),
+        (1199, 65_507, true, false),
+        (256, 65_507, false, true),
+        (255, 65_507, false, false),
+        (1200, 1200, true, true),
+        (1201, 1200, true, false),
+    ] {
+        let mut config = config();
+        let carrier = &mut config.carriers[0];
+        (carrier.min_datagram, carrier.max_datagram, carrier.padding) = (min_datagram, max_datagram, padding);
+        let error = (!works).then_some(ConfigError::Carriers);
+        assert_eq!(refused(config, Limits::default()), error, "{min_datagram} to {max_datagram}");
+    }
 }
 
 #[test]

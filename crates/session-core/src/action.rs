@@ -4,6 +4,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::ids::{ChannelId, SessionId};
+use crate::limits::MIN_UDP_DATAGRAM;
 use crate::time::Instant;
 
 /// One of an endpoint's carriers, by its position in [`Config::carriers`](crate::Config::carriers).
@@ -96,13 +97,15 @@ pub struct Transmit {
     pub link: Link,
     /// ECN bits to send it with.
     pub ecn: Option<Ecn>,
+    /// It asks whether the path takes a datagram this long, and the system may refuse it: nothing else should be handed over with it in one call.
+    pub alone: bool,
 }
 
 impl Transmit {
     /// `len` bytes over `link` without ECN bits, for who tests a sender of datagrams.
     #[must_use]
     pub const fn new(len: usize, link: Link) -> Self {
-        Self { len, link, ecn: None }
+        Self { len, link, ecn: None, alone: false }
     }
 }
 
@@ -243,17 +246,21 @@ pub enum Received {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CarrierConfig {
-    /// The largest datagram it carries, bytes of its payload.
+    /// The largest datagram that is taken and ever sent over it, bytes of its payload. The peer is told, and sends none longer either.
     pub max_datagram: u16,
+    /// The largest datagram that every path over it is taken to carry, 256 or more. A session begins with it, searches for more up to `max_datagram` where
+    /// it has full datagrams to send, and comes back to it where they no longer arrive. The same as `max_datagram`: nothing is searched.
+    pub min_datagram: u16,
     /// Whether the initiator pads its first datagram and the responder insists: where source addresses can be forged.
     pub padding: bool,
 }
 
 impl CarrierConfig {
-    /// UDP over the Internet: `max_datagram` bytes, padding on.
+    /// UDP over the Internet: 1200 bytes, searching for more up to `max_datagram`; padding on.
     #[must_use]
     pub const fn udp(max_datagram: u16) -> Self {
-        Self { max_datagram, padding: true }
+        let min_datagram = if max_datagram < MIN_UDP_DATAGRAM { max_datagram } else { MIN_UDP_DATAGRAM };
+        Self { max_datagram, min_datagram, padding: true }
     }
 }
 

@@ -123,11 +123,14 @@ impl Config {
         }
         if self.carriers.is_empty()
             || self.carriers.len() > MAX_CARRIERS
-            || self.carriers.iter().any(|carrier| carrier.max_datagram < 256)
+            || self
+                .carriers
+                .iter()
+                .any(|carrier| carrier.min_datagram < 256 || carrier.max_datagram < carrier.min_datagram)
         {
             return Err(ConfigError::Carriers);
         }
-        if self.carriers.iter().any(|carrier| carrier.padding && carrier.max_datagram < MIN_UDP_DATAGRAM) {
+        if self.carriers.iter().any(|carrier| carrier.padding && carrier.min_datagram < MIN_UDP_DATAGRAM) {
             return Err(ConfigError::Carriers);
         }
         let Timeouts { keepalive, longest_keepalive, .. } = self.timeouts;

@@ -272,7 +272,7 @@ error! {
         BlockSize => "block size is neither 256 nor 1024 bytes",
         /// A limit is zero, or the pool is smaller than two windows.
         Limits => "a limit is zero or the pool holds fewer than two windows",
-        /// No carrier, more than 8, one of less than 256 bytes, or one with padding of less than 1200.
+        /// No carrier, more than 8, or one whose `min_datagram` is less than 256, less than 1200 with padding, or more than its `max_datagram`.
         Carriers => "an endpoint has 1 to 8 carriers of at least 256 bytes each, 1200 with padding",
         /// A keepalive interval is not 1 to 3,600,000 whole milliseconds, or the longest is shorter than ours.
         Keepalive => "keepalive intervals are 1 ms to 1 h in whole milliseconds, and ours is not above the longest",

@@ -65,7 +65,10 @@ impl<P: Provider> World<P> {
         config.channels = setup.channels.clone();
         config.channel_limits = setup.channel_limits;
         config.congestion_control = setup.congestion_control;
-        config.carriers = vec![CarrierConfig::udp(setup.max_datagram)];
+        let mut carrier = CarrierConfig::udp(setup.max_datagram);
+        carrier.min_datagram = setup.min_datagram;
+        carrier.padding = setup.min_datagram >= 1200;
+        config.carriers = vec![carrier];
         config.timeouts = setup.timeouts.clone();
         if let Some(secret) = setup.psk {
             config.psks.push((PskName::new(PSK).expect("a name"), Secret::new(secret)));

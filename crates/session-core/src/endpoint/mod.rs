@@ -218,7 +218,11 @@ impl<P: Provider> Endpoint<P> {
                 }
                 Outcome::Sent(len, ecn) => {
                     self.charge(slot, len);
-                    return Action::Transmit(Transmit { len, link, ecn });
+                    return Action::Transmit(Transmit { len, link, ecn, alone: false });
+                }
+                Outcome::Search(len) => {
+                    self.charge(slot, len);
+                    return Action::Transmit(Transmit { len, link, ecn: None, alone: true });
                 }
                 Outcome::Nothing => {
                     self.slots.unlink(Queue::Ready, slot);

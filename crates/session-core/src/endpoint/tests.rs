@@ -33,6 +33,7 @@ mod lifetime;
 mod line;
 mod misplaced;
 mod modes;
+mod mtu;
 mod pair;
 mod priority;
 mod recovery;

@@ -74,7 +74,7 @@ pub(crate) fn write_hello<P: Provider>(
 
     let mut packet = [0; MAX_HANDSHAKE_PACKET];
     let layout = header.write(&mut packet, overhead + payload.len()).map_err(|_| ConnectError::Key)?;
-    if layout.length > usize::from(carrier.max_datagram) {
+    if layout.length > usize::from(carrier.min_datagram) {
         return Err(ConnectError::Carrier);
     }
     let ephemeral = shared.generator.hedged_ephemeral(&settings.config.static_key, local_id.as_bytes());
@@ -104,7 +104,7 @@ fn hello_payload<'a>(
     payload: &'a mut [u8; HELLO_LENGTH],
 ) -> Option<&'a [u8]> {
     // A Reply is never longer than its Hello, and without the parameters a Hello would be the shorter one.
-    let least = if header.first_contact { LONGEST_XX_REPLY.min(usize::from(carrier.max_datagram)) } else { 0 };
+    let least = if header.first_contact { LONGEST_XX_REPLY.min(usize::from(carrier.min_datagram)) } else { 0 };
     let target = if carrier.padding { HELLO_LENGTH } else { least };
     let padded = target.saturating_sub(header.overhead() + overhead);
     if header.first_contact {
@@ -161,7 +161,7 @@ pub(crate) fn write_reply<P: Provider>(
     let mut packet = [0; MAX_HANDSHAKE_PACKET];
     let overhead = if first_contact { XX_MESSAGE_2_OVERHEAD } else { MESSAGE_2_OVERHEAD };
     let layout = header.write(&mut packet, overhead + length).map_err(|_| DiscardReason::Parameters)?;
-    if layout.length > hello_length || layout.length > usize::from(carrier.max_datagram) {
+    if layout.length > hello_length || layout.length > usize::from(carrier.min_datagram) {
         return Err(DiscardReason::Undersized);
     }
     let message = packet.get_mut(layout.noise.clone()).ok_or(DiscardReason::Parameters)?;

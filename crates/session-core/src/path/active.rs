@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::EcnPath;
 use crate::action::Link;
 use crate::congestion_control::CongestionControl;
-use crate::recovery::{Acked, Congestion, Pacer, Patience, RttEstimator};
+use crate::recovery::{Acked, BlackHole, Congestion, Pacer, PathMtu, Patience, RttEstimator};
 use crate::slab::SlabKey;
 use crate::state_hash::StateHash;
 use crate::time::{Instant, Span};
@@ -20,7 +20,8 @@ const URGENT_DATAGRAMS: u8 = 2;
 /// One link with its round-trip time, congestion window, pacer and datagram size.
 pub(crate) struct Path {
     pub(crate) link: Link,
-    pub(crate) max_datagram: u16,
+    pub(crate) mtu: PathMtu,
+    black_hole: BlackHole,
     /// Authentic datagrams that came from elsewhere.
     pub(crate) elsewhere: u16,
     pub(crate) rtt: RttEstimator,
@@ -28,7 +29,7 @@ pub(crate) struct Path {
     pacer: Pacer,
     peer_max_ack_delay: Span,
     /// Probe timeouts since the last acknowledgement.
-    pub(crate) probe_count: u32,
+    pub(crate) probe_count: u8,
     /// The last of them was served then.
     pub(crate) probed_at: Option<Instant>,
     /// Probes that may leave now, whatever the window says.
@@ -54,10 +55,12 @@ pub(crate) struct Path {
 }
 
 impl Path {
-    pub(crate) fn new(link: Link, control: CongestionControl, max_datagram: u16, now: Instant) -> Self {
+    pub(crate) fn new(link: Link, control: CongestionControl, mtu: PathMtu, now: Instant) -> Self {
+        let max_datagram = mtu.size();
         Self {
             link,
-            max_datagram,
+            mtu,
+            black_hole: BlackHole::default(),
             elsewhere: 0,
             rtt: RttEstimator::new(),
             congestion: Congestion::new(control, max_datagram),
@@ -79,10 +82,36 @@ impl Path {
         }
     }
 
-    pub(crate) fn set_max_datagram(&mut self, bytes: u16) {
-        self.congestion.set_max_datagram(self.max_datagram, bytes);
-        self.max_datagram = bytes;
-        self.pacer.set_max_datagram(bytes);
+    /// The peer takes no longer datagrams.
+    pub(crate) fn bound_datagrams(&mut self, largest: u16, now: Instant) {
+        self.change_size(|mtu| mtu.bound(largest, now));
+    }
+
+    /// The size of the probe for a larger datagram that may leave now.
+    pub(crate) fn search_size(&self) -> Option<u16> {
+        self.mtu.probe(self.congestion.window())
+    }
+
+    /// A probe for a larger datagram of `bytes` arrived.
+    pub(crate) fn on_search_acked(&mut self, bytes: u16, now: Instant) {
+        self.change_size(|mtu| mtu.on_probe_acked(bytes, now));
+    }
+
+    /// Whether a datagram of `bytes` is longer than what every path carries: the first to be lost when the path comes to take less.
+    pub(crate) fn is_large(&self, bytes: u16) -> bool {
+        bytes > self.mtu.base()
+    }
+
+    /// A large datagram arrived.
+    pub(crate) fn on_large_acked(&mut self) {
+        self.black_hole.on_passed();
+    }
+
+    /// Large datagrams were lost, and of what was sent later only smaller ones arrived.
+    pub(crate) fn on_large_lost(&mut self, now: Instant) {
+        if self.black_hole.on_burst_lost() {
+            self.change_size(|mtu| mtu.fall_back(now));
+        }
     }
 
     /// Bytes per second that are not exceeded, whatever the window says.
@@ -117,18 +146,18 @@ impl Path {
 
     /// The probe timeout that is running.
     pub(crate) fn pto(&self) -> Duration {
-        self.rtt.pto(self.peer_max_ack_delay.into(), self.probe_count)
+        self.rtt.pto(self.peer_max_ack_delay.into(), u32::from(self.probe_count))
     }
 
-    /// Whether the window has room for one more full datagram.
-    pub(crate) fn has_window(&self, bytes_in_flight: u64) -> bool {
-        bytes_in_flight.saturating_add(u64::from(self.max_datagram)) <= self.congestion.window()
+    /// Whether the window has room for one more datagram of `bytes`.
+    pub(crate) fn has_window(&self, bytes_in_flight: u64, bytes: u16) -> bool {
+        bytes_in_flight.saturating_add(u64::from(bytes)) <= self.congestion.window()
     }
 
     /// Whether the pacer lets a full datagram go; if not, remembers when it will.
     pub(crate) fn is_paced(&mut self, now: Instant) -> bool {
         let window = self.congestion.window();
-        self.paced_until = self.pacer.delay(now, u64::from(self.max_datagram), window, self.rtt.smoothed());
+        self.paced_until = self.pacer.delay(now, u64::from(self.mtu.size()), window, self.rtt.smoothed());
         self.paced_until.is_some()
     }
 
@@ -150,7 +179,7 @@ impl Path {
 
     /// A packet of `bytes`, sent at `sent_at`, was acknowledged.
     pub(crate) fn on_acked(&mut self, bytes: u16, sent_at: Instant, now: Instant) {
-        let (app_limited, smoothed_rtt, max_datagram) = (self.app_limited, self.rtt.smoothed(), self.max_datagram);
+        let (app_limited, smoothed_rtt, max_datagram) = (self.app_limited, self.rtt.smoothed(), self.mtu.size());
         self.congestion.on_acked(&Acked { bytes, sent_at, now, app_limited, smoothed_rtt, max_datagram });
     }
 
@@ -161,13 +190,13 @@ impl Path {
         if persistent {
             self.rtt.forget_minimum();
         }
-        self.congestion.on_congestion(sent_at, now, persistent, self.max_datagram)
+        self.congestion.on_congestion(sent_at, now, persistent, self.mtu.size())
     }
 
     /// Bytes that may leave in one turn: what the pacer lets go in `turn`, and a datagram at least.
     pub(crate) fn bytes_in(&self, turn: Duration) -> u64 {
         let paced = self.pacer.bytes_in(turn, self.congestion.window(), self.rtt.smoothed());
-        paced.max(u64::from(self.max_datagram))
+        paced.max(u64::from(self.mtu.size()))
     }
 
     /// Whether a datagram of urgent data may go although window or pacer say no: two in a round trip may (P-10-4).
@@ -192,7 +221,8 @@ impl Path {
     pub(crate) fn digest_into(&self, hash: &mut StateHash) {
         let Self {
             link: _,
-            max_datagram,
+            mtu,
+            black_hole,
             elsewhere,
             rtt,
             congestion,
@@ -214,7 +244,8 @@ impl Path {
         } = self;
         hash.u64(u64::from(*spared));
         hash.u64(sparing_since.as_micros());
-        hash.u64(u64::from(*max_datagram));
+        mtu.digest_into(hash);
+        black_hole.digest_into(hash);
         hash.u64(u64::from(*elsewhere));
         rtt.digest_into(hash);
         congestion.digest_into(hash);
@@ -230,5 +261,15 @@ impl Path {
         hash.flag(*app_limited);
         hash.u64(sampled_at.as_micros());
         ecn.digest_into(hash);
+    }
+
+    /// Does what may change the size of datagrams, and lets window and pacer follow.
+    fn change_size(&mut self, change: impl FnOnce(&mut PathMtu)) {
+        let before = self.mtu.size();
+        change(&mut self.mtu);
+        if self.mtu.size() != before {
+            self.congestion.set_max_datagram(before, self.mtu.size());
+            self.pacer.set_max_datagram(self.mtu.size());
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::wire::EcnCounts;
 const TEST_PACKETS: u64 = 10;
 /// Probe timeouts in a row after which packets leave unmarked, whatever is known: the path may have begun to drop what is marked.
 /// The second is served three probe timeouts after the packet that had no answer.
-const DOUBTFUL_PROBES: u32 = 2;
+const DOUBTFUL_PROBES: u8 = 2;
 
 /// Whether the path carries marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl EcnPath {
     }
 
     /// How the next packet that asks for an acknowledgement is to be marked, `probe_count` probe timeouts after the last one.
-    pub(crate) fn mark(&self, probe_count: u32) -> Option<Ecn> {
+    pub(crate) fn mark(&self, probe_count: u8) -> Option<Ecn> {
         let marks = match self.validation {
             Validation::Testing | Validation::Capable => probe_count < DOUBTFUL_PROBES,
             Validation::Unknown | Validation::Failed => false,
@@ -65,7 +65,7 @@ impl EcnPath {
     }
 
     /// A probe timeout passed, the `probe_count`th in a row.
-    pub(crate) fn on_probe_timeout(&mut self, probe_count: u32) {
+    pub(crate) fn on_probe_timeout(&mut self, probe_count: u8) {
         if self.validation == Validation::Testing && probe_count >= DOUBTFUL_PROBES {
             self.validation = Validation::Unknown;
         }

@@ -305,7 +305,7 @@ impl SessionCore {
             packets_retransmitted: self.counters.packets_retransmitted,
             bytes_retransmitted: self.counters.bytes_retransmitted,
             no_memory: self.counters.no_memory,
-            max_datagram: self.path.max_datagram,
+            max_datagram: self.path.mtu.size(),
             packets_elsewhere: self.path.elsewhere,
         }
     }

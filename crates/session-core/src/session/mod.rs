@@ -47,10 +47,12 @@ use crate::crypto::replay::ReplayWindow;
 use crate::crypto::{Provider, PublicKey};
 use crate::handshake::{Agreed, AgreedReply, AnsweredHello, Attempt, InitiatorNoise, VerifiedFinish};
 use crate::ids::{ChannelId, Role, SessionId, Uid};
+use crate::limits::MIN_UDP_DATAGRAM;
 use crate::memory::Memory;
 use crate::optional::OptionalNumber;
 use crate::path::{AckTracker, AckWish, Path, SentLog};
 use crate::pool::Pool;
+use crate::recovery::PathMtu;
 use crate::shared::{Context, Settings, Shared};
 use crate::slab::SlabKey;
 use crate::state_hash::StateHash;
@@ -169,7 +171,7 @@ impl SessionCore {
         session.peer.psk = context.settings.config.psk_place(psk.as_ref());
         if let Some((_, Agreed { secrets, parameters, fits })) = agreed {
             session.control.unfit = !fits;
-            session.adopt(context.settings, context.shared, secrets, &parameters);
+            session.adopt(context, secrets, &parameters);
         }
         session
     }
@@ -184,7 +186,8 @@ impl SessionCore {
     ) -> Self {
         let Context { shared, settings, now } = context;
         let carrier = settings.config.carriers.get(usize::from(link.carrier.0));
-        let first = carrier.map_or(crate::limits::MIN_UDP_DATAGRAM, |carrier| carrier.max_datagram);
+        let (least, most) = carrier.map_or((MIN_UDP_DATAGRAM, MIN_UDP_DATAGRAM), |c| (c.min_datagram, c.max_datagram));
+        let mtu = PathMtu::new(least, most, *now);
         Self {
             id,
             role,
@@ -206,7 +209,7 @@ impl SessionCore {
                 ping_due: false,
                 wish: AckWish::new(),
             },
-            path: Path::new(link, settings.config.congestion_control, first, *now),
+            path: Path::new(link, settings.config.congestion_control, mtu, *now),
             channels: Channels::open(&mut shared.memory, &settings.config, &settings.limits),
             control: Control::default(),
             clocks: Clocks {
@@ -247,7 +250,7 @@ impl SessionCore {
         }
         self.remote_id = Some(remote_id);
         self.clocks.received_at = context.now;
-        self.adopt(context.settings, context.shared, secrets, &parameters);
+        self.adopt(context, secrets, &parameters);
     }
 
     /// The Finish of a first contact has verified: keys are agreed, and the first data packet confirms them.
@@ -259,7 +262,7 @@ impl SessionCore {
         self.peer.key = Some(peer);
         self.control.unfit = !fits;
         self.clocks.received_at = context.now;
-        self.adopt(context.settings, context.shared, secrets, &parameters);
+        self.adopt(context, secrets, &parameters);
     }
 
     /// Nothing of the attempt is needed any more.
@@ -280,11 +283,11 @@ impl SessionCore {
     /// Takes over what a verified handshake message brought.
     fn adopt<P: Provider>(
         &mut self,
-        settings: &Settings,
-        shared: &mut Shared<P>,
+        context: &mut Context<'_, P>,
         secrets: SessionSecrets,
         parameters: &TransportParameters,
     ) {
+        let Context { shared, settings, now } = context;
         self.keys.uid = Some(Uid(secrets.uid()));
         self.keys.secrets = Some(secrets);
         self.peer.node_type = parameters.node_type;
@@ -292,8 +295,7 @@ impl SessionCore {
         self.channels.set_initial_credit(&mut shared.memory, &settings.config, &settings.limits, parameters);
         self.path.set_peer_max_ack_delay(parameters.max_ack_delay);
         let largest = u16::try_from(parameters.largest_datagram).unwrap_or(u16::MAX);
-        let ours = self.path.max_datagram;
-        self.path.set_max_datagram(ours.min(largest));
+        self.path.bound_datagrams(largest, *now);
         let permille = 900 + shared.generator.below(201) as u16;
         let timeouts = &settings.config.timeouts;
         self.clocks.keepalive = Keepalive::agree(self.role, timeouts, parameters.keepalive, permille);

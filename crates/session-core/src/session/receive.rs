@@ -5,7 +5,7 @@ use super::channels::{CONTROL, StoreError};
 use super::close::Fault;
 use super::deadlines::AttemptLimit;
 use super::events::ChannelEvent;
-use super::transmit::{FLAG_CHANNELS, FLAG_ECT, FLAG_MAX_DATA, FLAG_PING, FLAG_SKIP, FLAG_WISH};
+use super::transmit::{FLAG_CHANNELS, FLAG_ECT, FLAG_MAX_DATA, FLAG_PING, FLAG_SEARCH, FLAG_SKIP, FLAG_WISH};
 use super::{Phase, SessionCore, Trigger};
 use crate::action::{Arrival, Ecn};
 use crate::channel::{Fragment, MessagePart, SignalFate};
@@ -346,6 +346,7 @@ impl SessionCore {
         self.packets.largest_acked = largest_acked.into();
         let mut newest: Option<PacketRecord> = None;
         let mut marked: u64 = 0;
+        let mut newest_large = None;
         for (low, high) in ranges.into_iter().take(count).rev() {
             let mut cursor = Cursor::default();
             while let Some(event) = self.packets.log.next_acked(&mut context.shared.memory.pool, low, high, &mut cursor)
@@ -353,6 +354,9 @@ impl SessionCore {
                 match event {
                     LogEvent::Packet(record) => {
                         self.on_packet_acked(context.now, &record);
+                        if self.path.is_large(record.size) {
+                            newest_large = newest_large.max(Some(record.number));
+                        }
                         if record.flags.bits() & FLAG_SKIP != 0 {
                             self.channels.on_skip_packet(&mut context.shared.memory, record.number, true);
                         }
@@ -378,14 +382,17 @@ impl SessionCore {
                 self.forget_losses(&mut context.shared.memory);
             }
         }
+        if newest_large.is_some() {
+            self.path.on_large_acked();
+        }
         let acked = ranges.get(..count).unwrap_or_default();
         self.review_losses(&mut context.shared.memory, acked);
         let timeout = self.path.base_pto();
         let mut persistent = PersistentCongestion::new(acked, acked_before, self.path.sampled_at, timeout);
-        self.detect_lost(context, Some(&mut persistent));
+        self.detect_lost(context, Some(&mut persistent), newest_large);
         // Who sends little learns nothing of the window, and asks for nothing.
         if !self.path.app_limited {
-            self.packets.wish.on_window(self.path.congestion.window(), self.path.max_datagram);
+            self.packets.wish.on_window(self.path.congestion.window(), self.path.mtu.size());
         }
         Ok(())
     }
@@ -415,27 +422,38 @@ impl SessionCore {
     }
 
     fn on_packet_acked(&mut self, now: Instant, record: &PacketRecord) {
+        if record.flags.bits() & FLAG_SEARCH != 0 {
+            self.path.on_search_acked(record.size, now);
+        }
         self.path.on_acked(record.size, record.sent_at, now);
         if let Some(largest) = record.largest_acked {
             self.packets.acks.on_ack_acked(largest);
         }
     }
 
-    /// Declares packets lost (RFC 9002 §6.1) and queues what they carried again.
+    /// Declares packets lost (RFC 9002 §6.1) and queues what they carried again. `newest_large` is the newest large one just acknowledged.
     pub(super) fn detect_lost<P: Provider>(
         &mut self,
         context: &mut Context<'_, P>,
         mut persistent: Option<&mut PersistentCongestion<'_>>,
+        newest_large: Option<u64>,
     ) {
         let Some(largest_acked) = self.packets.largest_acked.get() else { return };
         let thresholds = LossThresholds::new(largest_acked, context.now, &self.path.rtt, self.path.patience);
         let mut cursor = Cursor::default();
-        let mut newest_lost = None;
+        let (mut newest_lost, mut is_large_lost, mut is_search_lost) = (None, false, false);
         let mut lost = LostPackets::new();
         while let Some(event) = self.packets.log.next_lost(&mut context.shared.memory.pool, &thresholds, &mut cursor) {
             match event {
+                // Most likely it was too long, so it tells nothing of congestion.
+                LogEvent::Packet(record) if record.flags.bits() & FLAG_SEARCH != 0 => {
+                    self.path.mtu.on_probe_lost(record.size, context.now);
+                    is_search_lost = true;
+                }
                 LogEvent::Packet(record) => {
                     self.on_packet_lost(&mut context.shared.memory, &record);
+                    is_large_lost |=
+                        self.path.is_large(record.size) && newest_large.is_none_or(|newest| record.number > newest);
                     newest_lost = newest_lost.max(Some(record.sent_at));
                     lost.add(record.number);
                     if let Some(persistent) = persistent.as_deref_mut() {
@@ -446,8 +464,13 @@ impl SessionCore {
             }
         }
         self.path.loss_at = cursor.earliest_outstanding().map(|sent_at| thresholds.deadline(sent_at));
-        if let Some(sent_at) = newest_lost {
+        if is_large_lost {
+            self.path.on_large_lost(context.now);
+        }
+        if newest_lost.is_some() || is_search_lost {
             self.packets.log.sweep(&mut context.shared.memory.pool);
+        }
+        if let Some(sent_at) = newest_lost {
             self.settle_channels(&mut context.shared.memory);
             let persistent = persistent.is_some_and(|persistent| persistent.is_established());
             let before = self.path.on_congestion(sent_at, context.now, persistent);

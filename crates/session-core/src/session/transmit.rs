@@ -32,6 +32,8 @@ pub(super) const FLAG_SKIP: u16 = 8;
 /// The packet carried ACK_FREQUENCY.
 pub(super) const FLAG_WISH: u16 = 16;
 
+/// The packet is a probe for a larger datagram, and holds nothing that has to arrive.
+pub(super) const FLAG_SEARCH: u16 = 1 << 14;
 /// The packet left with ECT(0).
 pub(super) const FLAG_ECT: u16 = 1 << 15;
 
@@ -39,6 +41,8 @@ pub(super) const FLAG_ECT: u16 = 1 << 15;
 const MAX_DATA_FRAMES: usize = 8;
 /// Frames of credit, of receipts and of what was given up that go along with them at most.
 const MAX_OTHER_FRAMES: usize = MAX_CHANNEL_FRAMES - MAX_DATA_FRAMES;
+/// A packet that has less room left is full: no frame of data that goes on would leave more.
+const ALMOST_FULL: usize = 16;
 /// Bytes of a tag.
 const TAG: usize = 16;
 /// A key seals fewer packets than this (protocol §8).
@@ -55,10 +59,15 @@ pub(crate) enum Outcome {
     NeedsRoom(usize),
     /// The first bytes of the buffer are a datagram.
     Sent(usize, Option<Ecn>),
+    /// They are one that asks whether the path takes so many.
+    Search(usize),
 }
 
 /// What a packet may hold, decided before anything changes.
+#[derive(Default)]
 struct Plan {
+    /// Bytes that the datagram may have.
+    size: u16,
     /// Whether anything that wants an acknowledgement goes along.
     ack_eliciting: bool,
     /// DATA frames it may hold.
@@ -66,6 +75,8 @@ struct Plan {
     probe: bool,
     /// It may hold no data but that of urgent channels: neither window nor pacer let it go.
     urgent_only: bool,
+    /// It is nothing but as many bytes.
+    search: bool,
 }
 
 /// Where the data of one DATA frame goes.
@@ -113,7 +124,7 @@ impl SessionCore {
             }
             Phase::Handshaking | Phase::Established | Phase::Flushing => self.transmit_packet(context, out),
         };
-        if let Outcome::Sent(length, _) = outcome {
+        if let Outcome::Sent(length, _) | Outcome::Search(length) = outcome {
             self.counters.packets_sent = self.counters.packets_sent.saturating_add(1);
             self.counters.bytes_sent = self.counters.bytes_sent.saturating_add(length as u64);
         }
@@ -163,7 +174,8 @@ impl SessionCore {
         if !self.closing.due {
             return Outcome::Nothing;
         }
-        let room = usize::from(self.path.max_datagram);
+        // CLOSE is to arrive whatever has become of the path.
+        let room = usize::from(self.path.mtu.base());
         let Some(room) = out.get_mut(..room) else { return Outcome::NeedsRoom(room) };
         let Some((number, header_length)) = self.write_header(room) else { return Outcome::Nothing };
         let mut writer = Writer::new(&mut room[header_length..]);
@@ -186,8 +198,10 @@ impl SessionCore {
     }
 
     fn transmit_packet<P: Provider>(&mut self, context: &mut Context<'_, P>, out: &mut [u8]) -> Outcome {
+        let mut schedule = self.channels.schedule(&context.shared.memory);
+        let search = self.search_size(&context.shared.memory, &schedule);
         // Before anything is done: a short buffer changes nothing.
-        let room = usize::from(self.path.max_datagram);
+        let room = usize::from(self.path.mtu.size().max(search.unwrap_or(0)));
         if out.len() < room {
             return Outcome::NeedsRoom(room);
         }
@@ -198,10 +212,12 @@ impl SessionCore {
             );
             return self.transmit_close(context.shared, out);
         }
-        let Some(room) = out.get_mut(..room) else { return Outcome::NeedsRoom(room) };
-        let mut schedule = self.channels.schedule(&context.shared.memory);
-        let Some(plan) = self.plan(context, &schedule) else { return Outcome::Nothing };
+        let Some(plan) = self.plan(context, &schedule, search) else { return Outcome::Nothing };
+        let Some(room) = out.get_mut(..usize::from(plan.size)) else { return Outcome::NeedsRoom(room) };
         let Some((number, header_length)) = self.write_header(room) else { return Outcome::Nothing };
+        if plan.search {
+            return self.transmit_search(context, room, number, header_length);
+        }
         let payload_end = room.len() - TAG;
 
         let mut writer = Writer::new(&mut room[header_length..payload_end]);
@@ -238,6 +254,9 @@ impl SessionCore {
                 probe: plan.probe,
             };
             self.on_ack_eliciting_sent(context, record, &pieces);
+            if room.len().saturating_sub(length) < ALMOST_FULL && !plan.probe {
+                self.path.mtu.on_full_sent(context.now);
+            }
             if plan.urgent_only {
                 self.path.on_urgent_sent(context.now);
             }
@@ -245,8 +264,54 @@ impl SessionCore {
         Outcome::Sent(length, ecn)
     }
 
-    /// Decides what the next packet may hold; `None` if there is no packet to send now.
-    fn plan<P: Provider>(&mut self, context: &mut Context<'_, P>, schedule: &Schedule) -> Option<Plan> {
+    /// Asks whether the path takes a datagram that fills `room`. Nothing in it would be missed.
+    fn transmit_search<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        room: &mut [u8],
+        number: u64,
+        header_length: usize,
+    ) -> Outcome {
+        let end = room.len() - TAG;
+        let mut writer = Writer::new(&mut room[header_length..end]);
+        if Frame::Ping.encode(&mut writer).is_err() {
+            return Outcome::Nothing;
+        }
+        let padding = header_length + writer.position();
+        room[padding..end].fill(0);
+        let length = self.seal(context.shared, number, room, header_length, end);
+        let record = PacketRecord {
+            number,
+            sent_at: context.now,
+            size: length as u16,
+            flags: PacketFlags::from_bits(FLAG_SEARCH),
+            largest_acked: None,
+            probe: false,
+        };
+        self.on_ack_eliciting_sent(context, record, &[]);
+        self.path.mtu.on_probe_sent();
+        Outcome::Search(length)
+    }
+
+    /// The size of the probe for larger datagrams that is to go ahead of the data which is due.
+    fn search_size(&self, memory: &Memory, schedule: &Schedule) -> Option<u16> {
+        let size = self.path.search_size()?;
+        let is_calm = self.phase == Phase::Established && self.path.probe_count == 0 && self.path.probes_due == 0;
+        let goes = is_calm
+            && self.packets.log.room_for(&memory.pool, 1)
+            && self.channels.next_with_data(memory, schedule, false).is_some()
+            // Nothing goes ahead of these.
+            && self.channels.next_with_data(memory, schedule, true).is_none();
+        goes.then_some(size)
+    }
+
+    /// Decides what the next packet may hold; `None` if there is no packet to send now. A `search` of so many bytes goes ahead of data.
+    fn plan<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        schedule: &Schedule,
+        search: Option<u16>,
+    ) -> Option<Plan> {
         let now = context.now;
         let ack_due = self.packets.ack_forced || self.packets.acks.ack_due(now);
         let probe = self.path.probes_due > 0;
@@ -257,7 +322,8 @@ impl SessionCore {
         let wanted = probe || has_data || has_control_frames || has_signals;
         let in_flight = self.packets.log.bytes_in_flight();
         self.path.paced_until = None;
-        let has_window = probe || self.path.has_window(in_flight);
+        let size = self.path.mtu.size();
+        let has_window = probe || self.path.has_window(in_flight, search.unwrap_or(size));
         self.path.app_limited = !wanted || (self.path.app_limited && has_window);
         let allowed = wanted && has_window && (probe || !self.path.is_paced(now));
         let urgent_only =
@@ -265,7 +331,12 @@ impl SessionCore {
         if allowed || urgent_only {
             if allowed {
                 self.path.app_limited = !has_data;
+                if let Some(size) = search {
+                    return Some(Plan { size, search: true, ack_eliciting: true, ..Plan::default() });
+                }
             }
+            // A probe is to arrive even where the path has come to take less.
+            let size = if probe { self.path.mtu.base() } else { size };
             let pool = &context.shared.memory.pool;
             let log = &self.packets.log;
             let most = MAX_DATA_FRAMES.min(SentLog::max_data_records(pool));
@@ -274,14 +345,14 @@ impl SessionCore {
                 // Neither credit nor PING may exceed the window, so urgent data waits for the record that it needs (P-10-4).
                 let sends = probe || data_frames > 0 || (has_control_frames && !urgent_only);
                 if sends {
-                    return Some(Plan { ack_eliciting: true, data_frames, probe, urgent_only });
+                    return Some(Plan { size, ack_eliciting: true, data_frames, probe, urgent_only, search: false });
                 }
             } else if probe && let Some(record) = self.packets.log.evict_reserved() {
                 self.on_packet_lost(&mut context.shared.memory, &record);
-                return Some(Plan { ack_eliciting: true, data_frames: 0, probe, urgent_only: false });
+                return Some(Plan { size, ack_eliciting: true, probe, ..Plan::default() });
             }
         }
-        ack_due.then_some(Plan { ack_eliciting: false, data_frames: 0, probe: false, urgent_only: false })
+        ack_due.then_some(Plan { size, ..Plan::default() })
     }
 
     fn has_control_frames(&self, memory: &Memory) -> bool {

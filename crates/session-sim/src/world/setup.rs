@@ -19,6 +19,8 @@ pub struct Setup {
     pub congestion_control: CongestionControl,
     /// Bytes of its carrier's largest datagram.
     pub max_datagram: u16,
+    /// What it takes every path to carry; below 1200 its Hellos are not padded, nor need be those it answers.
+    pub min_datagram: u16,
     /// Whether it accepts whoever asks.
     pub accepts: bool,
     /// The node whose static key it has too; it has one of its own otherwise.
@@ -85,6 +87,7 @@ impl Default for Setup {
             channel_limits: ChannelLimits::NONE,
             congestion_control: CongestionControl::default(),
             max_datagram: 1200,
+            min_datagram: 1200,
             accepts: true,
             key_of: None,
             psk: None,

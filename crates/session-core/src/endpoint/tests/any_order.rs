@@ -139,7 +139,7 @@ pub(super) fn null_config(number: u8) -> Config {
     // The world brings several sessions about between one pair of peers.
     config.second_session = if number == 1 { SecondSession::NewestWins } else { SecondSession::KeepBoth };
     config.directory_events = number == 2;
-    config.carriers.push(crate::action::CarrierConfig { max_datagram: 400, padding: false });
+    config.carriers.push(crate::action::CarrierConfig { max_datagram: 400, min_datagram: 256, padding: false });
     config
 }
 

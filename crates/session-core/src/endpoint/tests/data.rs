@@ -206,7 +206,7 @@ fn datagrams_of_any_size_carry_data() {
     for size in [256, 1200, 16_383, 16_384, 16_500, 65_535] {
         let ends = [1, 2].map(|number| {
             let mut config = Config::new(StaticKey::new(&RustCrypto, Secret::new([number; 32])), "test");
-            config.carriers = vec![CarrierConfig { max_datagram: size, padding: false }];
+            config.carriers = vec![CarrierConfig { max_datagram: size, min_datagram: size, padding: false }];
             Endpoint::new(config, Limits::default(), RustCrypto, Seed::new([number; 32])).unwrap()
         });
         let mut pair = Pair::new(ends);

@@ -127,7 +127,8 @@ fn bob() -> Endpoint {
 fn with_padding(padding: bool) -> Endpoint {
     let key = StaticKey::new(&RustCrypto, Secret::new([2; 32]));
     let mut config = Config::new(key, "test");
-    config.carriers[0] = crate::action::CarrierConfig { max_datagram: LIMIT as u16, padding };
+    config.carriers[0] =
+        crate::action::CarrierConfig { max_datagram: LIMIT as u16, min_datagram: LIMIT as u16, padding };
     Endpoint::new(config, small_limits(), RustCrypto, Seed::new([2; 32])).unwrap()
 }
 
