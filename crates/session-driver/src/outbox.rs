@@ -43,7 +43,7 @@ struct Batch {
     start: usize,
     end: usize,
     segments: usize,
-    /// Takes no more: a send was tried, or its last datagram is a short one.
+    /// Takes no more: a send was tried, its last datagram is a short one, or its only one must be alone.
     sealed: bool,
 }
 
@@ -115,6 +115,7 @@ impl Outbox {
             return;
         };
         let joins = !batch.sealed
+            && !datagram.alone
             && batch.first.link == datagram.link
             && batch.first.ecn == datagram.ecn
             && datagram.len <= batch.first.len
@@ -235,7 +236,7 @@ impl Outbox {
 
 impl Batch {
     fn of(first: Transmit, max_segments: usize) -> Self {
-        Self { first, start: 0, end: first.len, segments: 1, sealed: max_segments <= 1 }
+        Self { first, start: 0, end: first.len, segments: 1, sealed: max_segments <= 1 || first.alone }
     }
 }
 

@@ -100,6 +100,34 @@ fn what_does_not_fit_is_carried_over_and_begins_the_next_batch() {
     }
 }
 
+/// A probe that the system refuses must take nothing else with it, nor the belief that the system segments.
+#[test]
+fn a_datagram_that_must_be_alone_is_sent_alone() {
+    let (mut outbox, mut socket) = (Outbox::new(DATAGRAM), socket(64));
+    put(&mut outbox, 1000, 1, 1);
+    for (len, mark) in [(1200, 2), (1000, 3)] {
+        outbox.room().expect("there is room")[..len].fill(mark);
+        let mut probe = Transmit::new(len, link(1));
+        probe.alone = true;
+        outbox.push(probe, 64);
+        assert!(outbox.is_full(), "nothing joins it");
+        if mark == 2 {
+            fault(&socket, 1, Fault::Errno(Errno::MSGSIZE.raw_os_error()));
+        }
+        assert_eq!(flush(&mut outbox, &mut socket, 0), Poll::Ready(()));
+        while !outbox.is_empty() {
+            assert_eq!(flush(&mut outbox, &mut socket, 0), Poll::Ready(()));
+        }
+        put(&mut outbox, 1000, 1, mark + 10);
+        put(&mut outbox, 1000, 1, mark + 20);
+    }
+    while !outbox.is_empty() {
+        assert_eq!(flush(&mut outbox, &mut socket, 0), Poll::Ready(()));
+    }
+    assert_eq!(arrived(&socket, 1), [(1000, 1), (1000, 12), (1000, 22), (1000, 3), (1000, 13), (1000, 23)]);
+    assert!(outbox.offload());
+}
+
 #[test]
 fn a_batch_ends_at_the_socket_s_segments_and_at_the_largest_payload() {
     let (mut outbox, mut few) = (Outbox::new(DATAGRAM), socket(64));
