@@ -43,6 +43,13 @@ const SHOWN_BY: &[(&str, &[&str])] = &[
     ("record_blocks", &["channels_at_the_bound::record_blocks"]),
     ("opened_channels", &["channels_at_the_bound::opened_channels"]),
     (
+        "key_packets",
+        &[
+            "endpoint::tests::rekey::who_sends_much_gets_new_keys_as_often_as_that_takes",
+            "endpoint::tests::stranger::d6_a_session_ends_before_a_key_has_sealed_too_much",
+        ],
+    ),
+    (
         "Config::channel_limits",
         &["channels_at_the_bound::channel_limits", "endpoint::tests::channels::who_opens_more_than_allowed_is_closed"],
     ),
@@ -70,7 +77,7 @@ const SHOWN_BY: &[(&str, &[&str])] = &[
 ];
 
 /// Every limit, what it bounds, and what happens there.
-fn limits() -> [Row; 12] {
+fn limits() -> [Row; 13] {
     let Limits {
         sessions,
         pending,
@@ -84,6 +91,7 @@ fn limits() -> [Row; 12] {
         session_mailbox_blocks,
         record_blocks,
         opened_channels,
+        key_packets,
         ..
     } = Limits::default();
     [
@@ -143,6 +151,12 @@ fn limits() -> [Row; 12] {
             opened_channels.into(),
             "dynamic channels of a session that we opened and that are not gone",
             "`open_channel` says `Full`",
+        ),
+        (
+            "key_packets",
+            key_packets.into(),
+            "packets sealed under one key, and never more than 8,323,072",
+            "new keys are agreed on; without an answer the session closes: `KEY_LIMIT`",
         ),
     ]
 }

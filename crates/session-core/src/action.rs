@@ -155,6 +155,8 @@ pub enum TimerKind {
     Lifetime,
     /// A message is given up that was not sent, or acknowledged, in time.
     Message,
+    /// New keys are due, or old ones are wiped.
+    Rekey,
 }
 
 impl TimerKind {
@@ -176,6 +178,7 @@ impl TimerKind {
         Self::Sliding,
         Self::Lifetime,
         Self::Message,
+        Self::Rekey,
     ];
 }
 
@@ -290,6 +293,9 @@ pub struct Timeouts {
     pub warning: Option<Duration>,
     /// How long a closed session's unread data is kept.
     pub forget: Duration,
+    /// User data that moves under keys in use for so long lets new keys be agreed on; `None` turns it off. See also
+    /// [`Limits::key_packets`](crate::Limits::key_packets) and [`rotate_key`](crate::SessionMut::rotate_key).
+    pub new_keys: Option<Duration>,
 }
 
 impl Default for Timeouts {
@@ -306,6 +312,7 @@ impl Default for Timeouts {
             lifetime: None,
             warning: Some(Duration::from_secs(10)),
             forget: Duration::from_secs(10),
+            new_keys: Some(Duration::from_secs(120)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Keys, nonces and everything that touches them.
 //!
-//! Level rule: this module imports the crate's vocabulary (`ids`, `seed`, `state_hash`) and cryptographic crates, nothing
+//! Level rule: this module imports the crate's vocabulary (`ids`, `seed`, `state_hash`, `time`) and cryptographic crates, nothing
 //! else. Nonces are made in `keys` and in the Noise cipher, and nowhere else.
 #![deny(
     clippy::indexing_slicing,
@@ -17,6 +17,7 @@ pub(crate) mod keys;
 pub(crate) mod marks;
 pub(crate) mod noise;
 mod public_key;
+pub(crate) mod rekey;
 pub(crate) mod replay;
 mod secret;
 mod static_key;

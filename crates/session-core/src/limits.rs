@@ -21,6 +21,7 @@
 /// | the same of those we opened | `opened_channels` | `open_channel` says `Full` |
 /// | both together, as configured | [`MAX_DYNAMIC_CHANNELS`] | `ConfigError::DynamicChannels` |
 /// | frames about channels in a packet | [`MAX_CHANNEL_FRAMES`] | more closes the session with `PROTOCOL` |
+/// | packets sealed under one key | `key_packets`, and 8,323,072 whatever it says | new keys are agreed on; without an answer the session closes with `KEY_LIMIT` |
 /// | blocks of sent-packet records of a session | `record_blocks` | no further data until an acknowledgement |
 ///
 /// Begin with a profile, [`tiny`](Self::tiny), [`default`](Self::default) or [`server`](Self::server), and change what differs;
@@ -58,6 +59,8 @@ pub struct Limits {
     pub record_blocks: u32,
     /// Dynamic channels that we may have open at once in one session.
     pub opened_channels: u32,
+    /// Packets that are sealed under one key before new ones are asked for.
+    pub key_packets: u32,
 }
 
 impl Limits {
@@ -80,6 +83,7 @@ impl Limits {
             session_mailbox_blocks: 4,
             record_blocks: 2,
             opened_channels: 0,
+            key_packets: 1 << 20,
         }
     }
 
@@ -102,6 +106,7 @@ impl Limits {
             session_mailbox_blocks: 256,
             record_blocks: 128,
             opened_channels: 0,
+            key_packets: 1 << 20,
         }
     }
 }
@@ -122,6 +127,7 @@ impl Default for Limits {
             session_mailbox_blocks: 1024,
             record_blocks: 256,
             opened_channels: 0,
+            key_packets: 1 << 20,
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::channel::{Channel, Dynamic, Expiry, Ledger, Mailbox, Skips};
 use crate::channel_config::ChannelMode;
 use crate::config::Config;
+use crate::crypto::rekey::Rekey;
 use crate::handshake::Attempt;
 use crate::limits::Limits;
 use crate::memory_need::MemoryNeed;
@@ -32,6 +33,8 @@ pub(crate) struct Memory {
     pub(crate) episodes: Slab<LossEpisode>,
     /// Why sessions that are closing or closed end: room for each, so that no text is ever lost for want of memory.
     pub(crate) reasons: Slab<CloseReason>,
+    /// What sessions hold while their keys are replaced.
+    pub(crate) rekeys: Slab<Rekey>,
 }
 
 /// So many sessions may begin, end or lose packets at a time without the allocator.
@@ -89,6 +92,7 @@ impl Memory {
             .and(Slab::<LossEpisode>::need(sessions, READY))
             .and(Slab::<Attempt>::need(sessions, READY))
             .and(Slab::<CloseReason>::need(sessions, READY))
+            .and(Slab::<Rekey>::need(sessions, 1))
     }
 
     /// Memory for all sessions. At most `open_limit` blocks are ever held without reservation.
@@ -106,6 +110,7 @@ impl Memory {
             episodes: Slab::with_ready(sessions, READY),
             attempts: Slab::with_ready(sessions, READY),
             reasons: Slab::with_ready(sessions, READY),
+            rekeys: Slab::new(sessions),
         }
     }
 
@@ -133,7 +138,8 @@ impl Memory {
 
     /// Feeds what belongs to nobody; the rest is fed by who holds it.
     pub(crate) fn digest_into(&self, hash: &mut StateHash) {
-        let Self { pool, channels, mailboxes, expiries, skips, dynamics, ledgers, episodes, attempts, reasons } = self;
+        let Self { pool, channels, mailboxes, expiries, skips, dynamics, ledgers, episodes, attempts, reasons, rekeys } =
+            self;
         pool.digest_into(hash);
         hash.u64(u64::from(channels.vacant()));
         hash.u64(u64::from(mailboxes.vacant()));
@@ -144,5 +150,6 @@ impl Memory {
         hash.u64(u64::from(episodes.vacant()));
         hash.u64(u64::from(attempts.vacant()));
         hash.u64(u64::from(reasons.vacant()));
+        hash.u64(u64::from(rekeys.vacant()));
     }
 }

@@ -143,6 +143,15 @@ impl Session {
         })
     }
 
+    /// Agrees with the peer on new keys, in one round trip; it need not be waited for, and happens by itself too.
+    /// See [`session_core::SessionMut::rotate_key`]; [`stats`](Self::stats) counts how often it came to that (`key_rotations`).
+    ///
+    /// # Errors
+    /// [`ExtendError::NotEstablished`]; nothing has changed then.
+    pub fn rotate_key(&self) -> Result<(), ExtendError> {
+        self.command(|session| session.rotate_key())
+    }
+
     fn command(&self, command: impl FnOnce(&mut SessionMut<'_>) -> Result<(), ExtendError>) -> Result<(), ExtendError> {
         let id = self.inner.id;
         self.inner.shared.with(|state, now| {

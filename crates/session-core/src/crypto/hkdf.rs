@@ -22,8 +22,7 @@ pub(crate) enum Label {
     Iv,
     /// A header protection key.
     Hp,
-    /// The root after a Diffie-Hellman rekey.
-    #[cfg_attr(not(test), expect(dead_code, reason = "laid out now, served by later work"))]
+    /// The secrets of a generation that a Diffie-Hellman exchange has made.
     Dhr,
     /// The root after a post-quantum step.
     #[cfg_attr(not(test), expect(dead_code, reason = "laid out now, served by later work"))]
@@ -86,6 +85,14 @@ pub(crate) fn expand_label<const CONTEXT: usize, const OUT: usize>(
 /// [`expand_label`] to 32 bytes that stay secret.
 pub(crate) fn expand_secret<const CONTEXT: usize>(secret: &Secret, label: Label, context: &[u8; CONTEXT]) -> Secret {
     Secret::new(*Zeroizing::new(expand_label(secret, label, context)))
+}
+
+/// [`expand_label`] to two secrets of 32 bytes.
+pub(crate) fn expand_pair<const CONTEXT: usize>(secret: &Secret, label: Label, context: &[u8; CONTEXT]) -> [Secret; 2] {
+    let pair: Zeroizing<[u8; 64]> = Zeroizing::new(expand_label(secret, label, context));
+    let mut secrets = Zeroizing::new([[0; 32]; 2]);
+    secrets.as_flattened_mut().copy_from_slice(&*pair);
+    secrets.map(Secret::new)
 }
 
 /// HKDF-Extract (RFC 5869).

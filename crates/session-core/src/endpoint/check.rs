@@ -41,9 +41,11 @@ impl<P: Provider> Endpoint<P> {
                 episodes,
                 attempts,
                 reasons,
+                rekeys,
             } = &self.shared.memory;
             let records = [channels.used(), mailboxes.used(), expiries.used(), skips.used(), dynamics.used()];
             let used = records.into_iter().chain([ledgers.used(), episodes.used(), attempts.used(), reasons.used()]);
+            let used = used.chain([rekeys.used()]);
             assert_eq!(used.sum::<u32>(), 0, "records are held by nobody");
         }
     }

@@ -89,7 +89,7 @@ fn figures(out: &mut Formatter<'_>, stats: &Stats) -> fmt::Result {
     writeln!(
         out,
         "  RTT {:.1} ms, minimum {:.1}, variance {:.1}; packets lost {}, sent again {}; bytes {} out, {} in; window {}, in flight {}, \
-         datagrams to {}",
+         datagrams to {}; new keys {}",
         millis(stats.latest_rtt),
         millis(stats.minimum_rtt),
         millis(stats.rtt_variance),
@@ -100,6 +100,7 @@ fn figures(out: &mut Formatter<'_>, stats: &Stats) -> fmt::Result {
         stats.congestion_window,
         stats.bytes_in_flight,
         stats.max_datagram,
+        stats.key_rotations,
     )
 }
 

@@ -241,6 +241,20 @@ impl<'a, P: Provider> SessionMut<'a, P> {
         self.endpoint.with(self.id.slot, |core, context| core.close_after_flush(context, local_reason(code, text)));
     }
 
+    /// Agrees with the peer on new keys by a fresh exchange, in one round trip; nothing that is sent meanwhile is lost or waits. What is sent after
+    /// [`Stats::key_rotations`](crate::Stats::key_rotations) has grown cannot be read with keys that somebody copied before (S0-27).
+    ///
+    /// It happens by itself as [`Limits::key_packets`](crate::Limits::key_packets) and [`Timeouts::new_keys`](crate::Timeouts::new_keys) say. An exchange that is
+    /// under way will do; after one, the next begins 10 seconds later at the earliest.
+    ///
+    /// # Errors
+    /// [`ExtendError::NotEstablished`]; nothing has changed then.
+    pub fn rotate_key(&mut self) -> Result<(), ExtendError> {
+        self.endpoint
+            .command(self.id.slot, |core, context| core.rotate_key(context))
+            .unwrap_or(Err(ExtendError::NotEstablished))
+    }
+
     /// Ends the session at once. What was sent may be lost; the peer's application gets `code` and `text` (cut at 128 bytes).
     pub fn abort(&mut self, code: u64, text: &str) {
         self.endpoint.with(self.id.slot, |core, context| core.end_at_once(context, local_reason(code, text)));

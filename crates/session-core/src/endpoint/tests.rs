@@ -37,6 +37,7 @@ mod mtu;
 mod pair;
 mod priority;
 mod recovery;
+mod rekey;
 mod single;
 mod stranger;
 
@@ -56,6 +57,7 @@ fn small_limits() -> Limits {
         mailbox_blocks: 16,
         session_mailbox_blocks: 64,
         record_blocks: 8,
+        key_packets: 1 << 20,
         opened_channels: 0,
     }
 }

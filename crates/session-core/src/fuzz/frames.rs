@@ -212,7 +212,9 @@ impl Target {
             self.number += if control & SKIP_NUMBERS == 0 { 1 } else { 3 };
         }
         let mut packet = Vec::new();
-        packet.push(if control & KEY_PHASE == 0 { 0x43 } else { 0x47 });
+        let generation = self.endpoint.session(self.id).map_or(0, |session| session.stats().key_rotations);
+        let other_phase = u32::from(control & KEY_PHASE != 0);
+        packet.push(if (generation ^ other_phase) & 1 == 0 { 0x43 } else { 0x47 });
         packet.extend(self.receiver_id.map(|byte| if control & WRONG_ID == 0 { byte } else { !byte }));
         packet.extend(self.number.to_be_bytes());
         packet.extend(plaintext);
@@ -234,6 +236,7 @@ impl Target {
             let _ = if turn % 2 == 0 { session.finish_channel(channel) } else { session.reset_channel(1, channel) };
         }
         let _ = session.open_channel(ChannelMode::ReliableOrdered, ChannelOptions::default());
+        let _ = session.rotate_key();
         self.endpoint.assert_invariants();
     }
 }

@@ -64,6 +64,7 @@ fn limits() -> Limits {
         mailbox_blocks: 16,
         session_mailbox_blocks: 24,
         record_blocks: 8,
+        key_packets: 1 << 20,
         opened_channels: 1,
     }
 }

@@ -18,8 +18,14 @@ const HELLO_PAYLOAD: usize = HELLO_NOISE + 32 + 48;
 /// The same of a Reply.
 const REPLY_PAYLOAD: usize = 15 + 32;
 
+/// Positions of Alice's CONNECT on channel 0.
+const FIRST_OF_ALICE: u8 = 7;
+
 /// An input of a target, by name.
 pub(super) type Seed = (String, Vec<u8>);
+
+/// Records that are made, not written down.
+type Packets = Vec<(u8, Vec<u8>)>;
 
 /// A record of `frames_after_open`.
 type Record<'a> = (u8, &'a [u8]);
@@ -74,6 +80,51 @@ const FAULTS: &[(&str, &[u8])] = &[
     ("message-nothing", &[0x13, 21, 0, 0, 0, 0]),
     ("control-type", &[0x0B, 0, 8, 1, 0x20]),
 ];
+
+/// A packet with a message of `message_type` about keys at `offset` of channel 0, which has `ephemeral` in every byte of its key.
+fn about_keys(message_type: u8, generation: u8, ephemeral: u8, offset: u8) -> Vec<u8> {
+    [&[0x0B, 0, offset, 38, message_type, 2, 1, generation, 4, 32][..], &[ephemeral; 32]].concat()
+}
+
+/// Exchanges of keys, and ways to break their rules, a few packets each. The target's own offer leaves when it is used.
+fn keys(role: Role) -> Vec<(&'static str, Packets)> {
+    let (offer, answer) = (0x50, 0x51);
+    let ping = || vec![0x01];
+    // Behind ACCEPT, or the CONNECT of Alice.
+    let (first, second) = if role == Role::Initiator { (2, 41) } else { (FIRST_OF_ALICE, FIRST_OF_ALICE + 39) };
+    vec![
+        (
+            "rekey-offer",
+            vec![
+                (0, about_keys(offer, 1, 9, first)),
+                (KEY_PHASE, ping()),
+                (0, ping()),
+                (KEY_PHASE | USE, ping()),
+                (WAIT, ping()),
+            ],
+        ),
+        (
+            "rekey-answer",
+            vec![(USE, ping()), (0, about_keys(answer, 1, 9, first)), (KEY_PHASE, ping()), (0, ping()), (WAIT, ping())],
+        ),
+        ("rekey-cross", vec![(USE, ping()), (0, about_keys(offer, 1, 9, first)), (KEY_PHASE, ping()), (0, ping())]),
+        (
+            "rekey-early",
+            vec![
+                (USE, ping()),
+                (0, about_keys(answer, 1, 9, first)),
+                (0, about_keys(offer, 2, 9, second)),
+                (WAIT | USE, ping()),
+                (WAIT, ping()),
+                (WAIT, ping()),
+            ],
+        ),
+        ("rekey-again", vec![(0, about_keys(offer, 1, 9, first)), (0, about_keys(offer, 1, 9, second))]),
+        ("rekey-generation", vec![(0, about_keys(offer, 2, 9, first))]),
+        ("rekey-unasked", vec![(0, about_keys(answer, 1, 9, first))]),
+        ("rekey-key", vec![(0, about_keys(offer, 1, 0, first))]),
+    ]
+}
 
 /// The second byte of the id of the first channel of `mode` that the peer of `role` opens; the first is 0x41.
 fn of_peer(role: Role, mode: u8) -> u8 {
@@ -232,6 +283,10 @@ pub(super) fn frames_after_open() -> Vec<Seed> {
         );
         for (name, packets) in faults_of_dynamic_channels(role) {
             let records: Vec<Record<'_>> = packets.iter().map(|packet| (0, &packet[..])).collect();
+            push(name, Stage::Established, &records);
+        }
+        for (name, packets) in keys(role) {
+            let records: Vec<Record<'_>> = packets.iter().map(|(control, packet)| (*control, &packet[..])).collect();
             push(name, Stage::Established, &records);
         }
         push("wrong-tag", Stage::Established, &[(WRONG_TAG, &[0x01]), (0, &[0x01])]);

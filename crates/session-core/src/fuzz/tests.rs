@@ -86,7 +86,7 @@ fn corpora_reach_every_frame_control_message_discard_and_close() {
     let missing: Vec<_> =
         served.into_iter().filter(|served| *served <= 0x80 && !total.frame_types.contains(served)).collect();
     assert!(missing.is_empty(), "no input holds frames {missing:x?}");
-    for control in [0x3D, 0x3E, 0x3F, 0x40] {
+    for control in [0x3D, 0x3E, 0x3F, 0x40, 0x50, 0x51] {
         assert!(total.control_types.contains(&control), "no input holds control message {control:x}");
     }
     for code in (0..=0x16).map(CloseCode) {
@@ -142,6 +142,10 @@ fn each_fault_closes_either_side_with_its_code() {
         ("beyond-end", CloseCode::FINAL_SIZE),
         ("end-in-message", CloseCode::FINAL_SIZE),
         ("end-beyond-credit", CloseCode::FLOW_CONTROL),
+        ("rekey-again", CloseCode::FRAME_NOT_ALLOWED),
+        ("rekey-generation", CloseCode::FRAME_NOT_ALLOWED),
+        ("rekey-unasked", CloseCode::FRAME_NOT_ALLOWED),
+        ("rekey-key", CloseCode::PROTOCOL),
     ] {
         for side in ["i", "r"] {
             let report = reached(2, &format!("{side}-{name}"));
@@ -151,6 +155,17 @@ fn each_fault_closes_either_side_with_its_code() {
     assert_eq!(reached(2, "connect-twice").closes, [CloseCode::FRAME_NOT_ALLOWED]);
     assert_eq!(reached(2, "connect-to-initiator").closes, [CloseCode::FRAME_NOT_ALLOWED]);
     assert_eq!(reached(2, "accept-malformed").closes, [CloseCode::FRAME_ENCODING]);
+}
+
+/// Which keys an input leaves in use shows in what is discarded: packets of the older phase come through as long as those keys are kept.
+#[test]
+fn inputs_reach_every_stage_of_an_exchange_of_keys() {
+    for side in ["i", "r"] {
+        for (name, discards) in [("rekey-offer", 0), ("rekey-answer", 0), ("rekey-cross", 0), ("rekey-early", 0)] {
+            let report = reached(2, &format!("{side}-{name}"));
+            assert_eq!((report.closes, report.discards.len()), (vec![], discards), "{side}-{name}");
+        }
+    }
 }
 
 //= docs/protocol.md P-4.3-3 P-4.3-4

@@ -20,6 +20,11 @@ impl SessionCore {
         self.keys.secrets.iter().flat_map(crate::crypto::keys::SessionSecrets::exposed)
     }
 
+    /// The phase of what it seals.
+    pub(crate) fn key_phase(&self) -> bool {
+        self.keys.key_phase()
+    }
+
     pub(crate) fn remote_id(&self) -> Option<ReceiverId> {
         self.remote_id
     }
@@ -47,9 +52,20 @@ impl SessionCore {
         self.packets.next_number = number;
     }
 
+    /// Goes on as if so many packets had been sealed with these keys.
+    pub(crate) fn wear_keys(&mut self, sealed: u32) {
+        self.packets.sealed = sealed;
+    }
+
+    /// Goes on as if so many packets had been opened with these keys.
+    pub(crate) fn count_opened(&mut self, opened: u16) {
+        self.packets.opened = opened;
+    }
+
     /// Chooses the next number to leave out.
     pub(crate) fn leave_out(&mut self, number: u64) {
         self.packets.skip = number;
+        self.packets.skipped = [0; 4];
     }
 
     /// Begins measuring anew, with one round-trip time.

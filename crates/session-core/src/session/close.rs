@@ -31,6 +31,7 @@ pub(crate) struct Closing {
 }
 
 /// A rule the peer broke: why this side ends the session.
+#[derive(Clone, Copy)]
 pub(super) struct Fault {
     code: CloseCode,
     frame_type: u64,

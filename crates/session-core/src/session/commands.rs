@@ -307,6 +307,7 @@ impl SessionCore {
             no_memory: self.counters.no_memory,
             max_datagram: self.path.mtu.size(),
             packets_elsewhere: self.path.elsewhere,
+            key_rotations: self.keys.generation,
         }
     }
 }

@@ -153,6 +153,8 @@ impl SessionCore {
         let wrong = Fault::new(CloseCode::FRAME_NOT_ALLOWED, message_type, "a control message out of its order");
         let answer = matches!(self.role, Role::Initiator);
         match *message {
+            ControlMessage::RekeyOffer(offer) => return self.on_rekey_offer(context, &offer, wrong),
+            ControlMessage::RekeyAnswer(answer) => return self.on_rekey_answer(context, &answer, wrong),
             ControlMessage::Connect { user_data } if !answer && !self.control.settled => {
                 self.keep_user_data(context, user_data)?;
                 self.control.asked = true;
@@ -203,6 +205,7 @@ impl SessionCore {
             return;
         }
         self.control.established = true;
+        self.clocks.attempt_at = context.now;
         self.clocks.user_data_at = context.now;
         self.clocks.lifetime.begin(context.now);
         self.events.raise(SessionEvent::Established);
@@ -233,6 +236,11 @@ impl From<ControlError> for Fault {
 }
 
 impl Control {
+    /// The peer has asked, or answered.
+    pub(super) fn is_settled(&self) -> bool {
+        self.settled
+    }
+
     /// The application has heard of the session: CONNECT has come and was shown.
     pub(super) fn is_shown(&self) -> bool {
         self.settled && !self.withheld

@@ -61,9 +61,10 @@ const fn timers_of(phase: Phase) -> &'static [TimerKind] {
             T::Sliding,
             T::Lifetime,
             T::Message,
+            T::Rekey,
         ],
         Phase::Flushing => {
-            &[T::Release, T::Acknowledge, T::LossDetection, T::Pacing, T::Keepalive, T::PeerLost, T::Message]
+            &[T::Release, T::Acknowledge, T::LossDetection, T::Pacing, T::Keepalive, T::PeerLost, T::Message, T::Rekey]
         }
         Phase::Closing | Phase::Draining => &[T::Drain],
         Phase::Closed => &[T::Forget],
@@ -128,6 +129,7 @@ impl SessionCore {
             TimerKind::Expiring => self.warning_at(settings),
             TimerKind::Idle | TimerKind::Sliding | TimerKind::Lifetime => self.expires_at(timeouts, timer),
             TimerKind::Message => self.message_expires_at(memory),
+            TimerKind::Rekey => self.rekey_deadline(settings, memory),
         }
     }
 
@@ -189,6 +191,7 @@ impl SessionCore {
                 self.close_after_flush(context, deadline_reason(CloseCode::EXPIRED, "the session has lived its time"));
             }
             TimerKind::Message => self.expire_messages(context),
+            TimerKind::Rekey => self.serve_rekey(context),
         }
     }
 

@@ -18,6 +18,7 @@ mod expiry;
 mod late;
 mod lifetime;
 mod receive;
+mod rekey;
 mod state;
 mod stats;
 mod transmit;
@@ -102,6 +103,10 @@ struct Keys {
     uid: Option<Uid>,
     owner: u64,
     hint: u32,
+    /// Exchanges of keys so far that are concluded; the lowest bit is the key phase.
+    generation: u32,
+    /// Where an exchange is kept, and the keys before it.
+    rekey: SlabKey,
 }
 
 /// Packet numbers in both directions.
@@ -109,8 +114,12 @@ struct Packets {
     next_number: u64,
     /// This number is not going to be used.
     skip: u64,
-    /// The latest numbers that were not used; acknowledging one is a lie.
-    skipped: [OptionalNumber; 4],
+    /// How far below `skip`, and then below each other, the latest numbers are that were not used, 0 for none; acknowledging one is a lie.
+    skipped: [u16; 4],
+    /// Packets sealed with these keys.
+    sealed: u32,
+    /// Packets of the peer that were opened since they came into use, up to 65,535.
+    opened: u16,
     largest_acked: OptionalNumber,
     replay: ReplayWindow,
     acks: AckTracker,
@@ -124,7 +133,7 @@ struct Packets {
 
 /// When things last happened.
 struct Clocks {
-    /// The attempt began; the first PENDING begins it anew.
+    /// The attempt began; the first PENDING begins it anew. Once it has come to its end, the keys in use came into use then.
     attempt_at: Instant,
     attempt_limit: AttemptLimit,
     /// An authentic packet came last.
@@ -196,11 +205,20 @@ impl SessionCore {
             local_id,
             remote_id: None,
             attempt: SlabKey::NOWHERE,
-            keys: Keys { secrets: None, uid: None, owner: shared.next_key_owner(), hint: u32::MAX },
+            keys: Keys {
+                secrets: None,
+                uid: None,
+                owner: shared.next_key_owner(),
+                hint: u32::MAX,
+                generation: 0,
+                rekey: SlabKey::NOWHERE,
+            },
             packets: Packets {
                 next_number: 0,
                 skip: 1 + shared.generator.below(64),
-                skipped: [OptionalNumber::NONE; 4],
+                skipped: [0; 4],
+                sealed: 0,
+                opened: 0,
                 largest_acked: OptionalNumber::NONE,
                 replay: ReplayWindow::default(),
                 acks: AckTracker::new(),
@@ -436,6 +454,7 @@ impl SessionCore {
     fn forget_keys<P: Provider>(&mut self, shared: &mut Shared<P>) {
         self.keys.secrets = None;
         shared.keys.forget(self.keys.owner, self.keys.hint);
+        self.end_rekey(shared);
     }
 
     /// Discard counters are left out: they are all that unauthenticated input may change. The hint is where a cache entry was.
@@ -471,7 +490,7 @@ impl SessionCore {
         if let Some(attempt) = attempt {
             attempt.digest_into(pool, hash);
         }
-        keys.digest_into(hash);
+        keys.digest_into(memory, hash);
         packets.digest_into(pool, hash);
         path.digest_into(hash);
         let episode = memory.episodes.get(path.episode);
@@ -500,14 +519,25 @@ impl Remote {
 }
 
 impl Keys {
-    fn digest_into(&self, hash: &mut StateHash) {
-        let Self { secrets, uid, owner, hint: _ } = self;
+    /// The key phase of what is sealed.
+    fn key_phase(&self) -> bool {
+        !self.generation.is_multiple_of(2)
+    }
+
+    fn digest_into(&self, memory: &Memory, hash: &mut StateHash) {
+        let Self { secrets, uid, owner, hint: _, generation, rekey } = self;
         hash.flag(secrets.is_some());
         if let Some(secrets) = secrets {
             secrets.digest_into(hash);
         }
         hash.bytes(uid.as_ref().map_or(&[], |uid| &uid.0));
         hash.u64(*owner);
+        hash.u64(u64::from(*generation));
+        let rekey = memory.rekeys.get(*rekey);
+        hash.flag(rekey.is_some());
+        if let Some(rekey) = rekey {
+            rekey.digest_into(hash);
+        }
     }
 }
 
@@ -515,26 +545,51 @@ impl Packets {
     /// `number` has been used: goes on to the next, and past one to leave out picks another, `distance` more than the least away.
     fn use_number(&mut self, number: u64, distance: impl FnOnce() -> u64) {
         if number > self.skip {
+            let skip = number + LEAST_SKIP_DISTANCE + distance();
             self.skipped.rotate_right(1);
-            self.skipped[0] = self.skip.into();
-            self.skip = number + LEAST_SKIP_DISTANCE + distance();
+            self.skipped[0] = u16::try_from(skip - self.skip).unwrap_or(0);
+            self.skip = skip;
         }
         self.next_number = number + 1;
+        self.sealed = self.sealed.saturating_add(1);
+    }
+
+    /// The latest numbers that were not used.
+    fn skipped(&self) -> impl Iterator<Item = u64> {
+        let distances = self.skipped.into_iter().take_while(|distance| *distance > 0);
+        distances.scan(self.skip, |number, distance| {
+            *number -= u64::from(distance);
+            Some(*number)
+        })
     }
 
     /// A number nobody used: above all sent, or left out on purpose.
     fn never_sent(&self, low: u64, high: u64) -> bool {
-        high >= self.next_number
-            || self.skipped.iter().filter_map(|skipped| skipped.get()).any(|skipped| (low..=high).contains(&skipped))
+        high >= self.next_number || self.skipped().any(|skipped| (low..=high).contains(&skipped))
     }
 
     fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
-        let Self { next_number, skip, skipped, largest_acked, replay, acks, log, ack_forced, ping_due, wish } = self;
+        let Self {
+            next_number,
+            skip,
+            skipped,
+            sealed,
+            opened,
+            largest_acked,
+            replay,
+            acks,
+            log,
+            ack_forced,
+            ping_due,
+            wish,
+        } = self;
         hash.u64(*next_number);
         hash.u64(*skip);
-        for number in skipped {
-            hash.option(number.get());
+        for distance in skipped {
+            hash.u64(u64::from(*distance));
         }
+        hash.u64(u64::from(*sealed));
+        hash.u64(u64::from(*opened));
         hash.option(largest_acked.get());
         replay.digest_into(hash);
         acks.digest_into(hash);

@@ -5,12 +5,14 @@ use super::channels::{CONTROL, StoreError};
 use super::close::Fault;
 use super::deadlines::AttemptLimit;
 use super::events::ChannelEvent;
+use super::rekey::OpenedBy;
 use super::transmit::{FLAG_CHANNELS, FLAG_ECT, FLAG_MAX_DATA, FLAG_PING, FLAG_SEARCH, FLAG_SKIP, FLAG_WISH};
 use super::{Phase, SessionCore, Trigger};
 use crate::action::{Arrival, Ecn};
 use crate::channel::{Fragment, MessagePart, SignalFate};
 use crate::crypto::Provider;
 use crate::crypto::keys::PacketKeys;
+use crate::crypto::rekey::Rekey;
 use crate::crypto::replay::Verdict;
 use crate::ids::Role;
 use crate::limits::MAX_CHANNEL_FRAMES;
@@ -31,6 +33,7 @@ pub(crate) struct Opened<'b> {
     /// Bytes of the datagram.
     length: u64,
     arrival: Arrival,
+    by: OpenedBy,
     plaintext: &'b [u8],
 }
 
@@ -43,6 +46,7 @@ impl SessionCore {
         self.clocks.received_at = context.now;
         self.counters.packets_received = self.counters.packets_received.saturating_add(1);
         self.counters.bytes_received = self.counters.bytes_received.saturating_add(opened.length);
+        self.note_opened(context, opened.by);
         // The initiator has proved that it holds the keys; the responder, that Finish has come.
         self.end_attempt(&mut context.shared.memory);
         if self.follow(Trigger::KeyConfirmed) {
@@ -72,23 +76,30 @@ impl SessionCore {
     ) -> Result<Opened<'b>, DiscardReason> {
         let length = datagram.len() as u64;
         let secrets = self.keys.secrets.as_ref().ok_or(DiscardReason::State)?;
-        let Shared { provider, keys, .. } = shared;
+        let Shared { provider, keys: cache, memory, .. } = shared;
         let role = self.role;
         let make = || PacketKeys::new(provider, secrets, role);
-        let keys = keys.get_or_expand(self.keys.owner, &mut self.keys.hint, make).ok_or(DiscardReason::State)?;
+        let keys = cache.get_or_expand(self.keys.owner, &mut self.keys.hint, make).ok_or(DiscardReason::State)?;
         let sample = data_header::sample(datagram, number_offset).ok_or(DiscardReason::Malformed)?;
-        let mask = keys.open_mask(provider, &sample);
+        let mask = keys.open_mask(provider, &sample).ok_or(DiscardReason::State)?;
         let header = data_header::unmask(datagram, number_offset, mask).map_err(|_| DiscardReason::Malformed)?;
-        if header.key_phase {
-            return Err(DiscardReason::KeyPhase);
-        }
+        let (by, keys) = if header.key_phase == self.keys.key_phase() {
+            (OpenedBy::Current, keys)
+        } else {
+            // Under keys that there are not, nobody has sealed: that costs no key (P-5-5).
+            let rekey = memory.rekeys.get_mut(self.keys.rekey).ok_or(DiscardReason::KeyPhase)?;
+            let Rekey { stage, owner, hint, .. } = rekey;
+            let opening = stage.opening(role).ok_or(DiscardReason::KeyPhase)?;
+            let make = || PacketKeys::to_open(provider, secrets, opening);
+            (OpenedBy::Other, cache.get_or_expand(*owner, hint, make).ok_or(DiscardReason::State)?)
+        };
         let number =
             packet_number::decode(header.truncated_number, header.number_length, self.packets.replay.largest());
         let (clear, sealed) = datagram.split_at_mut_checked(header.header_length).ok_or(DiscardReason::Malformed)?;
         let (plaintext, tag) = sealed.split_last_chunk_mut::<16>().ok_or(DiscardReason::Malformed)?;
         keys.open(provider, number, clear, plaintext, tag).map_err(|_| DiscardReason::Authentication)?;
         match self.packets.replay.check(number) {
-            Verdict::Fresh => Ok(Opened { number, length, arrival: *arrival, plaintext }),
+            Verdict::Fresh => Ok(Opened { number, length, arrival: *arrival, by, plaintext }),
             Verdict::Seen | Verdict::TooOld => Err(DiscardReason::Replayed),
         }
     }
@@ -370,6 +381,7 @@ impl SessionCore {
             }
         }
         self.packets.log.sweep(&mut context.shared.memory.pool);
+        self.review_rekey(context);
         if let Some(newest) = newest {
             self.path.probe_anew();
             if newest.number == ack.largest() {

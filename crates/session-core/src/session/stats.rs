@@ -43,6 +43,8 @@ pub struct Stats {
     /// Authentic datagrams that came from another address than the session's: a NAT on the way has forgotten it (a shorter keepalive interval
     /// helps), or somebody has moved. Counted up to 65,535 (S0-31).
     pub packets_elsewhere: u16,
+    /// How often the session has gone over to new keys, at our request or the peer's (S0-27).
+    pub key_rotations: u32,
 }
 
 impl Stats {

@@ -2,6 +2,7 @@ use std::vec::Vec;
 
 use super::*;
 use crate::channel::{Channel, Dynamic, Expiry, Ledger, Mailbox, Skips};
+use crate::crypto::rekey::Rekey;
 use crate::path::EcnPath;
 use crate::reason::CloseReason;
 use crate::recovery::{Congestion, LossEpisode, Pacer, RttEstimator};
@@ -9,7 +10,7 @@ use crate::slab::Slab;
 
 /// The bytes of what every session holds, the largest first. Who makes a part larger does it here and in ADR 0009.
 const PARTS: [(&str, usize, usize); 22] = [
-    ("packets", size_of::<Packets>(), 432),
+    ("packets", size_of::<Packets>(), 416),
     ("- replay window", size_of::<ReplayWindow>(), 136),
     ("- received packets", size_of::<AckTracker>(), 104),
     // Eight of them are a counter of tests.
@@ -21,7 +22,7 @@ const PARTS: [(&str, usize, usize); 22] = [
     ("- pacer", size_of::<Pacer>(), 32),
     ("- datagram size", size_of::<PathMtu>(), 10),
     ("- ECN", size_of::<EcnPath>(), 64),
-    ("keys", size_of::<Keys>(), 224),
+    ("keys", size_of::<Keys>(), 232),
     ("attempt", size_of::<SlabKey>(), 4),
     ("channels", size_of::<Channels>(), 128),
     ("clocks", size_of::<Clocks>(), 80),
@@ -35,7 +36,7 @@ const PARTS: [(&str, usize, usize); 22] = [
 ];
 
 /// The same of what it holds for a while, or for each channel.
-const RECORDS: [(&str, usize, usize); 9] = [
+const RECORDS: [(&str, usize, usize); 10] = [
     ("channel", Slab::<Channel>::RECORD, 232),
     ("mailbox", Slab::<Mailbox>::RECORD, 144),
     ("dynamic channel", Slab::<Dynamic>::RECORD, 56),
@@ -44,6 +45,7 @@ const RECORDS: [(&str, usize, usize); 9] = [
     ("skips", Slab::<Skips>::RECORD, 24),
     ("loss episode", Slab::<LossEpisode>::RECORD, 128),
     ("attempt", Slab::<Attempt>::RECORD, 184),
+    ("exchange of keys", Slab::<Rekey>::RECORD, 144),
     ("reason", Slab::<CloseReason>::RECORD, 168),
 ];
 

@@ -46,7 +46,9 @@ const ALMOST_FULL: usize = 16;
 /// Bytes of a tag.
 const TAG: usize = 16;
 /// A key seals fewer packets than this (protocol §8).
-const KEY_LIMIT: u64 = (1 << 23) - (1 << 16);
+const KEY_LIMIT: u32 = (1 << 23) - (1 << 16);
+/// No packet but CLOSE has this number or a larger one.
+const NUMBER_LIMIT: u64 = (1 << 62) - (1 << 16);
 /// Random part of the distance between packet numbers that are left out.
 const SKIP_SPREAD: u64 = 1024;
 
@@ -205,7 +207,7 @@ impl SessionCore {
         if out.len() < room {
             return Outcome::NeedsRoom(room);
         }
-        if self.packets.next_number >= KEY_LIMIT {
+        if self.packets.sealed >= KEY_LIMIT || self.packets.next_number >= NUMBER_LIMIT {
             self.end_at_once(
                 context,
                 Fault::new(CloseCode::KEY_LIMIT, 0, "the key has sealed as much as it may").reason(),
@@ -371,7 +373,7 @@ impl SessionCore {
         let number_length =
             packet_number::encode_length(number, self.packets.largest_acked.get()).unwrap_or(NumberLength::Four);
         let mut writer = Writer::new(out);
-        let header = DataHeader { key_phase: false, receiver_id, packet_number: number, number_length };
+        let header = DataHeader { key_phase: self.keys.key_phase(), receiver_id, packet_number: number, number_length };
         header.write(&mut writer).ok()?;
         Some((number, writer.position()))
     }
@@ -394,13 +396,13 @@ impl SessionCore {
         let Some(keys) = keys.get_or_expand(self.keys.owner, &mut self.keys.hint, make) else { return 0 };
         let (header, rest) = out.split_at_mut(header_length);
         let (plaintext, tail) = rest.split_at_mut(end_of_plaintext - header_length);
-        let tag = keys.seal(provider, number, header, plaintext);
+        let Some(tag) = keys.seal(provider, number, header, plaintext) else { return 0 };
         tail[..TAG].copy_from_slice(&tag);
         let length = end_of_plaintext + TAG;
         let number_offset = 1 + self.remote_id.map_or(0, |id| id.length());
         let packet = &mut out[..length];
         if let Some(sample) = data_header::sample(packet, number_offset) {
-            let mask = keys.seal_mask(provider, &sample);
+            let mask = keys.seal_mask(provider, &sample).unwrap_or_default();
             let masked = data_header::mask(packet, number_offset, mask);
             debug_assert!(masked.is_ok(), "the header was written just now");
         }

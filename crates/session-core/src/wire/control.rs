@@ -13,11 +13,15 @@ const CONNECT: u8 = 0x3D;
 const ACCEPT: u8 = 0x3E;
 const REFUSE: u8 = 0x3F;
 const PENDING: u8 = 0x40;
+const REKEY_OFFER: u8 = 0x50;
+const REKEY_ANSWER: u8 = 0x51;
 
 const USER_DATA: u64 = 0x04;
 const REFUSE_REASON: u64 = 0x02;
 const REFUSE_TEXT: u64 = 0x04;
 const REFUSE_RETRY_AFTER: u64 = 0x06;
+const REKEY_GENERATION: u64 = 0x02;
+const REKEY_EPHEMERAL: u64 = 0x04;
 
 /// What the application says in CONNECT or ACCEPT: at most 512 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +41,13 @@ impl<'a> UserData<'a> {
     }
 }
 
+/// One end's part of an exchange for new keys (protocol §8.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RekeyKey {
+    pub(crate) generation: u64,
+    pub(crate) ephemeral: [u8; 32],
+}
+
 /// One control message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ControlMessage<'a> {
@@ -53,6 +64,8 @@ pub(crate) enum ControlMessage<'a> {
         retry_after: Option<Duration>,
     },
     Pending,
+    RekeyOffer(RekeyKey),
+    RekeyAnswer(RekeyKey),
 }
 
 impl<'a> ControlMessage<'a> {
@@ -69,6 +82,8 @@ impl<'a> ControlMessage<'a> {
             ACCEPT => parse_user_data(list).map(|user_data| Self::Accept { user_data }),
             REFUSE => Self::parse_refuse(list),
             PENDING => parse_list(list, |_| Ok(false)).map(|()| Self::Pending),
+            REKEY_OFFER => parse_rekey(list).map(Self::RekeyOffer),
+            REKEY_ANSWER => parse_rekey(list).map(Self::RekeyAnswer),
             _ => Err(ControlErrorKind::NotAllowed),
         }
         .map_err(|kind| ControlError { kind, message_type: *message_type })
@@ -92,6 +107,10 @@ impl<'a> ControlMessage<'a> {
                     Ok(())
                 }
                 Self::Pending => Ok(()),
+                Self::RekeyOffer(key) | Self::RekeyAnswer(key) => {
+                    list.varint(REKEY_GENERATION, key.generation)?;
+                    list.bytes(REKEY_EPHEMERAL, &key.ephemeral)
+                }
             }
         })
     }
@@ -109,6 +128,10 @@ impl<'a> ControlMessage<'a> {
                     tlv::encoded_len(REFUSE_RETRY_AFTER, varint::length(milliseconds(retry_after)))
                 })),
             Self::Pending => 0,
+            Self::RekeyOffer(key) | Self::RekeyAnswer(key) => {
+                tlv::encoded_len(REKEY_GENERATION, varint::length(key.generation))
+                    .saturating_add(tlv::encoded_len(REKEY_EPHEMERAL, key.ephemeral.len()))
+            }
         };
         1_usize.saturating_add(values)
     }
@@ -119,6 +142,8 @@ impl<'a> ControlMessage<'a> {
             Self::Accept { .. } => ACCEPT,
             Self::Refuse { .. } => REFUSE,
             Self::Pending => PENDING,
+            Self::RekeyOffer(_) => REKEY_OFFER,
+            Self::RekeyAnswer(_) => REKEY_ANSWER,
         }
     }
 
@@ -181,6 +206,25 @@ fn parse_user_data<'a>(list: TlvReader<'a>) -> Result<UserData<'a>, ControlError
         Ok(tlv.id == USER_DATA)
     })?;
     Ok(user_data)
+}
+
+fn parse_rekey(list: TlvReader<'_>) -> Result<RekeyKey, ControlErrorKind> {
+    let mut generation = None;
+    let mut ephemeral = None;
+    parse_list(list, |tlv| {
+        match tlv.id {
+            REKEY_GENERATION => generation = Some(tlv.varint().ok_or(ControlErrorKind::Encoding)?),
+            REKEY_EPHEMERAL => {
+                ephemeral = Some(tlv.value.try_into().map_err(|_| ControlErrorKind::Encoding)?);
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    generation
+        .zip(ephemeral)
+        .map(|(generation, ephemeral)| RekeyKey { generation, ephemeral })
+        .ok_or(ControlErrorKind::Encoding)
 }
 
 /// Gives each value to `apply`, which says whether it knows the id; an unknown critical one is refused.

@@ -18,7 +18,7 @@ pub(crate) mod varint;
 pub(crate) mod writer;
 
 pub(crate) use connection_id::ReceiverId;
-pub(crate) use control::{ControlError, ControlErrorKind, ControlMessage, UserData};
+pub(crate) use control::{ControlError, ControlErrorKind, ControlMessage, RekeyKey, UserData};
 pub(crate) use data_header::DataHeader;
 pub(crate) use frame::{
     AckFrame, AckFrequencyFrame, ChannelFrame, CloseFrame, CloseSpace, DataFrame, DataPrefix, EcnCounts, Frame,

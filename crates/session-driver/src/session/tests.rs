@@ -324,6 +324,23 @@ fn a_warning_comes_before_the_end_and_extend_puts_it_off() {
 }
 
 #[test]
+fn new_keys_are_agreed_on_while_the_session_goes_on() {
+    let mut world = World::new();
+    let (a, b) = (world.node(), world.node());
+    let (near, far) = open(&mut world, &a, &b);
+    near.rotate_key().expect("it is established");
+    for (from, to) in [(&near, &far), (&far, &near)] {
+        world.run(from.channel(CHANNEL).send(b"meanwhile")).expect("sends");
+        let mut received = Vec::new();
+        world.run(to.channel(CHANNEL).recv(&mut received, 20)).expect("arrives");
+        assert_eq!(received, b"meanwhile");
+    }
+    assert_eq!([near.stats().key_rotations, far.stats().key_rotations], [1, 1]);
+    near.abort(0, "");
+    assert_eq!(near.rotate_key(), Err(ExtendError::NotEstablished));
+}
+
+#[test]
 fn an_endpoint_writes_out_what_it_is_doing() {
     let mut world = World::new();
     let (a, b) = (world.node(), world.node());

@@ -453,10 +453,10 @@ impl Stranger {
         let (start, end) = (writer.position(), writer.position() + plaintext.len());
         packet[start..end].copy_from_slice(plaintext);
         let (clear, sealed) = packet.split_at_mut(start);
-        let tag = keys.seal(&RustCrypto, 0, clear, &mut sealed[..plaintext.len()]);
+        let tag = keys.seal(&RustCrypto, 0, clear, &mut sealed[..plaintext.len()]).unwrap();
         packet[end..end + 16].copy_from_slice(&tag);
         packet.truncate(end + 16);
-        let mask = keys.seal_mask(&RustCrypto, &data_header::sample(&packet, number_offset).unwrap());
+        let mask = keys.seal_mask(&RustCrypto, &data_header::sample(&packet, number_offset).unwrap()).unwrap();
         data_header::mask(&mut packet, number_offset, mask).unwrap();
         packet
     }

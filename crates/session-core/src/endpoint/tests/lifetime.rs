@@ -28,24 +28,6 @@ fn established(change: impl FnOnce(&mut crate::action::Timeouts)) -> (Pair, Inst
     (pair, now)
 }
 
-/// Serves all deadlines up to an instant and carries what leaves.
-fn live_until(pair: &mut Pair, end: Instant) {
-    loop {
-        for side in [0, 1, 0, 1] {
-            let packets = pair.take(side);
-            pair.deliver(1 - side, &packets);
-        }
-        let next = (0..2).map(|side| pair.deadline(side).1).min().unwrap();
-        if next > end {
-            pair.now = pair.now.max(end);
-            return;
-        }
-        for side in [0, 1] {
-            pair.serve(side, next);
-        }
-    }
-}
-
 fn warnings(pair: &mut Pair) -> usize {
     let warning = Event::Expiring(pair.ids[0].unwrap());
     let found = pair.events[0].iter().filter(|event| **event == warning).count();
@@ -61,15 +43,15 @@ fn a_lifetime_ends_whatever_the_activity_and_a_warning_comes_first() {
     assert!(expiry.at <= begun.saturating_add(seconds(100)) && expiry.timer == TimerKind::Lifetime);
     for second in 1..90 {
         pair.session(0).send(b"busy", CHANNEL).unwrap();
-        live_until(&mut pair, begun.saturating_add(seconds(second)));
+        pair.live_until(begun.saturating_add(seconds(second)));
         let mut out = [0; 10];
         assert_eq!(pair.session(1).recv(&mut out, CHANNEL), Ok(Some(4)));
         assert_eq!(warnings(&mut pair), 0, "second {second}");
     }
-    live_until(&mut pair, begun.saturating_add(seconds(91)));
+    pair.live_until(begun.saturating_add(seconds(91)));
     assert_eq!(warnings(&mut pair), 1, "ten seconds before");
     pair.session(0).send(b"last", CHANNEL).unwrap();
-    live_until(&mut pair, begun.saturating_add(seconds(102)));
+    pair.live_until(begun.saturating_add(seconds(102)));
     assert_eq!(warnings(&mut pair), 0, "once");
     for (side, by) in [(0, ClosedBy::Deadline), (1, ClosedBy::Peer)] {
         let reason = pair.look(side).close_reason().unwrap();
@@ -92,13 +74,13 @@ fn extending_begins_all_lifetimes_anew() {
     let mut now = begun;
     for round in 0..5 {
         now = now.saturating_add(seconds(15));
-        live_until(&mut pair, now);
+        pair.live_until(now);
         assert_eq!(warnings(&mut pair), 1, "round {round}: half of the time at most");
         assert_eq!(pair.look(0).expiry().unwrap().timer, TimerKind::Idle);
         pair.session(0).extend().unwrap();
         assert_eq!(pair.look(0).expiry().unwrap().at, now.saturating_add(seconds(20)));
     }
-    live_until(&mut pair, now.saturating_add(seconds(21)));
+    pair.live_until(now.saturating_add(seconds(21)));
     assert_eq!(pair.close_code(0), Some(CloseCode::IDLE));
 }
 
@@ -110,7 +92,7 @@ fn a_sliding_lifetime_is_moved_by_the_application_and_not_by_its_peer() {
     for act in ["send", "recv", "write"] {
         now = now.saturating_add(seconds(25));
         pair.session(1).send(b"from the peer", CHANNEL).unwrap();
-        live_until(&mut pair, now);
+        pair.live_until(now);
         let mut out = [0; 20];
         let mut session = pair.session(0);
         match act {
@@ -124,9 +106,9 @@ fn a_sliding_lifetime_is_moved_by_the_application_and_not_by_its_peer() {
         assert_eq!(pair.look(0).expiry().unwrap().at, now.saturating_add(seconds(30)), "{act}");
     }
     pair.session(1).send(b"nobody fetches it", CHANNEL).unwrap();
-    live_until(&mut pair, now.saturating_add(seconds(29)));
+    pair.live_until(now.saturating_add(seconds(29)));
     assert_eq!(pair.close_code(0), None);
-    live_until(&mut pair, now.saturating_add(seconds(31)));
+    pair.live_until(now.saturating_add(seconds(31)));
     assert_eq!(pair.close_code(0), Some(CloseCode::EXPIRED));
 }
 
@@ -138,7 +120,7 @@ fn without_lifetimes_there_is_no_end_and_without_a_lead_no_warning() {
         timeouts.lifetime = Some(seconds(20));
         timeouts.warning = None;
     });
-    live_until(&mut pair, begun.saturating_add(seconds(21)));
+    pair.live_until(begun.saturating_add(seconds(21)));
     assert_eq!((warnings(&mut pair), pair.close_code(0)), (0, Some(CloseCode::EXPIRED)));
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::action::{Ecn, TimerKind};
+use crate::action::{Deadline, Ecn, TimerKind};
 use crate::channel_config::ChannelConfig;
 use crate::wire::{Frame, NumberLength, Writer, packet_number};
 
@@ -170,11 +170,32 @@ impl Pair {
         }
     }
 
+    /// Serves all deadlines up to an instant and carries what leaves.
+    pub(super) fn live_until(&mut self, end: Instant) {
+        loop {
+            for side in [0, 1, 0, 1] {
+                let packets = self.take(side);
+                self.deliver(1 - side, &packets);
+            }
+            let next = [0, 1].into_iter().filter_map(|side| self.next_deadline(side)).map(|deadline| deadline.at).min();
+            let Some(next) = next.filter(|next| *next <= end) else {
+                self.now = self.now.max(end);
+                return;
+            };
+            for side in [0, 1] {
+                self.serve(side, next);
+            }
+        }
+    }
+
+    fn next_deadline(&self, side: usize) -> Option<Deadline> {
+        let end = &self.ends[side];
+        end.slots.get(self.ids[side]?)?.next_deadline(&end.settings, &end.shared.memory)
+    }
+
     /// The true deadline of one end's session.
     pub(super) fn deadline(&self, side: usize) -> (TimerKind, Instant) {
-        let end = &self.ends[side];
-        let deadline =
-            end.slots.get(self.ids[side].unwrap()).unwrap().next_deadline(&end.settings, &end.shared.memory).unwrap();
+        let deadline = self.next_deadline(side).unwrap();
         (deadline.timer, deadline.at)
     }
 
@@ -184,7 +205,7 @@ impl Pair {
         let keys = core.packet_keys(&RustCrypto).unwrap();
         let mut packet = packet.to_vec();
         let (_, number_offset) = data_header::parse_protected(&packet, ID_LENGTH).unwrap();
-        let mask = keys.open_mask(&RustCrypto, &data_header::sample(&packet, number_offset).unwrap());
+        let mask = keys.open_mask(&RustCrypto, &data_header::sample(&packet, number_offset).unwrap()).unwrap();
         let header = data_header::unmask(&mut packet, number_offset, mask).unwrap();
         let number = packet_number::decode(header.truncated_number, header.number_length, core.largest_received());
         let (clear, sealed) = packet.split_at_mut(header.header_length);
@@ -199,13 +220,19 @@ impl Pair {
 
     /// A packet of `from` with any plaintext, under its next number and its true keys.
     pub(super) fn seal(&mut self, from: usize, plaintext: &[u8]) -> Vec<u8> {
+        let key_phase = self.core(from).key_phase();
+        self.seal_in_phase(from, key_phase, plaintext)
+    }
+
+    /// The same in a key phase of the test's choice.
+    pub(super) fn seal_in_phase(&mut self, from: usize, key_phase: bool, plaintext: &[u8]) -> Vec<u8> {
         let core = self.core(from);
         let keys = core.packet_keys(&RustCrypto).unwrap();
         let number = core.next_number();
         core.continue_at(number + 1);
         let receiver_id = core.remote_id().unwrap();
         let header = data_header::DataHeader {
-            key_phase: false,
+            key_phase,
             receiver_id,
             packet_number: number,
             number_length: NumberLength::Four,
@@ -217,10 +244,10 @@ impl Pair {
         packet[start..start + plaintext.len()].copy_from_slice(plaintext);
         let end = start + plaintext.len().max(4);
         let (clear, sealed) = packet.split_at_mut(start);
-        let tag = keys.seal(&RustCrypto, number, clear, &mut sealed[..end - start]);
+        let tag = keys.seal(&RustCrypto, number, clear, &mut sealed[..end - start]).unwrap();
         packet[end..end + 16].copy_from_slice(&tag);
         packet.truncate(end + 16);
-        let mask = keys.seal_mask(&RustCrypto, &data_header::sample(&packet, number_offset).unwrap());
+        let mask = keys.seal_mask(&RustCrypto, &data_header::sample(&packet, number_offset).unwrap()).unwrap();
         data_header::mask(&mut packet, number_offset, mask).unwrap();
         packet
     }

@@ -451,7 +451,6 @@ fn both_ends_name_a_session_alike_and_each_key_serves_one_direction_of_one_sessi
     }
 }
 
-/// Numbers are counted, of which some are left out, so fewer packets have been sealed.
 //= docs/protocol.md P-8-3
 #[test]
 fn d6_a_session_ends_before_a_key_has_sealed_too_much() {
@@ -459,6 +458,7 @@ fn d6_a_session_ends_before_a_key_has_sealed_too_much() {
     for side in [0, 1] {
         let mut pair = Pair::established(&small_limits());
         pair.core(side).continue_at(limit - 2);
+        pair.core(side).wear_keys(limit as u32 - 2);
         pair.session(side).send(b"last but one", CHANNEL).unwrap();
         let packets = pair.take(side);
         assert_eq!((packets.len(), pair.number(1 - side, &packets[0])), (1, limit - 2));

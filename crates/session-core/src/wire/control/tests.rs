@@ -18,6 +18,8 @@ fn malformed(message: &[u8]) -> bool {
     ControlMessage::parse(message) == Err(ControlError { kind: ControlErrorKind::Encoding, message_type })
 }
 
+const REKEY: RekeyKey = RekeyKey { generation: 0x102, ephemeral: [0xE0; 32] };
+
 fn samples() -> Vec<(ControlMessage<'static>, Vec<u8>)> {
     let user_data = UserData::new(b"hi").unwrap();
     let refuse = ControlMessage::Refuse { reason: 64, text: Text::default(), retry_after: None };
@@ -30,6 +32,8 @@ fn samples() -> Vec<(ControlMessage<'static>, Vec<u8>)> {
         (refuse, vec![0x3F, 2, 2, 0x40, 64]),
         (busy, vec![0x3F, 2, 1, 1, 4, 2, b'n', b'o', 6, 2, 0x41, 0xF4]),
         (ControlMessage::Pending, vec![0x40]),
+        (ControlMessage::RekeyOffer(REKEY), [&[0x50, 2, 2, 0x41, 2, 4, 32][..], &[0xE0; 32]].concat()),
+        (ControlMessage::RekeyAnswer(REKEY), [&[0x51, 2, 2, 0x41, 2, 4, 32][..], &[0xE0; 32]].concat()),
     ]
 }
 
@@ -44,7 +48,7 @@ fn the_bytes_of_each_message_are_pinned() {
 //= docs/protocol.md P-7-2
 #[test]
 fn reserved_and_unassigned_types_are_not_allowed() {
-    for message_type in (0..=0x3C).chain(0x41..=u8::MAX) {
+    for message_type in (0..=0x3C).chain(0x41..=0x4F).chain(0x52..=u8::MAX) {
         let expected = Err(ControlError { kind: ControlErrorKind::NotAllowed, message_type });
         assert_eq!(ControlMessage::parse(&[message_type]), expected);
         assert_eq!(ControlMessage::parse(&[message_type, 4, 1, 1]), expected);
@@ -130,6 +134,23 @@ fn reserved_and_unknown_odd_values_are_refused_and_even_ones_ignored() {
     assert!(malformed(&[0x3F, 1, 0, 2, 1, 1]));
     let expected = ControlMessage::Refuse { reason: 1, text: Text::default(), retry_after: None };
     assert_eq!(ControlMessage::parse(&[0x3F, 2, 1, 1, 8, 1, 0xFF]), Ok(expected), "redirect");
+}
+
+//= docs/protocol.md P-7-3
+#[test]
+fn messages_about_keys_hold_a_generation_and_a_key() {
+    for (_, bytes) in samples().into_iter().filter(|(message, _)| message.message_type() >= REKEY_OFFER) {
+        let [message_type, generation @ ..] = &bytes[..5] else { unreachable!() };
+        let key = &bytes[5..];
+        assert!(malformed(&[&[*message_type], generation].concat()), "no key");
+        assert!(malformed(&[&[*message_type], key].concat()), "no generation");
+        assert!(malformed(&[&[*message_type, 2, 0], key].concat()), "an empty generation");
+        assert!(malformed(&[&bytes[..5], &[4, 31], &[1; 31]].concat()), "a short key");
+        assert!(malformed(&[&bytes[..5], &[4, 33], &[1; 33]].concat()), "a long key");
+        assert!(malformed(&[&bytes[..], &[5, 0]].concat()), "a further secret, which is reserved");
+        assert!(malformed(&[&bytes[..], &[7, 0]].concat()), "an odd value nobody knows");
+        assert!(ControlMessage::parse(&[&bytes[..], &[6, 1, 9]].concat()).is_ok(), "an even value nobody knows");
+    }
 }
 
 #[test]
