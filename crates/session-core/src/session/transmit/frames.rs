@@ -198,6 +198,10 @@ impl SessionCore {
         is_empty: bool,
     ) -> bool {
         for (place, slot) in pieces.iter_mut().enumerate() {
+            // A full packet asks no channel what comes next: the cursor would leave the block whose bytes are still to be copied.
+            if writer.remaining() < SHORTEST_HEAD {
+                return false;
+            }
             let Some((index, limit)) = self.channels.next_with_data(memory, schedule, urgent_only) else {
                 return false;
             };
@@ -233,6 +237,9 @@ impl SessionCore {
         false
     }
 }
+
+/// Bytes of the shortest head of a frame with data: its type, and a byte each for channel, length and place.
+const SHORTEST_HEAD: usize = 4;
 
 /// Bytes of the frame's head before as many bytes as `fragment` has, or fewer.
 fn head_length(channel: &Channel, fragment: &Fragment) -> usize {
