@@ -36,3 +36,6 @@ impl<P: Provider> Subject for Endpoint<P> {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

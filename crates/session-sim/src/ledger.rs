@@ -202,11 +202,24 @@ impl Ledger {
     /// Whether every message of a reliable channel in a session that lives has come to its end.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.messages.iter().all(|message| {
-            let session = &self.sessions[message.session];
-            let has_report = session.acked.contains_key(&message.channel.0);
-            !is_reliable(message.mode) || !message.is_open() || session.ended || session.died || has_report
-        })
+        self.messages.iter().all(|message| self.is_at_its_end(message))
+    }
+
+    fn is_at_its_end(&self, message: &MessageRecord) -> bool {
+        let session = &self.sessions[message.session];
+        let has_report = session.acked.contains_key(&message.channel.0);
+        let is_over = session.ended || session.died || has_report;
+        !is_reliable(message.mode)
+            || !message.is_open()
+            || is_over
+            || self.peer_left(message.session, message.channel.0)
+    }
+
+    /// Some message that has not come to its end, for people.
+    #[must_use]
+    pub fn unsettled(&self) -> Option<String> {
+        let message = self.messages.iter().enumerate().find(|(_, message)| !self.is_at_its_end(message));
+        message.map(|(number, message)| format!("message {number}: {message:?}"))
     }
 
     /// The sums.
@@ -237,13 +250,17 @@ impl Ledger {
         self.sessions[session].stopped.insert(channel.0);
     }
 
+    /// Whether the application of the other end reads the channel no more.
+    fn peer_left(&self, session: SessionNumber, channel: u64) -> bool {
+        let uid = self.sessions[session].uid;
+        let mut others = self.sessions.iter().enumerate().filter(|(number, _)| *number != session);
+        others.any(|(_, other)| other.uid == uid && (other.left || other.stopped.contains(&channel)))
+    }
+
     /// An acknowledgement promises the peer's stack: notes what it held that its application could not read any more. That is so where the application
     /// left, and for what stands behind a message that was given up, on a channel that keeps order, when the session ends before that is known.
     fn excuse(&mut self, session: SessionNumber, channel: u64, acked: u64) {
-        let uid = self.sessions[session].uid;
-        let has_left = |other: &SessionRecord| other.left || other.stopped.contains(&channel);
-        let mut others = self.sessions.iter().enumerate().filter(|(number, _)| *number != session);
-        let peer_left = others.any(|(_, other)| other.uid == uid && has_left(other));
+        let peer_left = self.peer_left(session, channel);
         let mut has_gap = false;
         for number in self.sessions[session].sent.get(&channel).into_iter().flatten() {
             let message = &mut self.messages[*number as usize];

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use session_core::{
-    Address, Arrival, Carrier, ChannelId, ChannelMode, ChannelOptions, CloseCode, ConnectOptions, Endpoint, Event,
-    Instant, Link, PskName, PublicKey, Received, Seed, SendOptions, SessionId, SessionMut, State,
+    Address, Arrival, Carrier, ChannelId, ChannelMode, ChannelOptions, CloseCode, CloseSpace, ConnectOptions, Endpoint,
+    Event, Instant, Link, PskName, PublicKey, Received, Seed, SendOptions, SessionId, SessionMut, State,
 };
 
 use super::coverage::Coverage;
@@ -15,6 +15,21 @@ use super::talk::{Talk, Talks, Use, mode_of};
 use crate::ledger::Ledger;
 use crate::world::PSK;
 use crate::{Generator, Node, Output, Recording, inside, outside};
+
+/// Codes that say of the other end that it broke a rule, or of this one that it failed.
+const ACCUSATIONS: [CloseCode; 11] = [
+    CloseCode::INTERNAL,
+    CloseCode::PROTOCOL,
+    CloseCode::FRAME_ENCODING,
+    CloseCode::FRAME_NOT_ALLOWED,
+    CloseCode::UNKNOWN_CRITICAL,
+    CloseCode::FLOW_CONTROL,
+    CloseCode::CHANNEL_UNKNOWN,
+    CloseCode::TRANSPORT_PARAMETERS,
+    CloseCode::ACK_OF_UNSENT,
+    CloseCode::CHANNEL_LIMIT,
+    CloseCode::FINAL_SIZE,
+];
 
 /// What applications do at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +151,7 @@ impl Actor {
                 }
             }
             Event::Closed(id) => {
+                self.demand_no_accusation(id);
                 if let Some(talk) = self.talks.get(&id).filter(|talk| !talk.is_established) {
                     // Nobody accepted: whatever the peer's stack held, its application never had it.
                     ledger.left(talk.number);
@@ -161,9 +177,16 @@ impl Actor {
         }
         let Some(mut session) = self.endpoint.session_mut(id, now) else { return };
         let _answered_already = inside(|| match refuses {
-            true => session.refuse(CloseCode(1), "not now", Some(Duration::from_millis(50))),
+            true => session.refuse(CloseCode::REFUSED, "not now", Some(Duration::from_millis(50))),
             false => session.accept(b"welcome"),
         });
+    }
+
+    /// Everybody here runs the core: none breaks a rule of the protocol.
+    fn demand_no_accusation(&self, id: SessionId) {
+        let reason = self.endpoint.session(id).and_then(|session| session.close_reason());
+        let Some(reason) = reason.filter(|reason| reason.space == CloseSpace::Protocol) else { return };
+        assert!(!ACCUSATIONS.contains(&reason.code), "I8: an honest node is said to have broken a rule: {reason:?}");
     }
 
     fn note_state(&mut self, id: SessionId, ledger: &mut Ledger) {

@@ -103,7 +103,7 @@ impl Options {
             dynamic: if one_in(&mut random, 2) { 1 + random.below(4) as u16 } else { 0 },
             deadlines: percent(&mut random, &[0, 20, 60]),
             longest: (channel_window / 4).min(20_000),
-            turn: Duration::from_millis(*pick(&mut random, &[5, 10, 20, 50])),
+            turn: Duration::from_millis(*pick(&mut random, &[10, 20, 50, 100])),
             burst: 1 + random.below(6),
             keepalive: Duration::from_millis(*pick(&mut random, &[500, 1_000, 5_000])),
             idle: one_in(&mut random, 4).then(|| Duration::from_secs(3)),

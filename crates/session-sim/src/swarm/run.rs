@@ -20,7 +20,7 @@ use crate::trace::Trace;
 use crate::{Attacker, Faults, Incidents, LinkConfig, NatConfig, Network, Recording, Usage, outside};
 
 /// One datagram in so many has the digest compared that an attacker did not send.
-const SAMPLE: u64 = 32;
+const SAMPLE: u64 = 128;
 /// Virtual time after which the faults end, however few datagrams there were.
 const LONGEST_STORM: Duration = Duration::from_secs(2 * 3600);
 /// Virtual time without faults within which both ends of everything agree.
@@ -279,8 +279,9 @@ impl World {
                 text.push_str(&format!("\n  node {node}: {:?} {}", talk.state, session.unwrap_or_default()));
             }
         }
-        let settled = if self.shared.ledger.borrow().is_settled() { "all" } else { "not all" };
-        format!("{settled} messages have come to their end{text}")
+        let unsettled =
+            self.shared.ledger.borrow().unsettled().unwrap_or_else(|| "messages have come to their end".to_owned());
+        format!("{unsettled}{text}")
     }
 
     /// Everybody knows where its peers are now.

@@ -1,0 +1,169 @@
+//! Each checker with the fault it is there for.
+
+use session_core::{Address, DiscardReason, Instant, Provider, Received, Secret};
+
+use super::*;
+use crate::{Observer, Origin, Passage, Recording};
+
+/// A node whose state is a number.
+struct Number {
+    state: u8,
+    is_due: bool,
+}
+
+impl Subject for Number {
+    fn digest(&self) -> [u8; 32] {
+        [self.state; 32]
+    }
+
+    fn is_due(&self) -> bool {
+        self.is_due
+    }
+}
+
+const NODE: usize = 0;
+const PEER: usize = 1;
+const REFUSED: Received = Received::Discarded(DiscardReason::Malformed);
+const IDLE: Number = Number { state: 1, is_due: false };
+
+fn address(node: usize) -> Address {
+    Address::Opaque((node as u128).to_be_bytes())
+}
+
+/// A datagram from one to the other of so many bytes; `node` is where it is seen.
+fn passage(node: usize, from: usize, to: usize, length: usize, origin: Origin) -> Passage {
+    let at = Instant::EPOCH;
+    Passage { at, node, source: address(from), destination: address(to), length, origin, is_first: true }
+}
+
+fn arriving(origin: Origin) -> Passage {
+    passage(NODE, PEER, NODE, 100, origin)
+}
+
+fn leaving(length: usize) -> Passage {
+    passage(NODE, NODE, PEER, length, Origin::Node)
+}
+
+#[test]
+#[should_panic(expected = "I1")]
+fn noop_finds_a_refused_datagram_that_changes_something() {
+    let mut noop = Noop::new(0);
+    noop.arriving(&IDLE, &arriving(Origin::Injected), b"");
+    noop.arrived(&Number { state: 2, ..IDLE }, &arriving(Origin::Injected), REFUSED);
+}
+
+#[test]
+#[should_panic(expected = "I1")]
+fn noop_finds_a_second_answer() {
+    let mut noop = Noop::new(0);
+    noop.arriving(&IDLE, &arriving(Origin::Injected), b"");
+    noop.arrived(&IDLE, &arriving(Origin::Injected), REFUSED);
+    for _ in 0..2 {
+        Observer::<Number>::departed(&mut noop, &leaving(50), b"");
+    }
+}
+
+#[test]
+#[should_panic(expected = "I1")]
+fn noop_finds_an_answer_that_is_longer_than_what_was_refused() {
+    let mut noop = Noop::new(0);
+    noop.arriving(&IDLE, &arriving(Origin::Network), b"");
+    noop.arrived(&IDLE, &arriving(Origin::Network), REFUSED);
+    Observer::<Number>::departed(&mut noop, &leaving(101), b"");
+}
+
+#[test]
+fn noop_lets_one_answer_pass_and_what_was_due_anyway() {
+    for (node, answers) in [(IDLE, 1), (Number { is_due: true, ..IDLE }, 3)] {
+        let mut noop = Noop::new(1);
+        noop.arriving(&node, &arriving(Origin::Network), b"");
+        noop.arrived(&node, &arriving(Origin::Network), REFUSED);
+        for _ in 0..answers {
+            Observer::<Number>::departed(&mut noop, &leaving(100), b"");
+        }
+        noop.rested(NODE, &node, Instant::EPOCH);
+        Observer::<Number>::departed(&mut noop, &leaving(1_000), b"");
+        // What is accepted may change what it likes.
+        noop.arriving(&node, &arriving(Origin::Injected), b"");
+        noop.arrived(&Number { state: 9, ..node }, &arriving(Origin::Injected), Received::Consumed);
+    }
+}
+
+/// Whether so many bytes may go out after 100 came in, and what makes the address proven has, or has not, happened.
+fn may_send(length: usize, is_heard: bool, received: Received) {
+    let mut amplification = Amplification::default();
+    amplification.want(PEER, address(NODE));
+    Observer::<()>::departed(&mut amplification, &passage(PEER, PEER, NODE, 100, Origin::Node), b"");
+    Observer::<()>::arriving(&mut amplification, &(), &arriving(Origin::Network), b"");
+    Observer::<()>::arrived(&mut amplification, &(), &arriving(Origin::Network), Received::Consumed);
+    Observer::<()>::departed(&mut amplification, &leaving(100), b"");
+    if is_heard {
+        Observer::<()>::arriving(&mut amplification, &(), &passage(PEER, NODE, PEER, 100, Origin::Network), b"");
+    }
+    Observer::<()>::arriving(&mut amplification, &(), &passage(NODE, PEER, NODE, 0, Origin::Network), b"");
+    Observer::<()>::arrived(&mut amplification, &(), &arriving(Origin::Network), received);
+    Observer::<()>::departed(&mut amplification, &leaving(length), b"");
+}
+
+#[test]
+#[should_panic(expected = "I7")]
+fn amplification_finds_the_first_byte_above_three_for_one() {
+    may_send(200, false, Received::Consumed);
+    may_send(201, false, Received::Consumed);
+}
+
+#[test]
+#[should_panic(expected = "I7")]
+fn amplification_is_not_impressed_by_what_is_refused() {
+    may_send(201, true, REFUSED);
+}
+
+#[test]
+fn amplification_lets_pass_what_goes_to_who_has_shown_that_he_hears_and_to_where_nobody_else_sent_it() {
+    may_send(10_000, true, Received::Consumed);
+    let mut amplification = Amplification::default();
+    amplification.want(NODE, address(PEER));
+    Observer::<()>::departed(&mut amplification, &leaving(10_000), b"");
+}
+
+#[test]
+#[should_panic(expected = "I7")]
+fn amplification_believes_nothing_of_before_a_restart() {
+    let mut amplification = Amplification::default();
+    Observer::<()>::arriving(&mut amplification, &(), &arriving(Origin::Network), b"");
+    Observer::<()>::started(&mut amplification, NODE);
+    Observer::<()>::departed(&mut amplification, &leaving(1), b"");
+}
+
+/// A datagram during which a provider seals so many texts and computes so many secrets.
+fn works(seals: u8, computations: u8, received: Received) {
+    let provider = Recording::new();
+    let mut work = Work::new(provider.clone(), WorkBound::CORE);
+    let key = provider.expand(&Secret::new([1; 32]));
+    Observer::<()>::arriving(&mut work, &(), &arriving(Origin::Injected), b"");
+    for number in 0..seals {
+        let _tag = provider.seal(&key, &[number; 12], b"", &mut []);
+    }
+    (0..computations).for_each(|_| drop(provider.dh(&Secret::new([2; 32]), &[9; 32])));
+    Observer::<()>::arrived(&mut work, &(), &arriving(Origin::Injected), received);
+}
+
+#[test]
+#[should_panic(expected = "I6")]
+fn work_finds_a_datagram_that_costs_too_much() {
+    works(1, 5, Received::Consumed);
+    works(1, 6, Received::Consumed);
+}
+
+#[test]
+#[should_panic(expected = "I6")]
+fn work_finds_a_text_sealed_for_nobody() {
+    works(1, 0, REFUSED);
+}
+
+#[test]
+#[should_panic(expected = "I5")]
+fn bound_finds_a_byte_too_many() {
+    Observer::<()>::rested(&mut Bound::new(|| 100, 100), NODE, &(), Instant::EPOCH);
+    Observer::<()>::rested(&mut Bound::new(|| 101, 100), NODE, &(), Instant::EPOCH);
+}
