@@ -48,6 +48,8 @@ struct MessageRecord {
     delivered: bool,
     /// Reported: its deadline passed, its channel was given up, or its session ended first.
     reported: bool,
+    /// It was the deadline.
+    expired: bool,
     /// The peer's stack held it, and its application left before it could read it.
     unread: bool,
 }
@@ -108,6 +110,7 @@ impl Ledger {
             end_offset: end,
             delivered: false,
             reported: false,
+            expired: false,
             unread: false,
         });
     }
@@ -144,8 +147,8 @@ impl Ledger {
         let found = numbers.binary_search_by_key(&end_offset, |number| messages[*number as usize].end_offset);
         let Ok(index) = found else { panic!("I4: no message on {channel:?} ends at {end_offset}, yet it expires") };
         let message = &mut messages[numbers[index] as usize];
-        assert!(!message.reported, "I4: message {} expires twice", numbers[index]);
-        message.reported = true;
+        assert!(!message.expired, "I4: message {} expires twice", numbers[index]);
+        (message.reported, message.expired) = (true, true);
     }
 
     /// What was sent on the channel and has not arrived is given up, by one side or the other, and the sender knows.

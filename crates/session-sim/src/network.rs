@@ -177,6 +177,10 @@ impl<N: Node> Network<N> {
 
     /// Puts a translator in front of a node, or takes it away.
     pub fn set_nat(&mut self, node: usize, config: Option<NatConfig>) {
+        let before = self.hosts[node].nat.take();
+        // What the one before has counted stays counted.
+        self.incidents.nat_filtered += before.as_ref().map_or(0, Nat::filtered);
+        self.incidents.nat_rebound += before.as_ref().map_or(0, Nat::rebound);
         self.hosts[node].nat = config.map(|config| Nat::new(config, node as u16));
     }
 

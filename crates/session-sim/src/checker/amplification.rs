@@ -59,12 +59,15 @@ impl<N> Observer<N> for Amplification {
     }
 
     fn arrived(&mut self, _: &N, passage: &Passage, received: Received) {
-        if received != Received::Consumed || passage.origin != Origin::Network {
+        if received != Received::Consumed {
             return;
         }
-        let Some(sender) = self.owners.get(&passage.source) else { return };
-        for address in self.heard.get(&(passage.node, *sender)).into_iter().flatten() {
-            self.accounts.entry((passage.node, *address)).or_default().is_proven = true;
+        // What an attacker forwards comes from anywhere, and may be an answer of whoever has heard the node.
+        let sender = self.owners.get(&passage.source).filter(|_| passage.origin == Origin::Network);
+        for ((_, hearer), addresses) in self.heard.iter().filter(|((node, _), _)| *node == passage.node) {
+            for address in addresses.iter().filter(|_| sender.is_none_or(|sender| sender == hearer)) {
+                self.accounts.entry((passage.node, *address)).or_default().is_proven = true;
+            }
         }
     }
 
