@@ -6,7 +6,7 @@ use std::path::Path;
 use session_core::request::MAX_IN_FLIGHT;
 use session_core::{
     ChannelLimits, ChannelMode, ChannelOptions, Config, Endpoint, Limits, MAX_CARRIERS, MAX_CHANNEL_FRAMES,
-    MAX_CHANNELS, MAX_DYNAMIC_CHANNELS, MAX_EXPIRING, MAX_TENTATIVE_PER_PEER, MAX_TEXT, MAX_USER_DATA,
+    MAX_CHANNELS, MAX_DYNAMIC_CHANNELS, MAX_EXPIRING, MAX_SPARE_IDS, MAX_TENTATIVE_PER_PEER, MAX_TEXT, MAX_USER_DATA,
     MIN_UDP_DATAGRAM, RustCrypto, Secret, StaticKey, TIMEOUTS_PER_CALL,
 };
 
@@ -50,6 +50,13 @@ const SHOWN_BY: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "spare_ids",
+        &[
+            "endpoint::tests::ids::each_end_gives_as_many_ids_as_both_keep",
+            "endpoint::tests::ids::a_peer_that_gives_more_ids_than_are_kept_is_closed",
+        ],
+    ),
+    (
         "Config::channel_limits",
         &["channels_at_the_bound::channel_limits", "endpoint::tests::channels::who_opens_more_than_allowed_is_closed"],
     ),
@@ -63,6 +70,7 @@ const SHOWN_BY: &[(&str, &[&str])] = &[
         "MAX_DYNAMIC_CHANNELS",
         &["endpoint::tests::channels::more_dynamic_channels_than_there_may_be_are_no_configuration"],
     ),
+    ("MAX_SPARE_IDS", &["sessions_at_the_bound::configurations"]),
     ("MAX_EXPIRING", &["channels_at_the_bound::expiring"]),
     (
         "MAX_CHANNEL_FRAMES",
@@ -77,7 +85,7 @@ const SHOWN_BY: &[(&str, &[&str])] = &[
 ];
 
 /// Every limit, what it bounds, and what happens there.
-fn limits() -> [Row; 13] {
+fn limits() -> [Row; 14] {
     let Limits {
         sessions,
         pending,
@@ -92,6 +100,7 @@ fn limits() -> [Row; 13] {
         record_blocks,
         opened_channels,
         key_packets,
+        spare_ids,
         ..
     } = Limits::default();
     [
@@ -158,6 +167,12 @@ fn limits() -> [Row; 13] {
             "packets sealed under one key, and never more than 8,323,072",
             "new keys are agreed on; without an answer the session closes: `KEY_LIMIT`",
         ),
+        (
+            "spare_ids",
+            spare_ids.into(),
+            "ids of each end beside the one in use",
+            "no more are given; more from a peer closes the session: `PROTOCOL`",
+        ),
     ]
 }
 
@@ -181,7 +196,7 @@ fn options() -> [Row; 2] {
 }
 
 /// The same of what cannot be chosen.
-fn constants() -> [Row; 11] {
+fn constants() -> [Row; 12] {
     [
         ("MAX_CHANNELS", MAX_CHANNELS as u64, "channels agreed beforehand", "`ConfigError::Channels`"),
         ("MAX_CARRIERS", MAX_CARRIERS as u64, "carriers of an endpoint", "`ConfigError::Carriers`"),
@@ -209,6 +224,7 @@ fn constants() -> [Row; 11] {
             "`opened_channels` and all of `Config::channel_limits` together",
             "`ConfigError::DynamicChannels`",
         ),
+        ("MAX_SPARE_IDS", MAX_SPARE_IDS.into(), "`spare_ids`", "`ConfigError::Limits`"),
         (
             "MAX_EXPIRING",
             MAX_EXPIRING.into(),

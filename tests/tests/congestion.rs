@@ -19,6 +19,8 @@ fn setup(congestion_control: CongestionControl) -> Setup {
     limits.channel_window = 4 << 20;
     limits.send_blocks = 4 * 1024;
     limits.record_blocks = 1024;
+    // Nothing but the flow is on the link.
+    limits.spare_ids = 0;
     Setup { limits, congestion_control, ..Setup::default() }
 }
 

@@ -9,7 +9,7 @@ use session_tests::{Campaign, Setup, World};
 const SENDERS: usize = 50;
 const SERVER: usize = 0;
 /// An attempt may take ten seconds.
-const TIME: Duration = Duration::from_millis(7500);
+const TIME: Duration = Duration::from_millis(8500);
 
 /// Every Hello, Reply and first packet may be lost; a lost one holds a tentative slot until it is repeated.
 fn run_case(seed: u64) -> Duration {

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use session_core::{
-    ChannelConfig, ChannelId, ChannelLimits, ChannelMode, ChannelOptions, Config, Endpoint, Instant, Limits,
-    RustCrypto, Secret, Seed, SendOptions, Session, State, StaticKey,
+    Address, ChannelConfig, ChannelId, ChannelLimits, ChannelMode, ChannelOptions, Config, Endpoint, Instant, Limits,
+    Link, Migration, RustCrypto, Secret, Seed, SendOptions, Session, State, StaticKey,
 };
 use session_tests::counting::{self, Counting, inside};
 use session_tests::pair::CHANNEL;
@@ -46,8 +46,12 @@ fn rests(config: &mut Config) {
 
 /// Heap that both endpoints of a pair take, and the pair.
 fn measured(sessions: u32, adapt: impl Fn(&mut Config)) -> (Pair, usize) {
+    measured_with(&limits(sessions), adapt)
+}
+
+fn measured_with(limits: &Limits, adapt: impl Fn(&mut Config)) -> (Pair, usize) {
     let before = counting::live();
-    let pair = Pair::new(&limits(sessions), adapt);
+    let pair = Pair::new(limits, adapt);
     (pair, bytes_since(before))
 }
 
@@ -85,9 +89,15 @@ fn all_established(pair: &Pair) -> bool {
 #[test]
 fn an_idle_session_takes_two_kib_at_most() {
     let count = many(30_000);
-    let (_few, shared) = measured(1, rests);
+    // As `Limits::server` has it: ids in reserve are memory that every session holds.
+    let bare = |sessions: u32| {
+        let mut limits = limits(sessions);
+        limits.spare_ids = 0;
+        limits
+    };
+    let (_few, shared) = measured_with(&bare(1), rests);
     let before = counting::live();
-    let (mut pair, _) = measured(count, rests);
+    let (mut pair, _) = measured_with(&bare(count), rests);
     open_and_use(&mut pair, count, START);
     assert!(all_established(&pair), "{count} sessions live");
     let each = (bytes_since(before) - shared) / 2 / count as usize;
@@ -169,7 +179,7 @@ fn an_endpoint_takes_at_the_start_what_it_named() {
     }
 }
 
-/// Sends a message on every channel of every session, reliable ones with a deadline that passes before it can leave, at both ends:
+/// Sends a message on every channel of every session, reliable ones with a deadline that passes before it can leave, and asks over another path, at both ends:
 /// each has every record that there may be of it.
 fn use_every_record(pair: &mut Pair, at: Instant) {
     for number in 0..pair.connected.len() {
@@ -191,6 +201,15 @@ fn use_every_record(pair: &mut Pair, at: Instant) {
     }
     pair.settle(passed);
     pair.run_until(after(passed, 10));
+    for number in 0..pair.connected.len() {
+        for (endpoint, id) in [(&mut pair.client, pair.connected[number]), (&mut pair.server, pair.accepted[number])] {
+            // A path that nobody answers over.
+            let nowhere = Link { remote: Address::Opaque([3; 16]), ..endpoint.session(id).expect("it lives").link() };
+            let mut session = endpoint.session_mut(id, after(passed, 10)).expect("it lives");
+            inside(|| session.migrate(nowhere, Migration::Probing)).expect("there is a record");
+        }
+    }
+    pair.run_until(after(passed, 20));
 }
 
 /// Not with 64: what is named has room for a session more, which is made before another goes, and that would have a page to itself.

@@ -6,8 +6,8 @@ use session_core::request::{
 };
 use session_core::{
     Action, Address, AnswerError, Carrier, CarrierConfig, ChannelConfig, ChannelId, Config, ConfigError, ConnectError,
-    ConnectOptions, DiscardReason, Endpoint, Event, Instant, Limits, Link, MAX_CARRIERS, MAX_CHANNELS, MAX_TEXT,
-    MAX_USER_DATA, Peer, RustCrypto, Secret, Seed, SessionId, StaticKey, TIMEOUTS_PER_CALL,
+    ConnectOptions, DiscardReason, Endpoint, Event, Instant, Limits, Link, MAX_CARRIERS, MAX_CHANNELS, MAX_SPARE_IDS,
+    MAX_TEXT, MAX_USER_DATA, Peer, RustCrypto, Secret, Seed, SessionId, StaticKey, TIMEOUTS_PER_CALL,
 };
 use session_tests::counting::{Counting, inside, without_allocator};
 use session_tests::two::{ALICE, BOB, CHANNEL, established, hold_back, millis, run_until_closed, seconds, two_nodes};
@@ -244,6 +244,11 @@ fn configurations() {
         (carrier.min_datagram, carrier.max_datagram, carrier.padding) = (min_datagram, max_datagram, padding);
         let error = (!works).then_some(ConfigError::Carriers);
         assert_eq!(refused(config, Limits::default()), error, "{min_datagram} to {max_datagram}");
+    }
+    for (spare_ids, error) in [(MAX_SPARE_IDS, None), (MAX_SPARE_IDS + 1, Some(ConfigError::Limits))] {
+        let mut limits = Limits::default();
+        limits.spare_ids = spare_ids;
+        assert_eq!(refused(config(), limits), error);
     }
 }
 

@@ -143,6 +143,10 @@ pub enum TimerKind {
     Pacing,
     /// A keepalive is sent.
     Keepalive,
+    /// A path is asked again whether it leads to the peer, or given up.
+    Path,
+    /// A peer that was silent for so long counts as lost.
+    Silence,
     /// The peer counts as lost.
     PeerLost,
     /// The application is warned that the session will expire.
@@ -172,6 +176,8 @@ impl TimerKind {
         Self::LossDetection,
         Self::Pacing,
         Self::Keepalive,
+        Self::Path,
+        Self::Silence,
         Self::PeerLost,
         Self::Expiring,
         Self::Idle,
@@ -230,8 +236,24 @@ pub enum Event {
     /// The session will end soon unless something happens: [`expiry`](crate::SessionRef::expiry) says when and what,
     /// [`extend`](crate::SessionMut::extend) puts it off.
     Expiring(SessionId),
+    /// The session goes over another path, because the peer was found there or [`migrate`](crate::SessionMut::migrate) chose it; or the one chosen did
+    /// not answer: [`link`](crate::SessionRef::link) says over which it goes.
+    PathChanged(SessionId),
+    /// The peer answers nothing that was sent, for three probe timeouts now, or is heard again: [`is_silent`](crate::SessionRef::is_silent) says which. It
+    /// counts as lost later: after three keepalive intervals, or [`Timeouts::silence`].
+    Silence(SessionId),
     /// The session has ended; `close_reason` says why. Never lost, always last but for `Removed`.
     Closed(SessionId),
+}
+
+/// How [`migrate`](crate::SessionMut::migrate) goes to another path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Migration {
+    /// The session goes on over the path in use until the peer has answered over the other.
+    Probing,
+    /// The path in use is gone: nothing is sent over it from now on. The peer's address must stay the same, because nothing proves another one.
+    AtOnce,
 }
 
 /// What became of a datagram.
@@ -283,6 +305,9 @@ pub struct Timeouts {
     pub keepalive: Duration,
     /// The longest interval we go along with, whatever the peer asks for: where it asks for more, we ping too.
     pub longest_keepalive: Duration,
+    /// How long after its last packet a peer counts as lost that does not answer what was sent ([`Event::Silence`]); `None`, the default, leaves that to
+    /// keepalives. It is never sooner than three probe timeouts.
+    pub silence: Option<Duration>,
     /// No user data either way (S0-22); `None` turns it off.
     pub idle: Option<Duration>,
     /// Our application neither sends nor fetches user data (S2-21); `None` turns it off.
@@ -307,6 +332,7 @@ impl Default for Timeouts {
             release: Duration::from_secs(10),
             keepalive: Duration::from_secs(5),
             longest_keepalive: Duration::from_secs(3600),
+            silence: None,
             idle: Some(Duration::from_secs(60)),
             sliding: None,
             lifetime: None,

@@ -69,6 +69,9 @@ pub struct Config {
     pub second_session: SecondSession,
     /// How much is in flight at a time.
     pub congestion_control: CongestionControl,
+    /// A session stays with the address at which its peer was when it began: packets of it from elsewhere are taken, but answered there (S2-17). Off by
+    /// default: sessions follow a peer that moves, once it has answered from where it is.
+    pub strict_address: bool,
     /// Whether [`Event::Added`](crate::Event::Added), [`Event::StateChanged`](crate::Event::StateChanged) and
     /// [`Event::Removed`](crate::Event::Removed) are told.
     pub directory_events: bool,
@@ -106,6 +109,7 @@ impl Config {
             timeouts: Timeouts::default(),
             second_session: SecondSession::default(),
             congestion_control: CongestionControl::default(),
+            strict_address: false,
             directory_events: false,
         }
     }

@@ -12,6 +12,7 @@
 
 pub(crate) mod drbg;
 pub(crate) mod hkdf;
+mod id_key;
 pub(crate) mod key_cache;
 pub(crate) mod keys;
 pub(crate) mod marks;
@@ -26,6 +27,7 @@ mod suite;
 mod test_vectors;
 
 pub(crate) use drbg::Generator;
+pub(crate) use id_key::{ID_LENGTH, IdKey};
 pub(crate) use key_cache::KeyCache;
 
 pub use public_key::{InvalidPublicKey, PublicKey};

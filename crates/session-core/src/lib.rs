@@ -128,8 +128,8 @@ mod time;
 mod wire;
 
 pub use action::{
-    Action, Address, Arrival, Carrier, CarrierConfig, Deadline, Ecn, Event, Link, Received, Timeouts, TimerKind,
-    Transmit,
+    Action, Address, Arrival, Carrier, CarrierConfig, Deadline, Ecn, Event, Link, Migration, Received, Timeouts,
+    TimerKind, Transmit,
 };
 pub use channel::Chunk;
 pub use channel_config::{ChannelConfig, ChannelLimits, ChannelMode, ChannelOptions};
@@ -141,13 +141,13 @@ pub use crypto::{
 pub use endpoint::{Dump, Endpoint, Session, SessionMut, SessionRef};
 pub use ids::{ChannelId, MessageId, PeerId, Role, SessionId, Uid};
 pub use limits::{
-    Limits, MAX_CARRIERS, MAX_CHANNEL_FRAMES, MAX_CHANNELS, MAX_DYNAMIC_CHANNELS, MAX_EXPIRING, MAX_TENTATIVE_PER_PEER,
-    MAX_TEXT, MAX_USER_DATA, MIN_UDP_DATAGRAM, TIMEOUTS_PER_CALL,
+    Limits, MAX_CARRIERS, MAX_CHANNEL_FRAMES, MAX_CHANNELS, MAX_DYNAMIC_CHANNELS, MAX_EXPIRING, MAX_SPARE_IDS,
+    MAX_TENTATIVE_PER_PEER, MAX_TEXT, MAX_USER_DATA, MIN_UDP_DATAGRAM, TIMEOUTS_PER_CALL,
 };
 pub use memory_need::MemoryNeed;
 pub use reason::{
     AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, ConfigError, ConnectError, DiscardReason, Discards,
-    EndChannelError, ExtendError, OpenChannelError, RecvError, SendError, Text,
+    EndChannelError, ExtendError, MigrateError, OpenChannelError, RecvError, SendError, Text,
 };
 pub use seed::Seed;
 pub use send_options::SendOptions;

@@ -23,6 +23,7 @@
 /// | frames about channels in a packet | [`MAX_CHANNEL_FRAMES`] | more closes the session with `PROTOCOL` |
 /// | packets sealed under one key | `key_packets`, and 8,323,072 whatever it says | new keys are agreed on; without an answer the session closes with `KEY_LIMIT` |
 /// | blocks of sent-packet records of a session | `record_blocks` | no further data until an acknowledgement |
+/// | ids of the peer, and of ours, ready beside the one in use | `spare_ids` | more closes the session with `PROTOCOL`; ours are given as the peer retires others |
 ///
 /// Begin with a profile, [`tiny`](Self::tiny), [`default`](Self::default) or [`server`](Self::server), and change what differs;
 /// [`Endpoint::memory_need`](crate::Endpoint::memory_need) says what it takes:
@@ -61,6 +62,9 @@ pub struct Limits {
     pub opened_channels: u32,
     /// Packets that are sealed under one key before new ones are asked for.
     pub key_packets: u32,
+    /// Ids that each end of a session gives the other beside the one in use, 0 to 3: who goes on from another address by a fresh one is not recognised
+    /// by it. The first takes 311 bytes of a session's memory, each further one 31.
+    pub spare_ids: u32,
 }
 
 impl Limits {
@@ -84,6 +88,7 @@ impl Limits {
             record_blocks: 2,
             opened_channels: 0,
             key_packets: 1 << 20,
+            spare_ids: 0,
         }
     }
 
@@ -107,7 +112,15 @@ impl Limits {
             record_blocks: 128,
             opened_channels: 0,
             key_packets: 1 << 20,
+            spare_ids: 0,
         }
+    }
+}
+
+impl Limits {
+    /// Ids of each end that are in use or ready at once.
+    pub(crate) fn kept_ids(&self) -> u8 {
+        1 + self.spare_ids.min(MAX_SPARE_IDS) as u8
     }
 }
 
@@ -128,6 +141,7 @@ impl Default for Limits {
             record_blocks: 256,
             opened_channels: 0,
             key_packets: 1 << 20,
+            spare_ids: 1,
         }
     }
 }
@@ -141,6 +155,8 @@ pub const MAX_CARRIERS: usize = 8;
 /// Unconfirmed responder slots of one peer: so many senders of one key begin at once, and so many Hellos of it, recorded and
 /// replayed, hold up none.
 pub const MAX_TENTATIVE_PER_PEER: usize = 4;
+/// Ids each end gives the other beside the one in use, at most (protocol §6.1).
+pub const MAX_SPARE_IDS: u32 = 3;
 /// Dynamic channels one session has open at most, whoever opened them: work on a packet may grow with them.
 pub const MAX_DYNAMIC_CHANNELS: u32 = 1024;
 /// Messages with a deadline a channel knows of at a time.

@@ -7,6 +7,7 @@ use crate::crypto::rekey::Rekey;
 use crate::handshake::Attempt;
 use crate::limits::Limits;
 use crate::memory_need::MemoryNeed;
+use crate::path::{Others, PeerIds};
 use crate::pool::{Pool, Reservation};
 use crate::reason::CloseReason;
 use crate::recovery::LossEpisode;
@@ -27,6 +28,10 @@ pub(crate) struct Memory {
     pub(crate) dynamics: Slab<Dynamic>,
     /// What sessions that may have dynamic channels keep about them.
     pub(crate) ledgers: Slab<Ledger>,
+    /// What sessions that keep spare ids of their peers know of them.
+    pub(crate) peer_ids: Slab<PeerIds>,
+    /// What sessions keep of paths beside the one in use, while they look at one. A session without a record follows later.
+    pub(crate) others: Slab<Others>,
     /// What sessions hold while they begin.
     pub(crate) attempts: Slab<Attempt>,
     /// Losses that were answered and may turn out to be none, one for each session.
@@ -49,6 +54,7 @@ struct Capacities {
     ledgers: u32,
     expiries: u32,
     skips: u32,
+    peer_ids: u32,
 }
 
 impl Capacities {
@@ -73,6 +79,7 @@ impl Capacities {
             ledgers: if dynamic == 0 { 0 } else { sessions },
             expiries: records(agreed - 1 + dynamic),
             skips: records(agreed - 1 - agreed_alone + dynamic),
+            peer_ids: if limits.spare_ids == 0 { 0 } else { sessions },
         }
     }
 }
@@ -80,7 +87,7 @@ impl Capacities {
 impl Memory {
     /// What [`new`](Self::new) allocates, and what it comes to.
     pub(crate) fn need(limits: &Limits, config: &Config) -> MemoryNeed {
-        let Capacities { sessions, channels, mailboxes, dynamics, ledgers, expiries, skips } =
+        let Capacities { sessions, channels, mailboxes, dynamics, ledgers, expiries, skips, peer_ids } =
             Capacities::of(limits, config);
         Pool::need(limits.pool_blocks, limits.block_size as usize)
             .and(Slab::<Channel>::need(channels, 1))
@@ -90,6 +97,8 @@ impl Memory {
             .and(Slab::<Expiry>::need(expiries, 1))
             .and(Slab::<Skips>::need(skips, 1))
             .and(Slab::<LossEpisode>::need(sessions, READY))
+            .and(Slab::<PeerIds>::need(peer_ids, 1))
+            .and(Slab::<Others>::need(limits.sessions, 1))
             .and(Slab::<Attempt>::need(sessions, READY))
             .and(Slab::<CloseReason>::need(sessions, READY))
             .and(Slab::<Rekey>::need(sessions, 1))
@@ -97,7 +106,7 @@ impl Memory {
 
     /// Memory for all sessions. At most `open_limit` blocks are ever held without reservation.
     pub(crate) fn new(limits: &Limits, config: &Config, open_limit: u32) -> Self {
-        let Capacities { sessions, channels, mailboxes, dynamics, ledgers, expiries, skips } =
+        let Capacities { sessions, channels, mailboxes, dynamics, ledgers, expiries, skips, peer_ids } =
             Capacities::of(limits, config);
         Self {
             pool: Pool::new(limits.pool_blocks, limits.block_size as usize, open_limit).shared_with_records(),
@@ -108,6 +117,8 @@ impl Memory {
             expiries: Slab::new(expiries),
             skips: Slab::new(skips),
             episodes: Slab::with_ready(sessions, READY),
+            peer_ids: Slab::new(peer_ids),
+            others: Slab::new(limits.sessions),
             attempts: Slab::with_ready(sessions, READY),
             reasons: Slab::with_ready(sessions, READY),
             rekeys: Slab::new(sessions),
@@ -138,8 +149,21 @@ impl Memory {
 
     /// Feeds what belongs to nobody; the rest is fed by who holds it.
     pub(crate) fn digest_into(&self, hash: &mut StateHash) {
-        let Self { pool, channels, mailboxes, expiries, skips, dynamics, ledgers, episodes, attempts, reasons, rekeys } =
-            self;
+        let Self {
+            pool,
+            channels,
+            mailboxes,
+            expiries,
+            skips,
+            dynamics,
+            ledgers,
+            episodes,
+            peer_ids,
+            others,
+            attempts,
+            reasons,
+            rekeys,
+        } = self;
         pool.digest_into(hash);
         hash.u64(u64::from(channels.vacant()));
         hash.u64(u64::from(mailboxes.vacant()));
@@ -148,6 +172,8 @@ impl Memory {
         hash.u64(u64::from(dynamics.vacant()));
         hash.u64(u64::from(ledgers.vacant()));
         hash.u64(u64::from(episodes.vacant()));
+        hash.u64(u64::from(peer_ids.vacant()));
+        hash.u64(u64::from(others.vacant()));
         hash.u64(u64::from(attempts.vacant()));
         hash.u64(u64::from(reasons.vacant()));
         hash.u64(u64::from(rekeys.vacant()));

@@ -333,6 +333,20 @@ error! {
 }
 
 error! {
+    /// Why a session does not go to another path.
+    MigrateError {
+        /// No data is exchanged: the session is beginning or ending.
+        NotEstablished => "no data is exchanged yet, or any more",
+        /// There is no such carrier.
+        Carrier => "there is no such carrier",
+        /// Nothing has proved that the peer is at that address, so the session cannot go there at once.
+        Unproven => "only an address that was probed can be another of the peer's",
+        /// No memory to look at another path; try again later.
+        NoMemory => "no memory to look at another path now",
+    }
+}
+
+error! {
     /// Why no channel was opened.
     OpenChannelError {
         /// The peer takes no more of this mode now: [`Event::ChannelsAvailable`](crate::Event::ChannelsAvailable) tells when to try again.

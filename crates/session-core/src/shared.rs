@@ -1,7 +1,7 @@
 //! What the sessions of one endpoint share.
 
 use crate::config::Config;
-use crate::crypto::{Generator, KeyCache, Provider, PublicKey, marks};
+use crate::crypto::{Generator, IdKey, KeyCache, Provider, PublicKey, marks};
 use crate::limits::Limits;
 use crate::memory::Memory;
 use crate::state_hash::StateHash;
@@ -13,6 +13,7 @@ pub(crate) struct Shared<P: Provider> {
     pub(crate) memory: Memory,
     pub(crate) keys: KeyCache<P>,
     pub(crate) generator: Generator,
+    pub(crate) ids: IdKey,
     /// Owners of cached keys so far; a number names one session's keys for ever.
     pub(crate) key_owners: u64,
 }
@@ -65,9 +66,9 @@ impl<P: Provider> Shared<P> {
         self.key_owners = key_owners;
     }
 
-    /// Expanded keys follow from what the sessions feed, so the cache is left out.
+    /// Expanded keys follow from what the sessions feed, so the cache is left out. The key of ids never changes.
     pub(crate) fn digest_into(&self, hash: &mut StateHash) {
-        let Self { provider: _, memory, keys: _, generator, key_owners } = self;
+        let Self { provider: _, memory, keys: _, generator, ids: _, key_owners } = self;
         memory.digest_into(hash);
         generator.digest_into(hash);
         hash.u64(*key_owners);

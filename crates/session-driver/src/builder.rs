@@ -98,6 +98,12 @@ impl EndpointBuilder {
         self
     }
 
+    /// Sessions stay with the address at which their peer was when they began. Default: they follow a peer that moves.
+    pub fn strict_address(mut self, strict: bool) -> Self {
+        self.config.strict_address = strict;
+        self
+    }
+
     /// What kind of node this is; the meaning is the application's.
     pub fn node_type(mut self, node_type: u8) -> Self {
         self.config.node_type = node_type;

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -126,7 +126,7 @@ impl<S: AsyncUdpSocket, T: Timer> Driver<S, T> {
         let mut batch = 0_u64;
         for (buffer, meta) in inbox.buffers() {
             shared.with_driver(woken, |state, now| {
-                let arrival = arrival(shared.local, &meta, state);
+                let arrival = arrival(&meta, state);
                 split(buffer, &meta, |datagram| {
                     batch += 1;
                     let _ = state.core.handle_datagram(datagram, arrival, now);
@@ -181,6 +181,25 @@ impl<S: AsyncUdpSocket, T: Timer> Driver<S, T> {
         true
     }
 
+    /// Goes on from another socket, and tells the peers. One that cannot be used is left alone: the old one lives.
+    fn take_socket(&mut self) {
+        let Some(next) = self.shared.with_driver(&mut self.woken, |state, _| state.next_socket.take()) else { return };
+        let Ok((socket, local)) = self.rebound(next) else { return };
+        self.inbox = Inbox::new(self.outbox.max_datagram(), socket.gro_segments());
+        self.socket = socket;
+        self.receive.paused_until = None;
+        self.shared.with_driver(&mut self.woken, |state, now| {
+            state.local = local;
+            state.core.rebind(Carrier::default(), local.into(), now);
+        });
+    }
+
+    fn rebound(&self, socket: UdpSocket) -> io::Result<(S, SocketAddr)> {
+        let socket = self.socket.rebound(socket)?;
+        let local = socket.local_addr()?;
+        Ok((socket, local))
+    }
+
     fn is_done(&mut self) -> bool {
         let idle = self.outbox.is_empty();
         self.shared.with_driver(&mut self.woken, |state, _| {
@@ -202,6 +221,7 @@ impl<S: AsyncUdpSocket, T: Timer> Future for Driver<S, T> {
             Some(waker) => waker.clone_from(context.waker()),
             none => *none = Some(context.waker().clone()),
         });
+        driver.take_socket();
         for _ in 0..ROUNDS {
             let sent = driver.send(context);
             let received = driver.receive(context);
@@ -254,7 +274,8 @@ fn note(state: &mut State, outbox: &Outbox, receive: &Receive) {
 }
 
 /// How a datagram came. A socket bound to one address receives on no other; one bound to all is told by the system.
-fn arrival(bound: SocketAddr, meta: &RecvMeta, state: &State) -> Arrival {
+fn arrival(meta: &RecvMeta, state: &State) -> Arrival {
+    let bound = state.local;
     let told = meta.local.filter(|ip| bound.ip().is_unspecified() && ip.is_usable_source());
     let ip = told.filter(|_| !state.has_dialled(meta.remote)).unwrap_or(bound.ip());
     let link = Link {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::error::ConnectError;
 use crate::incoming::Incoming;
 use crate::session::{Facts, Session, SessionHandle};
 use crate::shared::{Core, Shared, State, Topic};
+use crate::udp;
 use crate::wait::{Step, WaitFor};
 
 /// One UDP socket and all sessions over it. Cheap to clone.
@@ -131,9 +133,9 @@ impl Endpoint {
 
     async fn open(&self, peer: Peer<'_>, address: SocketAddr, user_data: &[u8]) -> Result<Session, ConnectError> {
         let shared = &self.inner.shared;
-        let remote = reachable(shared.local, address).ok_or(ConnectError::AddressFamily)?;
+        let remote = reachable(self.local_addr(), address).ok_or(ConnectError::AddressFamily)?;
         let id = shared
-            .with(|state, now| begin(state, peer, shared.local, remote, user_data, now))
+            .with(|state, now| begin(state, peer, remote, user_data, now))
             .map_err(|error| error.map_or(ConnectError::EndpointClosed, ConnectError::NotBegun))?;
         let attempt = Attempt { shared, id, ended: false };
         let facts = WaitFor::new(shared, |state, _| match state.ended(id) {
@@ -179,7 +181,7 @@ impl Endpoint {
     /// The same for sessions whose peer is at `remote`.
     #[must_use]
     pub fn sessions_at(&self, remote: SocketAddr) -> Vec<Session> {
-        let Some(remote) = reachable(self.inner.shared.local, remote) else { return Vec::new() };
+        let Some(remote) = reachable(self.local_addr(), remote) else { return Vec::new() };
         self.find(|core| core.sessions_at(remote.into()).collect())
     }
 
@@ -222,10 +224,32 @@ impl Endpoint {
         WaitFor::new(shared, |state, _| if state.ended { Step::Done(()) } else { Step::Wait(Topic::Ended) })
     }
 
+    /// Goes on from another socket, bound to `address`: another interface, or the same where the network was changed under it. All sessions live on;
+    /// each sends at once from there, so that its peer follows. Port 0 lets the system choose. Returns the address that was bound; the driver changes over
+    /// when it runs next.
+    ///
+    /// # Errors
+    /// If the address cannot be bound, is of the other IP version than the one before, or the endpoint has ended; everything goes on as it was then.
+    pub fn rebind(&self, address: SocketAddr) -> io::Result<SocketAddr> {
+        if address.is_ipv4() != self.local_addr().is_ipv4() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "an address of the other IP version"));
+        }
+        let socket = udp::bind(address)?;
+        let local = socket.local_addr()?;
+        self.inner.shared.with(|state, _| {
+            if state.ended {
+                return Err(io::ErrorKind::NotConnected.into());
+            }
+            state.next_socket = Some(socket);
+            state.touched = true;
+            Ok(local)
+        })
+    }
+
     /// The address it is bound to.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.inner.shared.local
+        self.inner.shared.with(|state, _| state.local)
     }
 
     /// The key by which peers know it.
@@ -311,7 +335,6 @@ impl Drop for Attempt<'_> {
 fn begin(
     state: &mut State,
     peer: Peer<'_>,
-    local: SocketAddr,
     remote: SocketAddr,
     user_data: &[u8],
     now: Instant,
@@ -320,7 +343,7 @@ fn begin(
         return Err(None);
     }
     let options = ConnectOptions::default().with_user_data(user_data);
-    let link = Link { carrier: Carrier::default(), local: local.into(), remote: remote.into() };
+    let link = Link { carrier: Carrier::default(), local: state.local.into(), remote: remote.into() };
     let id = state.core.connect(peer, link, options, now)?;
     state.dial(id, remote);
     Ok(id)

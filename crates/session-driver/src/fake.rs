@@ -187,6 +187,11 @@ impl AsyncUdpSocket for FakeSocket {
         Poll::Ready(Ok(()))
     }
 
+    fn rebound(&self, socket: std::net::UdpSocket) -> io::Result<Self> {
+        let (network, calls) = (Arc::clone(&self.network), Arc::clone(&self.calls));
+        Ok(Self { address: socket.local_addr()?, network, calls, gso: self.gso, gro: self.gro })
+    }
+
     fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.address)
     }

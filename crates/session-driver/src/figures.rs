@@ -39,6 +39,12 @@ impl Session {
         self.figure(|session| session.stats(), |figures| figures.stats).unwrap_or_default()
     }
 
+    /// The peer has not answered what was sent for three probe timeouts, nor said anything else: a network may be gone. It is known to be lost later.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.figure(|session| session.is_silent(), |_| false).unwrap_or(false)
+    }
+
     /// Datagrams that named this session and were discarded, by reason.
     #[must_use]
     pub fn discards(&self) -> Discards {

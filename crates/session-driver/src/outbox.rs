@@ -85,6 +85,10 @@ impl Outbox {
         }
     }
 
+    pub(crate) fn max_datagram(&self) -> usize {
+        self.max_datagram
+    }
+
     /// Room for the next datagram, or `None` while what is there must go first.
     pub(crate) fn room(&mut self) -> Option<&mut [u8]> {
         if self.carry.is_some() {

@@ -1,7 +1,7 @@
 //! What handles and the driver's task share: the core, who waits for what, and what is known of each session.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
@@ -26,7 +26,6 @@ pub(crate) type Core = session_core::Endpoint<RustCrypto>;
 pub(crate) struct Shared {
     state: Mutex<State>,
     pub(crate) clock: Clock,
-    pub(crate) local: SocketAddr,
     pub(crate) public_key: PublicKey,
 }
 
@@ -53,6 +52,10 @@ pub(crate) struct State {
     pub(crate) touched: bool,
     /// Set while the driver sleeps.
     pub(crate) driver: Option<Waker>,
+    /// Where the socket is bound.
+    pub(crate) local: SocketAddr,
+    /// The driver is to go on from it.
+    pub(crate) next_socket: Option<UdpSocket>,
 }
 
 /// What the driver knows of a session that the core does not, or only for a while.
@@ -171,8 +174,10 @@ impl Shared {
             ended: false,
             touched: false,
             driver: None,
+            local,
+            next_socket: None,
         };
-        Self { state: Mutex::new(state), clock, local, public_key }
+        Self { state: Mutex::new(state), clock, public_key }
     }
 
     /// Runs a command and then, the lock free again, wakes who must know.
@@ -265,6 +270,8 @@ impl State {
                 self.notify(Topic::Progress(id, channel));
             }
             Event::Lost(id, channel) | Event::Skipped(id, channel) => self.notify(Topic::Lost(id, channel)),
+            // Handles ask where their peer is, and whether it answers.
+            Event::PathChanged(_) | Event::Silence(_) => {}
             Event::Expiring(id) => {
                 if let Some(record) = self.sessions.get_mut(&id) {
                     record.warned = true;

@@ -58,6 +58,11 @@ pub trait AsyncUdpSocket: Send + Unpin + 'static {
     /// Sends `datagrams`, all or none.
     fn poll_send(&mut self, context: &mut Context<'_>, datagrams: &Datagrams<'_>) -> Poll<io::Result<()>>;
 
+    /// A socket of the same kind over `socket`, which is non-blocking, to go on with in its place.
+    fn rebound(&self, socket: std::net::UdpSocket) -> io::Result<Self>
+    where
+        Self: Sized;
+
     /// The address it is bound to.
     fn local_addr(&self) -> io::Result<SocketAddr>;
 

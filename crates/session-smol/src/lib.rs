@@ -40,7 +40,8 @@ pub trait Bind {
 
 impl Bind for EndpointBuilder {
     async fn bind(self, address: SocketAddr) -> Result<Endpoint, BindError> {
-        let (endpoint, driver) = self.build(Socket::bind(address)?, OneTimer::default(), Clock::system())?;
+        let (endpoint, driver) =
+            self.build(Socket::over(seam::bind(address)?)?, OneTimer::default(), Clock::system())?;
         smol::spawn(driver).detach();
         Ok(endpoint)
     }
@@ -52,8 +53,7 @@ struct Socket {
 }
 
 impl Socket {
-    fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = seam::bind(address)?;
+    fn over(socket: UdpSocket) -> io::Result<Self> {
         let udp = Udp::new(&socket)?;
         Ok(Self { socket: Async::new(socket)?, udp })
     }
@@ -82,6 +82,10 @@ impl AsyncUdpSocket for Socket {
                 result => return Poll::Ready(result),
             }
         }
+    }
+
+    fn rebound(&self, socket: UdpSocket) -> io::Result<Self> {
+        Self::over(socket)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

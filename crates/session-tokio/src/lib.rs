@@ -48,7 +48,8 @@ pub trait Bind {
 
 impl Bind for EndpointBuilder {
     async fn bind(self, address: SocketAddr) -> Result<Endpoint, BindError> {
-        let (endpoint, driver) = self.build(Socket::bind(address)?, SleepTimer::default(), Clock::system())?;
+        let (endpoint, driver) =
+            self.build(Socket::over(seam::bind(address)?)?, SleepTimer::default(), Clock::system())?;
         tokio::spawn(driver);
         Ok(endpoint)
     }
@@ -60,8 +61,7 @@ struct Socket {
 }
 
 impl Socket {
-    fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = seam::bind(address)?;
+    fn over(socket: std::net::UdpSocket) -> io::Result<Self> {
         let udp = Udp::new(&socket)?;
         Ok(Self { socket: UdpSocket::from_std(socket)?, udp })
     }
@@ -91,6 +91,10 @@ impl AsyncUdpSocket for Socket {
                 result => return Poll::Ready(result),
             }
         }
+    }
+
+    fn rebound(&self, socket: std::net::UdpSocket) -> io::Result<Self> {
+        Self::over(socket)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

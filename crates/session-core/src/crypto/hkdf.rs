@@ -36,10 +36,8 @@ pub(crate) enum Label {
     /// The name of the session, equal at both ends.
     Uid,
     /// The tokens of stateless resets.
-    #[cfg_attr(not(test), expect(dead_code, reason = "laid out now, served by later work"))]
     Reset,
-    /// The keyed check inside a connection id.
-    #[cfg_attr(not(test), expect(dead_code, reason = "laid out now, served by later work"))]
+    /// The ids of a session after its first.
     Id,
     /// The first mark of a handshake packet.
     #[cfg_attr(not(test), expect(dead_code, reason = "laid out now, served by later work"))]

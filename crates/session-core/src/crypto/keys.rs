@@ -12,6 +12,7 @@ use super::static_key::StaticKey;
 use super::suite::{DhError, OpenError, Provider};
 use crate::ids::Role;
 use crate::state_hash::StateHash;
+use crate::wire::ReceiverId;
 
 /// What a session keeps of its keys: enough to make the expanded ones again.
 #[derive(Debug)]
@@ -126,6 +127,14 @@ impl SessionSecrets {
             Role::Initiator => next.initiator = Secret::new([0; 32]),
             Role::Responder => next.responder = Secret::new([0; 32]),
         }
+    }
+
+    /// What a side that has forgotten the session would prove that by, to the end it gave `id` (protocol §8).
+    pub(crate) fn reset_token(&self, id: &ReceiverId) -> [u8; 16] {
+        let secret = expand_secret(&self.root, Label::Reset, &self.hash);
+        let mut context = [0; ReceiverId::MAX_LENGTH];
+        context.iter_mut().zip(id.as_bytes()).for_each(|(to, from)| *to = *from);
+        expand_label(&secret, Label::Reset, &context)
     }
 
     /// All of them, for who looks whether they show somewhere.

@@ -63,7 +63,7 @@ impl<P: Provider> Endpoint<P> {
         // The Hello is genuine, or first contact, which the cap on such slots bounds. What follows can only fail for want of memory, and then leaves no trace either.
         let vacancy = self.vacancy().ok_or(DiscardReason::SessionsFull)?;
         let checkpoint = self.shared.checkpoint();
-        let local_id = self.routes.new_id(&mut self.shared.generator);
+        let local_id = self.routes.new_id(&self.shared.ids, &mut self.shared.generator);
         let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
         match write_reply(&mut context, &hello, datagram.len(), verified, local_id, carrier) {
             Ok(answered) => {

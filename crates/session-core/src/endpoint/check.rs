@@ -1,17 +1,18 @@
 //! What holds between any two calls. For tests and fuzzing only.
 
 use super::Endpoint;
+use super::route::name_of;
 use super::slots::Queue;
 use crate::crypto::Provider;
 use crate::ids::SessionId;
 use crate::limits::MAX_TENTATIVE_PER_PEER;
 use crate::memory::Memory;
-use crate::session::Phase;
+use crate::session::{Phase, SessionCore};
 
 impl<P: Provider> Endpoint<P> {
     /// The session's phase, which applications see as one of six states.
     pub(crate) fn phase_of(&self, id: SessionId) -> Option<Phase> {
-        self.slots.get(id).map(crate::session::SessionCore::phase)
+        self.slots.get(id).map(SessionCore::phase)
     }
 
     /// # Panics
@@ -24,7 +25,10 @@ impl<P: Provider> Endpoint<P> {
         let tentative = self.slots.iter().filter(|(_, core)| core.phase() == Phase::Tentative).count();
         assert_eq!(tentative, self.pending as usize, "tentative slots are counted wrong");
         assert!(self.pending <= self.settings.limits.pending, "more tentative slots than allowed");
-        assert_eq!(self.routes.used(), self.slots.used() as usize, "one name for each session");
+        let names: usize = self.slots.iter().map(|(_, core)| core.own_ids().active().count()).sum();
+        assert_eq!(self.routes.used(), names, "a name for each id in use");
+        let found = |slot, core: &SessionCore| self.names(core).all(|name| self.routes.find(name) == Some(slot));
+        assert!(self.slots.iter().all(|(slot, core)| found(slot, core)), "an id in use finds its session");
         let telling = self.slots.iter().filter(|(_, core)| core.has_events()).count();
         assert!(telling <= self.slots.queued(Queue::Events), "a session has news that nobody will fetch");
         self.assert_tentative_slots_are_found();
@@ -39,15 +43,30 @@ impl<P: Provider> Endpoint<P> {
                 dynamics,
                 ledgers,
                 episodes,
+                peer_ids,
+                others,
                 attempts,
                 reasons,
                 rekeys,
             } = &self.shared.memory;
             let records = [channels.used(), mailboxes.used(), expiries.used(), skips.used(), dynamics.used()];
-            let used = records.into_iter().chain([ledgers.used(), episodes.used(), attempts.used(), reasons.used()]);
+            let used = records.into_iter().chain([
+                ledgers.used(),
+                episodes.used(),
+                peer_ids.used(),
+                others.used(),
+                attempts.used(),
+                reasons.used(),
+            ]);
             let used = used.chain([rekeys.used()]);
             assert_eq!(used.sum::<u32>(), 0, "records are held by nobody");
         }
+    }
+
+    /// The names under which packets of a session come.
+    fn names(&self, core: &SessionCore) -> impl Iterator<Item = u64> {
+        let first = core.local_id();
+        core.own_ids().active().map(move |sequence| name_of(&self.shared.ids.further(&first, sequence)))
     }
 
     fn assert_tentative_slots_are_found(&self) {

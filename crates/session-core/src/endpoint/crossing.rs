@@ -1,6 +1,6 @@
 //! Attempts that cross: both peers connect at once (protocol §4.4).
 
-use super::{Endpoint, name_of};
+use super::Endpoint;
 use crate::crypto::{Provider, PublicKey};
 use crate::limits::MAX_TENTATIVE_PER_PEER;
 use crate::session::{Phase, SessionCore};
@@ -70,11 +70,16 @@ impl<P: Provider> Endpoint<P> {
             return;
         };
         self.directory.leave(own);
-        self.routes.remove(name_of(&attempt.local_id()), own);
-        self.routes.remove(name_of(&session.local_id()), slot);
-        self.routes.insert(name_of(&session.local_id()), own);
-        self.slots.put(own, session);
-        self.slots.put(slot, attempt);
+        self.slots.put(own, attempt);
+        self.slots.put(slot, session);
+        self.forget_names(own);
+        self.forget_names(slot);
+        if let (Some(attempt), Some(session)) = (self.slots.lift(own), self.slots.lift(slot)) {
+            self.slots.put(own, session);
+            self.slots.put(slot, attempt);
+        }
+        self.enter_names(own);
+        self.enter_names(slot);
         self.remove(slot);
         self.refile(own);
         self.supersede(own);

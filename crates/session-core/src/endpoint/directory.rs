@@ -93,6 +93,14 @@ impl Directory {
         }
     }
 
+    /// The peer of a session is elsewhere.
+    pub(super) fn follow_address(&mut self, slot: u32, core: &SessionCore) {
+        if self.index(By::Address).is_filed(slot) {
+            self.indexes[By::Address as usize].remove(slot);
+            self.file(By::Address, slot, AddressBytes::of(&core.link().remote).as_bytes());
+        }
+    }
+
     /// The slot's session is gone.
     pub(super) fn leave(&mut self, slot: u32) {
         for index in &mut self.indexes {

@@ -89,7 +89,7 @@ fn figures(out: &mut Formatter<'_>, stats: &Stats) -> fmt::Result {
     writeln!(
         out,
         "  RTT {:.1} ms, minimum {:.1}, variance {:.1}; packets lost {}, sent again {}; bytes {} out, {} in; window {}, in flight {}, \
-         datagrams to {}; new keys {}",
+         datagrams to {}; new keys {}; packets from elsewhere {}, paths before {}",
         millis(stats.latest_rtt),
         millis(stats.minimum_rtt),
         millis(stats.rtt_variance),
@@ -101,6 +101,8 @@ fn figures(out: &mut Formatter<'_>, stats: &Stats) -> fmt::Result {
         stats.bytes_in_flight,
         stats.max_datagram,
         stats.key_rotations,
+        stats.packets_elsewhere,
+        stats.path_changes,
     )
 }
 

@@ -52,7 +52,7 @@ impl<P: Provider> Endpoint<P> {
         has_changed: impl FnOnce(&T) -> bool,
     ) -> Option<T> {
         let core = self.slots.at_mut(slot)?;
-        let before = core.phase();
+        let (before, ids, remote) = (core.phase(), core.own_ids(), core.link().remote);
         let mac1 = core.mac1_of_hello(&self.shared.memory);
         let tentative = mac1.map(|mac1| (name_of_hello(&mac1), core.peer().map(name_of_peer)));
         let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
@@ -64,7 +64,13 @@ impl<P: Provider> Endpoint<P> {
             }
             return Some(result);
         }
-        let after = core.phase();
+        let (after, kept) = (core.phase(), core.own_ids());
+        if core.link().remote != remote {
+            self.directory.follow_address(slot, core);
+        }
+        if ids != kept {
+            self.forget_retired(slot, ids);
+        }
         if before == Phase::Tentative && after != Phase::Tentative {
             self.pending -= 1;
             if let Some((hello, peer)) = tentative {
@@ -88,6 +94,10 @@ impl<P: Provider> Endpoint<P> {
         }
         let Some(core) = self.slots.at(slot) else { return };
         self.directory.follow(slot, core);
+        if core.wanted_id().is_some() {
+            self.give_ids(slot);
+        }
+        let Some(core) = self.slots.at(slot) else { return };
         let memory = &self.shared.memory;
         let (has_events, may_transmit, evictable) =
             (core.has_events(), core.may_transmit(memory), core.is_evictable(&self.settings, memory));

@@ -4,14 +4,14 @@ use core::num::NonZeroU64;
 use core::time::Duration;
 
 use super::Endpoint;
-use crate::action::Link;
+use crate::action::{Link, Migration};
 use crate::channel::Chunk;
 use crate::channel_config::{ChannelMode, ChannelOptions};
 use crate::crypto::{Provider, PublicKey, RustCrypto};
 use crate::ids::{ChannelId, MessageId, PeerId, Role, SessionId, Uid};
 use crate::memory::Memory;
 use crate::reason::{
-    AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, Discards, EndChannelError, ExtendError,
+    AnswerError, CloseCode, CloseReason, CloseSpace, ClosedBy, Discards, EndChannelError, ExtendError, MigrateError,
     OpenChannelError, RecvError, SendError,
 };
 use crate::send_options::SendOptions;
@@ -228,6 +228,17 @@ impl<'a, P: Provider> SessionMut<'a, P> {
             .unwrap_or(Err(ExtendError::NotEstablished))
     }
 
+    /// Goes on over `link`: to another carrier, from another address of ours, or to another of the peer's. [`Event::PathChanged`](crate::Event::PathChanged)
+    /// tells when it does, or that there was no answer. A migration that is under way is given up.
+    ///
+    /// # Errors
+    /// [`MigrateError`]; nothing has changed then.
+    pub fn migrate(&mut self, link: Link, how: Migration) -> Result<(), MigrateError> {
+        self.endpoint
+            .command(self.id.slot, |core, context| core.migrate(context, link, how))
+            .unwrap_or(Err(MigrateError::NotEstablished))
+    }
+
     /// Sends no faster than this, however wide the window: for links that others use too, or that charge by the byte (S0-32). Ten datagrams
     /// may leave at once all the same, and probes, acknowledgements and two datagrams of urgent data in a round trip go beside it. `None` lifts it.
     pub fn set_rate_cap(&mut self, bytes_per_second: Option<NonZeroU64>) {
@@ -361,6 +372,12 @@ impl<'a> SessionRef<'a> {
     #[must_use]
     pub fn close_report(&self, channel: ChannelId) -> Option<CloseReport> {
         self.core.close_report(self.memory, channel)
+    }
+
+    /// The peer has not answered what was sent for three probe timeouts, nor said anything else ([`Event::Silence`](crate::Event::Silence)).
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.core.is_silent()
     }
 
     /// What has been heard of the peer: of an attempt that had no answer, whether anything came back.

@@ -8,6 +8,7 @@ mod deadlines;
 mod directory;
 mod dump;
 mod filing;
+mod ids;
 mod lend;
 mod line;
 mod route;
@@ -19,13 +20,13 @@ pub use dump::Dump;
 pub use lend::{SessionMut, SessionRef};
 pub use single::Session;
 
-use crate::action::{Action, Arrival, Deadline, Link, Received, Transmit};
+use crate::action::{Action, Address, Arrival, Carrier, Deadline, Link, Received, Transmit};
 use crate::config::{Config, ConnectOptions, Peer};
 use crate::crypto::hkdf::hmac;
-use crate::crypto::{Generator, KeyCache, Provider, PublicKey, RustCrypto, Secret};
+use crate::crypto::{Generator, ID_LENGTH, IdKey, KeyCache, Provider, PublicKey, RustCrypto, Secret};
 use crate::handshake::write_hello;
 use crate::ids::SessionId;
-use crate::limits::{Limits, MAX_DYNAMIC_CHANNELS, TIMEOUTS_PER_CALL};
+use crate::limits::{Limits, MAX_DYNAMIC_CHANNELS, MAX_SPARE_IDS, TIMEOUTS_PER_CALL};
 use crate::memory::Memory;
 use crate::memory_need::MemoryNeed;
 use crate::pool::Pool;
@@ -39,7 +40,7 @@ use crate::wire::{Class, HandshakeType, UserData, classify, data_header, varint}
 
 use deadlines::Deadlines;
 use directory::Directory;
-use route::{ID_LENGTH, Routes, name_of};
+use route::{Routes, name_of};
 use slots::{Queue, Slots};
 use vacancy::Vacancy;
 
@@ -82,6 +83,8 @@ impl<P: Provider> Endpoint<P> {
         let directory_key = Secret::new(hmac(peers_key.expose(), &[b"directory"]));
         let directory = Directory::new(limits.sessions, config.directory_events, directory_key);
         let pending = limits.pending.min(limits.sessions);
+        let names = limits.sessions.saturating_mul(u32::from(limits.kept_ids()));
+        let ids = IdKey::new(Secret::new(hmac(routes_key.expose(), &[b"ids"])));
         let window = data_blocks(&limits, &config);
         let open = limits.pool_blocks - window;
         let payload = Pool::payload_of(open);
@@ -93,11 +96,11 @@ impl<P: Provider> Endpoint<P> {
         };
         let memory = Memory::new(&limits, &config, open);
         Ok(Self {
-            shared: Shared { provider, memory, keys: KeyCache::new(limits.hot_keys), key_owners: 0, generator },
+            shared: Shared { provider, memory, keys: KeyCache::new(limits.hot_keys), key_owners: 0, generator, ids },
             slots: Slots::new(limits.sessions),
-            routes: Routes::new(limits.sessions, routes_key),
-            hellos: Routes::new(pending, hellos_key),
-            pending_peers: Routes::new(pending, peers_key),
+            routes: Routes::new(names, &routes_key),
+            hellos: Routes::new(pending, &hellos_key),
+            pending_peers: Routes::new(pending, &peers_key),
             directory,
             deadlines: Deadlines::new(limits.sessions),
             pending: 0,
@@ -131,7 +134,7 @@ impl<P: Provider> Endpoint<P> {
         Ok(Memory::need(limits, config)
             .and(KeyCache::<P>::need(limits.hot_keys))
             .and(Slots::need(limits.sessions))
-            .and(Routes::need(limits.sessions))
+            .and(Routes::need(limits.sessions.saturating_mul(u32::from(limits.kept_ids()))))
             .and(Routes::need(pending))
             .and(Routes::need(pending))
             .and(Directory::need(limits.sessions, config.directory_events))
@@ -224,6 +227,10 @@ impl<P: Provider> Endpoint<P> {
                     self.charge(slot, len);
                     return Action::Transmit(Transmit { len, link, ecn: None, alone: true });
                 }
+                Outcome::Probed(len, link) => {
+                    self.charge(slot, len);
+                    return Action::Transmit(Transmit { len, link, ecn: None, alone: false });
+                }
                 Outcome::Nothing => {
                     self.slots.unlink(Queue::Ready, slot);
                     if self.slots.at(slot).is_some_and(|core| core.awaits_record(&self.shared.memory)) {
@@ -292,7 +299,7 @@ impl<P: Provider> Endpoint<P> {
         }
         let vacancy = vacancy.ok_or(ConnectError::TooManySessions)?;
         let checkpoint = self.shared.checkpoint();
-        let local_id = self.routes.new_id(&mut self.shared.generator);
+        let local_id = self.routes.new_id(&self.shared.ids, &mut self.shared.generator);
         let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
         let attempt = match write_hello(&mut context, key.as_ref(), psk, local_id, &carrier) {
             Ok(attempt) => attempt,
@@ -337,6 +344,17 @@ impl<P: Provider> Endpoint<P> {
     pub fn forget(&mut self, id: SessionId) {
         if self.slots.contains(id) {
             self.with(id.slot, |core, _| core.forget());
+        }
+    }
+
+    /// Our end of `carrier` has another address, `local`: a socket was bound anew. Every session over it goes on from there and says so at once, so that
+    /// its peer follows. Looks at every session.
+    pub fn rebind(&mut self, carrier: Carrier, local: Address, now: Instant) {
+        self.advance(now);
+        for slot in 0..self.slots.high() {
+            if self.slots.at(slot).is_some_and(|core| core.link().carrier == carrier) {
+                self.with(slot, |core, context| core.rebind(context, local));
+            }
         }
     }
 
@@ -434,7 +452,7 @@ impl<P: Provider> Endpoint<P> {
         let context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
         // What does not open files nothing anew: not even a place in a queue may change.
         let opened = core
-            .open(context.shared, datagram, number_offset, arrival)
+            .open(context.shared, datagram, (id, number_offset), arrival)
             .inspect_err(|reason| core.count_discard(*reason))?;
         self.with(slot, |core, context| core.receive(context, &opened));
         self.join_crossing(slot);
@@ -465,6 +483,7 @@ fn check_limits(limits: &Limits, config: &Config) -> Result<(), ConfigError> {
         || limits.session_window == 0
         || limits.channel_window == 0
         || limits.session_window.max(limits.channel_window) > varint::MAX
+        || limits.spare_ids > MAX_SPARE_IDS
         || u64::from(limits.pool_blocks) < windows
     {
         return Err(ConfigError::Limits);

@@ -1,19 +1,15 @@
 //! From what a datagram names to the slot it belongs to.
 //!
-//! Receiver ids are 40 random bits and a 24-bit check under a key of the endpoint, so strangers cannot name entries of the table at
-//! will; and the table is indexed by a keyed hash of the whole id.
+//! Receiver ids come from a secret of the endpoint, so strangers cannot name entries of the table at will; and the table is indexed by a keyed hash of the whole id.
 
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::crypto::hkdf::hmac;
-use crate::crypto::{Generator, PublicKey, Secret};
+use crate::crypto::{Generator, IdKey, PublicKey, Secret};
 use crate::memory_need::MemoryNeed;
 use crate::wire::ReceiverId;
 
 const EMPTY: u32 = u32::MAX;
-/// Bytes of the ids this endpoint chooses.
-pub(super) const ID_LENGTH: usize = 8;
 
 #[derive(Clone, Copy)]
 struct Entry {
@@ -38,7 +34,6 @@ impl Entry {
 pub(super) struct Routes {
     entries: Vec<Entry>,
     used: usize,
-    key: Secret,
     /// Odd, and secret like the key it comes from.
     factor: u64,
 }
@@ -54,9 +49,9 @@ impl Routes {
     }
 
     /// `key` must be secret: it makes the table's order unpredictable.
-    pub(super) fn new(capacity: u32, key: Secret) -> Self {
+    pub(super) fn new(capacity: u32, key: &Secret) -> Self {
         let factor = name_of_hello(key.expose().first_chunk().unwrap_or(&[0; 16])) | 1;
-        Self { entries: vec![Entry::EMPTY; Self::size(capacity)], used: 0, key, factor }
+        Self { entries: vec![Entry::EMPTY; Self::size(capacity)], used: 0, factor }
     }
 
     /// How many names it holds.
@@ -66,15 +61,10 @@ impl Routes {
     }
 
     /// A receiver id that names nothing yet.
-    pub(super) fn new_id(&self, generator: &mut Generator) -> ReceiverId {
+    pub(super) fn new_id(&self, ids: &IdKey, generator: &mut Generator) -> ReceiverId {
         loop {
-            let mut bytes = [0; ID_LENGTH];
-            generator.fill(&mut bytes[..5]);
-            let check = hmac(self.key.expose(), &[&bytes[..5]]);
-            bytes[5..].copy_from_slice(&check[..3]);
-            if let Some(id) = ReceiverId::new(&bytes)
-                && self.find(name_of(&id)).is_none()
-            {
+            let id = ids.draw(generator);
+            if self.find(name_of(&id)).is_none() {
                 return id;
             }
         }
@@ -91,7 +81,7 @@ impl Routes {
         run.take_while(|entry| entry.slot != EMPTY).filter(move |entry| entry.name() == name).map(|entry| entry.slot)
     }
 
-    /// Adds a name of a slot, which it does not have yet. The table has room for twice as many as the endpoint has slots.
+    /// Adds a name of a slot, which it does not have yet. The table has room for all there may be.
     pub(super) fn insert(&mut self, name: u64, slot: u32) {
         if 2 * (self.used + 1) > self.entries.len() {
             debug_assert!(false, "the table is sized for all slots");

@@ -29,15 +29,18 @@ mod forged;
 mod handshake;
 mod holes;
 mod identity;
+mod ids;
 mod lifetime;
 mod line;
 mod misplaced;
 mod modes;
 mod mtu;
 mod pair;
+mod paths;
 mod priority;
 mod recovery;
 mod rekey;
+mod silence;
 mod single;
 mod stranger;
 
@@ -59,6 +62,7 @@ fn small_limits() -> Limits {
         record_blocks: 8,
         key_packets: 1 << 20,
         opened_channels: 0,
+        spare_ids: 0,
     }
 }
 

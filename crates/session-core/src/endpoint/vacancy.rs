@@ -58,9 +58,8 @@ impl<P: Provider> Endpoint<P> {
         self.deadlines.remove(&mut self.slots, slot);
         let Some(core) = self.slots.at_mut(slot) else { return };
         core.release(&mut self.shared);
-        let name = name_of(&core.local_id());
+        self.forget_names(slot);
         self.slots.remove(slot);
         self.directory.leave(slot);
-        self.routes.remove(name, slot);
     }
 }

@@ -66,6 +66,7 @@ fn limits() -> Limits {
         record_blocks: 8,
         key_packets: 1 << 20,
         opened_channels: 1,
+        spare_ids: 1,
     }
 }
 

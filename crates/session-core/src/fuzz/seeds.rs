@@ -49,6 +49,9 @@ const VALID: &[(&str, &[u8])] = &[
     ("message-part", &[0x13, 22, 0, 0, 0, 1, b'p']),
     ("skip", &[0x12, 16, 20]),
     ("receipt", &[0x17, 16, 1, 0]),
+    ("new-id", &[0x18, 1, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9]),
+    ("path-challenge", &[0x1A, 1, 2, 3, 4, 5, 6, 7, 8]),
+    ("path-response", &[0x1B, 1, 2, 3, 4, 5, 6, 7, 8]),
     ("close", &[0x04, 1, 5, 0, 3, b'b', b'y', b'e']),
 ];
 
@@ -57,7 +60,7 @@ const FAULTS: &[(&str, &[u8])] = &[
     ("empty", &[]),
     ("cut-short", &[0x02]),
     ("long-varint", &[0x10, 0x40, 0x01]),
-    ("reserved", &[0x18, 16, 1]),
+    ("reserved", &[0x1C, 16, 1]),
     ("skip-unknown-channel", &[0x12, 17, 1]),
     ("skip-mode", &[0x12, 21, 1]),
     ("skip-over-credit", &[0x12, 16, 0x53, 0x88]),
@@ -74,6 +77,8 @@ const FAULTS: &[(&str, &[u8])] = &[
     ("receipt-of-unsent", &[0x17, 16, 1, 0x3F]),
     ("receipt-unknown-channel", &[0x17, 17, 1, 0]),
     ("receipt-kind", &[0x17, 16, 2, 0]),
+    ("new-id-length", &[0x18, 1, 0, 1, 1, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9]),
+    ("retire-own-id", &[0x19, 0]),
     ("message-mode", &[0x13, 16, 0, 0, 1, 1, b'x']),
     ("data-mode", &[0x0B, 21, 0, 1, b'x']),
     ("message-unknown-channel", &[0x13, 23, 0, 0, 1, 1, b'x']),

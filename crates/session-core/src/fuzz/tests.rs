@@ -133,6 +133,8 @@ fn each_fault_closes_either_side_with_its_code() {
         ("skip-unknown-channel", CloseCode::CHANNEL_UNKNOWN),
         ("skip-mode", CloseCode::PROTOCOL),
         ("skip-over-credit", CloseCode::FLOW_CONTROL),
+        ("new-id-length", CloseCode::PROTOCOL),
+        ("retire-own-id", CloseCode::PROTOCOL),
         ("channel-limit", CloseCode::CHANNEL_LIMIT),
         ("channel-not-opened", CloseCode::CHANNEL_UNKNOWN),
         ("end-of-agreed", CloseCode::PROTOCOL),

@@ -45,6 +45,7 @@ fn parameters(settings: &Settings, receiver_id: Option<ReceiverId>, largest_data
         keepalive: config.timeouts.keepalive,
         largest_datagram: u64::from(largest_datagram),
         channel_limits: config.channel_limits.counts(),
+        ids: limits.kept_ids(),
         ..TransportParameters::default()
     }
 }

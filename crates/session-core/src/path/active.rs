@@ -127,11 +127,18 @@ impl Path {
         }
     }
 
-    /// An authentic datagram came over `link`. The session stays on its own: following it is for a path that was validated.
-    pub(crate) fn note_arrival(&mut self, link: &Link) {
-        if (link.carrier, link.remote) != (self.link.carrier, self.link.remote) {
-            self.elsewhere = self.elsewhere.saturating_add(1);
-        }
+    /// Goes on over `link`, of which nothing is known: round-trip time, window, size of datagrams and marks are found anew.
+    pub(crate) fn begin_anew(&mut self, link: Link, control: CongestionControl, mtu: PathMtu, now: Instant) {
+        let pacer = Pacer::new(now, mtu.size(), self.pacer.rate_cap());
+        self.ecn.begin_anew();
+        *self = Self {
+            elsewhere: self.elsewhere,
+            peer_max_ack_delay: self.peer_max_ack_delay,
+            pacer,
+            ecn: core::mem::replace(&mut self.ecn, EcnPath::new()),
+            late: self.late,
+            ..Self::new(link, control, mtu, now)
+        };
     }
 
     /// What the peer's transport parameters say.

@@ -6,7 +6,7 @@ use crate::state_hash::StateHash;
 use crate::wire::EcnCounts;
 
 /// Marked packets while nothing is known about the path (RFC 9000 A.4).
-const TEST_PACKETS: u64 = 10;
+const TEST_PACKETS: u8 = 10;
 /// Probe timeouts in a row after which packets leave unmarked, whatever is known: the path may have begun to drop what is marked.
 /// The second is served three probe timeouts after the packet that had no answer.
 const DOUBTFUL_PROBES: u8 = 2;
@@ -27,10 +27,11 @@ enum Validation {
 /// Marks of both directions.
 pub(crate) struct EcnPath {
     validation: Validation,
-    /// Packets that left with ECT(0).
+    /// Packets of the test that left with ECT(0), and those of them that were lost.
+    tested: u8,
+    tested_lost: u8,
+    /// Packets that left with ECT(0), those on earlier paths included: so the peer counts.
     marked: u64,
-    /// Those of them that were lost; it counts as long as few are marked.
-    marked_lost: u32,
     /// The peer's latest counts that fit; it never sees ECT(1) of us.
     reported: EcnCounts,
     received: EcnCounts,
@@ -40,11 +41,19 @@ impl EcnPath {
     pub(crate) fn new() -> Self {
         Self {
             validation: Validation::Testing,
+            tested: 0,
+            tested_lost: 0,
             marked: 0,
-            marked_lost: 0,
             reported: EcnCounts::default(),
             received: EcnCounts::default(),
         }
+    }
+
+    /// Another path is in use: it is tested anew. Counts go on, and so does what the peer is told.
+    pub(crate) fn begin_anew(&mut self) {
+        self.validation = Validation::Testing;
+        self.tested = 0;
+        self.tested_lost = 0;
     }
 
     /// How the next packet that asks for an acknowledgement is to be marked, `probe_count` probe timeouts after the last one.
@@ -59,8 +68,11 @@ impl EcnPath {
     /// A marked packet left.
     pub(crate) fn on_marked_sent(&mut self) {
         self.marked = self.marked.saturating_add(1);
-        if self.validation == Validation::Testing && self.marked >= TEST_PACKETS {
-            self.validation = Validation::Unknown;
+        if self.validation == Validation::Testing {
+            self.tested = self.tested.saturating_add(1);
+            if self.tested >= TEST_PACKETS {
+                self.validation = Validation::Unknown;
+            }
         }
     }
 
@@ -73,8 +85,8 @@ impl EcnPath {
 
     /// A marked packet was lost. Where the test is over and all of it is lost, the path drops what is marked.
     pub(crate) fn on_marked_lost(&mut self) {
-        self.marked_lost = self.marked_lost.saturating_add(1);
-        if self.validation == Validation::Unknown && u64::from(self.marked_lost) >= self.marked {
+        self.tested_lost = self.tested_lost.saturating_add(1);
+        if self.validation == Validation::Unknown && self.tested_lost >= self.tested {
             self.validation = Validation::Failed;
         }
     }
@@ -129,10 +141,10 @@ impl EcnPath {
     }
 
     pub(crate) fn digest_into(&self, hash: &mut StateHash) {
-        let Self { validation, marked, marked_lost, reported, received } = self;
+        let Self { validation, tested, tested_lost, marked, reported, received } = self;
         hash.u64(*validation as u64);
         hash.u64(*marked);
-        hash.u64(u64::from(*marked_lost));
+        hash.bytes(&[*tested, *tested_lost]);
         for EcnCounts { ect0, ect1, ce } in [reported, received] {
             for count in [ect0, ect1, ce] {
                 hash.u64(*count);

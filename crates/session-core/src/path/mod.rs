@@ -4,10 +4,14 @@ mod ack_tracker;
 mod ack_wish;
 mod active;
 mod ecn;
+mod ids;
+mod other;
 mod sent_log;
 
 pub(crate) use ack_tracker::AckTracker;
 pub(crate) use ack_wish::AckWish;
 pub(crate) use active::Path;
 pub(crate) use ecn::EcnPath;
+pub(crate) use ids::{IdFault, OwnIds, PeerIds};
+pub(crate) use other::{Challenge, OtherPath, Others};
 pub(crate) use sent_log::{Cursor, DataRecord, LogEvent, PacketFlags, PacketRecord, SentLog};

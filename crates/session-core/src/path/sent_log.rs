@@ -65,6 +65,8 @@ pub(crate) struct SentLog {
     newest: OptionalNumber,
     last_sent_at: Instant,
     bytes_in_flight: u64,
+    /// Packets of lower numbers went over another path: they neither count as in flight nor say anything about this one.
+    path_from: u64,
     packets: u32,
     /// Blocks freed so far, wrapping: tells cursors that their block may be gone.
     frees: u32,
@@ -86,6 +88,7 @@ impl SentLog {
             newest: OptionalNumber::NONE,
             last_sent_at: Instant::EPOCH,
             bytes_in_flight: 0,
+            path_from: 0,
             packets: 0,
             frees: 0,
             blocks: 0,
@@ -241,7 +244,18 @@ impl SentLog {
         self.dead_blocks = 0;
     }
 
-    /// Bytes of the outstanding packets.
+    /// Packets from `number` on go over another path.
+    pub(crate) fn begin_path(&mut self, number: u64) {
+        self.path_from = number;
+        self.bytes_in_flight = 0;
+    }
+
+    /// Whether a packet went over the path in use.
+    pub(crate) fn is_of_path(&self, packet: &PacketRecord) -> bool {
+        packet.number >= self.path_from
+    }
+
+    /// Bytes of the outstanding packets on the path in use.
     pub(crate) fn bytes_in_flight(&self) -> u64 {
         self.bytes_in_flight
     }
@@ -285,6 +299,7 @@ impl SentLog {
             newest,
             last_sent_at,
             bytes_in_flight,
+            path_from,
             packets,
             frees,
             blocks,
@@ -300,6 +315,7 @@ impl SentLog {
         hash.option(newest.get());
         hash.u64(last_sent_at.as_micros());
         hash.u64(*bytes_in_flight);
+        hash.u64(*path_from);
         for count in [*packets, *frees, u32::from(*blocks), u32::from(*dead_blocks), u32::from(*max_blocks)] {
             hash.u64(u64::from(count));
         }
@@ -377,7 +393,9 @@ impl SentLog {
 
     fn uncount(&mut self, packet: &PacketRecord) {
         self.packets = self.packets.saturating_sub(1);
-        self.bytes_in_flight = self.bytes_in_flight.saturating_sub(u64::from(packet.size));
+        if self.is_of_path(packet) {
+            self.bytes_in_flight = self.bytes_in_flight.saturating_sub(u64::from(packet.size));
+        }
     }
 
     /// Marks the packet at `slot` as no longer outstanding.

@@ -29,6 +29,10 @@ impl SessionCore {
         self.remote_id
     }
 
+    pub(crate) fn reset_token(&self, id: &ReceiverId) -> Option<[u8; 16]> {
+        self.keys.secrets.as_ref().map(|secrets| secrets.reset_token(id))
+    }
+
     pub(crate) fn largest_received(&self) -> Option<u64> {
         self.packets.replay.largest()
     }

@@ -140,6 +140,7 @@ impl SessionCore {
         self.path.paced_until = None;
         self.path.probes_due = 0;
         self.packets.ping_due = false;
+        self.release_others(memory);
     }
 
     /// The protocol is over. What the application has not read is kept a while.
@@ -150,6 +151,7 @@ impl SessionCore {
         let memory = &mut context.shared.memory;
         self.release_channels(memory);
         self.packets.log.release(&mut memory.pool);
+        self.release_others(memory);
         self.end_attempt(memory);
         self.forget_keys(context.shared);
     }

@@ -308,6 +308,7 @@ impl SessionCore {
             max_datagram: self.path.mtu.size(),
             packets_elsewhere: self.path.elsewhere,
             key_rotations: self.keys.generation,
+            path_changes: self.path_changes,
         }
     }
 }

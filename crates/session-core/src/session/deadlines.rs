@@ -47,14 +47,24 @@ const fn timers_of(phase: Phase) -> &'static [TimerKind] {
     match phase {
         Phase::Connecting | Phase::SynSent => &[T::Connect, T::HelloRetry, T::Message],
         Phase::Tentative => &[T::Tentative],
-        Phase::Handshaking => {
-            &[T::Connect, T::Acknowledge, T::LossDetection, T::Pacing, T::Keepalive, T::PeerLost, T::Message]
-        }
+        Phase::Handshaking => &[
+            T::Connect,
+            T::Acknowledge,
+            T::LossDetection,
+            T::Pacing,
+            T::Keepalive,
+            T::Path,
+            T::Silence,
+            T::PeerLost,
+            T::Message,
+        ],
         Phase::Established => &[
             T::Acknowledge,
             T::LossDetection,
             T::Pacing,
             T::Keepalive,
+            T::Path,
+            T::Silence,
             T::PeerLost,
             T::Expiring,
             T::Idle,
@@ -63,9 +73,18 @@ const fn timers_of(phase: Phase) -> &'static [TimerKind] {
             T::Message,
             T::Rekey,
         ],
-        Phase::Flushing => {
-            &[T::Release, T::Acknowledge, T::LossDetection, T::Pacing, T::Keepalive, T::PeerLost, T::Message, T::Rekey]
-        }
+        Phase::Flushing => &[
+            T::Release,
+            T::Acknowledge,
+            T::LossDetection,
+            T::Pacing,
+            T::Keepalive,
+            T::Path,
+            T::Silence,
+            T::PeerLost,
+            T::Message,
+            T::Rekey,
+        ],
         Phase::Closing | Phase::Draining => &[T::Drain],
         Phase::Closed => &[T::Forget],
     }
@@ -125,6 +144,8 @@ impl SessionCore {
             TimerKind::Keepalive => (exchanges && self.clocks.keepalive.asks() && !self.packets.ping_due).then(|| {
                 self.clocks.received_at.max(self.clocks.keepalive_at).saturating_add(self.clocks.keepalive.wait())
             }),
+            TimerKind::Path => self.path_deadline(memory).filter(|_| exchanges),
+            TimerKind::Silence => self.silence_ends_at(settings).filter(|_| exchanges),
             TimerKind::PeerLost => exchanges.then(|| self.lost_at().max(self.clocks.grace_until)),
             TimerKind::Expiring => self.warning_at(settings),
             TimerKind::Idle | TimerKind::Sliding | TimerKind::Lifetime => self.expires_at(timeouts, timer),
@@ -180,6 +201,13 @@ impl SessionCore {
                 self.packets.ping_due = true;
                 // A peer that is out of memory acknowledges nothing; a full window must not keep the question back.
                 self.path.probes_due = self.path.probes_due.max(1);
+            }
+            TimerKind::Path => self.serve_path(context),
+            TimerKind::Silence => {
+                self.expire(
+                    context,
+                    Some(deadline_reason(CloseCode::PEER_LOST, "the peer did not answer what was sent")),
+                );
             }
             TimerKind::PeerLost => self.lose_peer(context, at),
             TimerKind::Expiring => self.warn_of_expiry(context.settings),

@@ -15,6 +15,8 @@ pub(crate) enum SessionEvent {
     Established = 2,
     Closed = 4,
     Expiring = 8,
+    PathChanged = 16,
+    Silence = 32,
     ChannelsAvailable = 64,
 }
 
@@ -156,6 +158,12 @@ impl Events {
     pub(crate) fn take_last(&mut self, id: SessionId) -> Option<Event> {
         if self.take_flag(SessionEvent::ChannelsAvailable) {
             return Some(Event::ChannelsAvailable(id));
+        }
+        if self.take_flag(SessionEvent::PathChanged) {
+            return Some(Event::PathChanged(id));
+        }
+        if self.take_flag(SessionEvent::Silence) {
+            return Some(Event::Silence(id));
         }
         if self.take_flag(SessionEvent::Expiring) {
             return Some(Event::Expiring(id));

@@ -15,10 +15,13 @@ mod discards;
 mod dynamic;
 mod events;
 mod expiry;
+mod ids;
 mod late;
 mod lifetime;
 mod receive;
 mod rekey;
+mod roaming;
+mod silence;
 mod state;
 mod stats;
 mod transmit;
@@ -51,7 +54,7 @@ use crate::ids::{ChannelId, Role, SessionId, Uid};
 use crate::limits::MIN_UDP_DATAGRAM;
 use crate::memory::Memory;
 use crate::optional::OptionalNumber;
-use crate::path::{AckTracker, AckWish, Path, SentLog};
+use crate::path::{AckTracker, AckWish, OwnIds, Path, SentLog};
 use crate::pool::Pool;
 use crate::recovery::PathMtu;
 use crate::shared::{Context, Settings, Shared};
@@ -69,8 +72,17 @@ pub(crate) struct SessionCore {
     role: Role,
     phase: Phase,
     peer: Remote,
+    /// The first of our ids, from which the others follow.
     local_id: ReceiverId,
+    own_ids: OwnIds,
+    /// The peer's id in use.
     remote_id: Option<ReceiverId>,
+    /// Where its others are kept, once it gave any.
+    peer_ids: SlabKey,
+    /// Where paths beside the one in use are kept, while there are any.
+    others: SlabKey,
+    /// How often it went on over another path.
+    path_changes: u16,
     /// Where the attempt is kept, while it lasts.
     attempt: SlabKey,
     keys: Keys,
@@ -143,6 +155,8 @@ struct Clocks {
     keepalive: Keepalive,
     /// Nobody counts as lost before: set where a deadline was served late, because the machine slept.
     grace_until: Instant,
+    /// What was sent has had no answer for three probe timeouts, and nothing else came.
+    silent: bool,
     /// User data moved last.
     user_data_at: Instant,
     lifetime: Lifetime,
@@ -203,7 +217,11 @@ impl SessionCore {
             phase: if role == Role::Initiator { Phase::Connecting } else { Phase::Tentative },
             peer: Remote { key: peer, first_contact: peer.is_none(), ..Remote::default() },
             local_id,
+            own_ids: OwnIds::FIRST,
             remote_id: None,
+            peer_ids: SlabKey::NOWHERE,
+            others: SlabKey::NOWHERE,
+            path_changes: 0,
             attempt: SlabKey::NOWHERE,
             keys: Keys {
                 secrets: None,
@@ -237,6 +255,7 @@ impl SessionCore {
                 keepalive_at: *now,
                 keepalive: Keepalive::default(),
                 grace_until: *now,
+                silent: false,
                 user_data_at: *now,
                 lifetime: Lifetime::default(),
             },
@@ -314,6 +333,7 @@ impl SessionCore {
         self.path.set_peer_max_ack_delay(parameters.max_ack_delay);
         let largest = u16::try_from(parameters.largest_datagram).unwrap_or(u16::MAX);
         self.path.bound_datagrams(largest, *now);
+        self.own_ids.set_most(parameters.ids.min(settings.limits.kept_ids()));
         let permille = 900 + shared.generator.below(201) as u16;
         let timeouts = &settings.config.timeouts;
         self.clocks.keepalive = Keepalive::agree(self.role, timeouts, parameters.keepalive, permille);
@@ -447,6 +467,8 @@ impl SessionCore {
         self.forget_losses(&mut shared.memory);
         self.closing.release(&mut shared.memory);
         self.end_attempt(&mut shared.memory);
+        shared.memory.peer_ids.remove(core::mem::take(&mut self.peer_ids));
+        self.release_others(&mut shared.memory);
         self.forget_keys(shared);
     }
 
@@ -466,7 +488,11 @@ impl SessionCore {
             phase,
             peer,
             local_id,
+            own_ids,
             remote_id,
+            peer_ids: _,
+            others: _,
+            path_changes,
             attempt: _,
             keys,
             packets,
@@ -485,6 +511,16 @@ impl SessionCore {
         peer.digest_into(hash);
         hash.bytes(local_id.as_bytes());
         hash.bytes(remote_id.as_ref().map_or(&[], ReceiverId::as_bytes));
+        own_ids.digest_into(hash);
+        hash.u64(u64::from(*path_changes));
+        let peer_ids = memory.peer_ids.get(self.peer_ids);
+        hash.flag(peer_ids.is_some());
+        if let Some(peer_ids) = peer_ids {
+            peer_ids.digest_into(hash);
+        }
+        if let Some(others) = memory.others.get(self.others) {
+            others.digest_into(hash);
+        }
         let attempt = self.attempt(memory);
         hash.flag(attempt.is_some());
         if let Some(attempt) = attempt {
@@ -609,12 +645,14 @@ impl Clocks {
             keepalive_at,
             keepalive,
             grace_until,
+            silent,
             user_data_at,
             lifetime,
         } = self;
         for at in [attempt_at, received_at, keepalive_at, grace_until, user_data_at] {
             hash.u64(at.as_micros());
         }
+        hash.flag(*silent);
         hash.u64(*attempt_limit as u64);
         keepalive.digest_into(hash);
         lifetime.digest_into(hash);

@@ -23,7 +23,7 @@ use crate::recovery::{LossThresholds, LostPackets, PersistentCongestion};
 use crate::shared::{Context, Shared};
 use crate::time::Instant;
 use crate::wire::{
-    self, AckFrame, CloseFrame, DataFrame, Frame, FrameErrorKind, Frames, MAX_RANGES, MessageFrame, Sender,
+    self, AckFrame, CloseFrame, DataFrame, Frame, FrameErrorKind, Frames, MAX_RANGES, MessageFrame, ReceiverId, Sender,
     data_header, packet_number,
 };
 
@@ -31,19 +31,22 @@ use crate::wire::{
 pub(crate) struct Opened<'b> {
     number: u64,
     /// Bytes of the datagram.
-    length: u64,
-    arrival: Arrival,
+    pub(super) length: u64,
+    pub(super) arrival: Arrival,
     by: OpenedBy,
+    /// Which of our ids it names.
+    pub(super) receiver_id: ReceiverId,
     plaintext: &'b [u8],
 }
 
 impl SessionCore {
     /// Applies a packet that was opened.
     pub(crate) fn receive<P: Provider>(&mut self, context: &mut Context<'_, P>, opened: &Opened<'_>) {
+        let newest = self.packets.replay.largest().is_none_or(|largest| opened.number > largest);
         self.packets.replay.insert(opened.number);
         self.path.ecn.on_received(opened.arrival.ecn);
-        self.path.note_arrival(&opened.arrival.link);
-        self.clocks.received_at = context.now;
+        let over = self.note_arrival(&mut context.shared.memory, opened);
+        self.note_heard(context.now);
         self.counters.packets_received = self.counters.packets_received.saturating_add(1);
         self.counters.bytes_received = self.counters.bytes_received.saturating_add(opened.length);
         self.note_opened(context, opened.by);
@@ -61,8 +64,10 @@ impl SessionCore {
                 return;
             }
         }
-        if let Err(fault) = self.apply(context, opened) {
-            self.end_at_once(context, fault.reason());
+        match self.apply(context, opened) {
+            Ok(probing) if newest && !probing => self.follow_peer(context, opened, over),
+            Ok(_) => {}
+            Err(fault) => self.end_at_once(context, fault.reason()),
         }
     }
 
@@ -71,7 +76,7 @@ impl SessionCore {
         &mut self,
         shared: &mut Shared<P>,
         datagram: &'b mut [u8],
-        number_offset: usize,
+        (receiver_id, number_offset): (ReceiverId, usize),
         arrival: &Arrival,
     ) -> Result<Opened<'b>, DiscardReason> {
         let length = datagram.len() as u64;
@@ -99,7 +104,7 @@ impl SessionCore {
         let (plaintext, tag) = sealed.split_last_chunk_mut::<16>().ok_or(DiscardReason::Malformed)?;
         keys.open(provider, number, clear, plaintext, tag).map_err(|_| DiscardReason::Authentication)?;
         match self.packets.replay.check(number) {
-            Verdict::Fresh => Ok(Opened { number, length, arrival: *arrival, by, plaintext }),
+            Verdict::Fresh => Ok(Opened { number, length, arrival: *arrival, by, receiver_id, plaintext }),
             Verdict::Seen | Verdict::TooOld => Err(DiscardReason::Replayed),
         }
     }
@@ -110,25 +115,27 @@ impl SessionCore {
         self.clocks.attempt_limit = AttemptLimit::Connect;
     }
 
-    fn apply<P: Provider>(&mut self, context: &mut Context<'_, P>, opened: &Opened<'_>) -> Result<(), Fault> {
+    /// Says whether the packet was a mere probe of a path.
+    fn apply<P: Provider>(&mut self, context: &mut Context<'_, P>, opened: &Opened<'_>) -> Result<bool, Fault> {
         if opened.plaintext.is_empty() {
             return Err(Fault::new(CloseCode::PROTOCOL, 0, "a packet without a frame"));
         }
         if !self.phase.exchanges_data() {
-            return self.apply_after_close(context, opened.plaintext);
+            return self.apply_after_close(context, opened.plaintext).map(|()| true);
         }
-        let mut progress = Progress { ack_eliciting: false, stored: true, complete: true, channel_frames: 0 };
+        let mut progress =
+            Progress { ack_eliciting: false, probing: true, stored: true, complete: true, channel_frames: 0 };
         for frame in Frames::new(opened.plaintext) {
             let frame = frame?;
             self.check_allowed(&frame)?;
             progress.count(&frame)?;
             if let Frame::Close(close) = frame {
                 self.on_close(context, close_reason(&close));
-                return Ok(());
+                return Ok(true);
             }
             // A latest value without room is for its own channel to wait for, not for what stands behind it.
             let stands_alone = matches!(frame, Frame::Message(_));
-            let kept = self.apply_frame(context, frame, progress.stored)?;
+            let kept = self.apply_frame(context, opened, frame, progress.stored)?;
             progress.stored &= kept || stands_alone;
             progress.complete &= kept;
         }
@@ -147,13 +154,14 @@ impl SessionCore {
         self.settle_channels(&mut context.shared.memory);
         self.serve_control(context)?;
         self.close_if_flushed(context);
-        Ok(())
+        Ok(progress.probing)
     }
 
     /// Applies one frame; `false` if there is no memory for what it brings. Where that is so of one before it, it brings nothing either.
     fn apply_frame<P: Provider>(
         &mut self,
         context: &mut Context<'_, P>,
+        opened: &Opened<'_>,
         frame: Frame<'_>,
         stored: bool,
     ) -> Result<bool, Fault> {
@@ -186,6 +194,10 @@ impl SessionCore {
             }
             Frame::Channel(frame) => self.on_channel_frame(context, frame)?,
             Frame::ChannelLimit(frame) => self.on_channel_limit(context, frame)?,
+            Frame::NewId(frame) => self.on_new_id(context, &frame)?,
+            Frame::RetireId(sequence) => self.on_retire_id(context.shared, &opened.receiver_id, sequence)?,
+            Frame::PathChallenge(challenge) => self.on_challenge(context, opened, challenge),
+            Frame::PathResponse(response) => self.on_response(context, opened, response),
         }
         Ok(true)
     }
@@ -371,6 +383,7 @@ impl SessionCore {
                         if record.flags.bits() & FLAG_SKIP != 0 {
                             self.channels.on_skip_packet(&mut context.shared.memory, record.number, true);
                         }
+                        self.on_ids_packet(&mut context.shared.memory, &record, true);
                         marked = marked.saturating_add(u64::from(record.flags.bits() & FLAG_ECT != 0));
                         if newest.is_none_or(|newest| record.number > newest.number) {
                             newest = Some(record);
@@ -384,11 +397,14 @@ impl SessionCore {
         self.review_rekey(context);
         if let Some(newest) = newest {
             self.path.probe_anew();
-            if newest.number == ack.largest() {
+            if newest.number == ack.largest() && self.packets.log.is_of_path(&newest) {
                 self.path.measure(newest.sent_at, ack.delay(), context.now);
             }
             // Acknowledgements that overtook each other tell of fewer than are known.
-            if largest_acked > acked_before && self.path.ecn.on_ack(marked, ack.ecn()) {
+            if largest_acked > acked_before
+                && self.path.ecn.on_ack(marked, ack.ecn())
+                && self.packets.log.is_of_path(&newest)
+            {
                 self.path.on_congestion(newest.sent_at, context.now, false);
                 // Whatever became of its packets, the path is congested.
                 self.forget_losses(&mut context.shared.memory);
@@ -434,10 +450,12 @@ impl SessionCore {
     }
 
     fn on_packet_acked(&mut self, now: Instant, record: &PacketRecord) {
-        if record.flags.bits() & FLAG_SEARCH != 0 {
-            self.path.on_search_acked(record.size, now);
+        if self.packets.log.is_of_path(record) {
+            if record.flags.bits() & FLAG_SEARCH != 0 {
+                self.path.on_search_acked(record.size, now);
+            }
+            self.path.on_acked(record.size, record.sent_at, now);
         }
-        self.path.on_acked(record.size, record.sent_at, now);
         if let Some(largest) = record.largest_acked {
             self.packets.acks.on_ack_acked(largest);
         }
@@ -453,21 +471,26 @@ impl SessionCore {
         let Some(largest_acked) = self.packets.largest_acked.get() else { return };
         let thresholds = LossThresholds::new(largest_acked, context.now, &self.path.rtt, self.path.patience);
         let mut cursor = Cursor::default();
-        let (mut newest_lost, mut is_large_lost, mut is_search_lost) = (None, false, false);
+        let (mut newest_lost, mut is_large_lost, mut any_lost) = (None, false, false);
         let mut lost = LostPackets::new();
         while let Some(event) = self.packets.log.next_lost(&mut context.shared.memory.pool, &thresholds, &mut cursor) {
             match event {
                 // Most likely it was too long, so it tells nothing of congestion.
                 LogEvent::Packet(record) if record.flags.bits() & FLAG_SEARCH != 0 => {
-                    self.path.mtu.on_probe_lost(record.size, context.now);
-                    is_search_lost = true;
+                    if self.packets.log.is_of_path(&record) {
+                        self.path.mtu.on_probe_lost(record.size, context.now);
+                    }
+                    any_lost = true;
                 }
                 LogEvent::Packet(record) => {
                     self.on_packet_lost(&mut context.shared.memory, &record);
-                    is_large_lost |=
-                        self.path.is_large(record.size) && newest_large.is_none_or(|newest| record.number > newest);
-                    newest_lost = newest_lost.max(Some(record.sent_at));
-                    lost.add(record.number);
+                    if self.packets.log.is_of_path(&record) {
+                        is_large_lost |=
+                            self.path.is_large(record.size) && newest_large.is_none_or(|newest| record.number > newest);
+                        newest_lost = newest_lost.max(Some(record.sent_at));
+                        lost.add(record.number);
+                    }
+                    any_lost = true;
                     if let Some(persistent) = persistent.as_deref_mut() {
                         persistent.on_lost(record.number, record.sent_at);
                     }
@@ -479,11 +502,11 @@ impl SessionCore {
         if is_large_lost {
             self.path.on_large_lost(context.now);
         }
-        if newest_lost.is_some() || is_search_lost {
+        if any_lost {
             self.packets.log.sweep(&mut context.shared.memory.pool);
+            self.settle_channels(&mut context.shared.memory);
         }
         if let Some(sent_at) = newest_lost {
-            self.settle_channels(&mut context.shared.memory);
             let persistent = persistent.is_some_and(|persistent| persistent.is_established());
             let before = self.path.on_congestion(sent_at, context.now, persistent);
             self.remember_losses(&mut context.shared.memory, before, lost);
@@ -516,7 +539,7 @@ impl SessionCore {
         self.channels.announce |= flags & FLAG_MAX_DATA != 0;
         self.packets.ping_due |= flags & FLAG_PING != 0;
         self.packets.wish.due |= flags & FLAG_WISH != 0;
-        if flags & FLAG_ECT != 0 {
+        if flags & FLAG_ECT != 0 && self.packets.log.is_of_path(record) {
             self.path.ecn.on_marked_lost();
         }
         if flags & FLAG_CHANNELS != 0 {
@@ -525,12 +548,15 @@ impl SessionCore {
         if flags & FLAG_SKIP != 0 {
             self.channels.on_skip_packet(memory, record.number, false);
         }
+        self.on_ids_packet(memory, record, false);
     }
 }
 
 /// What is known of a packet while its frames are applied.
 struct Progress {
     ack_eliciting: bool,
+    /// It holds nothing but probes of a path.
+    probing: bool,
     /// There was memory for all of the reliable modes that it brought so far.
     stored: bool,
     /// Nothing of it has to come again.
@@ -542,6 +568,7 @@ struct Progress {
 impl Progress {
     fn count(&mut self, frame: &Frame<'_>) -> Result<(), Fault> {
         self.ack_eliciting |= frame.is_ack_eliciting();
+        self.probing &= frame.is_probing();
         let names_channel = match frame {
             Frame::Data(_)
             | Frame::Message(_)
@@ -556,6 +583,10 @@ impl Progress {
             | Frame::Close(_)
             | Frame::MaxData(_)
             | Frame::ChannelLimit(_)
+            | Frame::NewId(_)
+            | Frame::RetireId(_)
+            | Frame::PathChallenge(_)
+            | Frame::PathResponse(_)
             | Frame::Extension { .. } => false,
         };
         self.channel_frames = self.channel_frames.saturating_add(usize::from(names_channel));

@@ -45,6 +45,8 @@ pub struct Stats {
     pub packets_elsewhere: u16,
     /// How often the session has gone over to new keys, at our request or the peer's (S0-27).
     pub key_rotations: u32,
+    /// How often the session went on over another path, up to 65,535.
+    pub path_changes: u16,
 }
 
 impl Stats {

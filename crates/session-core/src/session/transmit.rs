@@ -6,7 +6,7 @@ use super::channels::CONTROL;
 use super::channels::schedule::Schedule;
 use super::close::Fault;
 use super::{Phase, SessionCore, Trigger};
-use crate::action::Ecn;
+use crate::action::{Ecn, Link};
 use crate::channel::{Fragment, Signal, SignalFate};
 use crate::channel_config::ChannelMode;
 use crate::crypto::Provider;
@@ -17,7 +17,9 @@ use crate::memory::Memory;
 use crate::path::{Cursor, DataRecord, LogEvent, PacketFlags, PacketRecord, SentLog};
 use crate::reason::{CloseCode, CloseSpace};
 use crate::shared::{Context, Shared};
-use crate::wire::{self, CloseFrame, DataHeader, Frame, NumberLength, WireText, Writer, data_header, packet_number};
+use crate::wire::{
+    self, CloseFrame, DataHeader, Frame, NumberLength, ReceiverId, WireText, Writer, data_header, packet_number,
+};
 
 /// The packet carried MAX_DATA.
 pub(super) const FLAG_MAX_DATA: u16 = 1;
@@ -31,6 +33,10 @@ pub(super) const FLAG_SKIP: u16 = 8;
 
 /// The packet carried ACK_FREQUENCY.
 pub(super) const FLAG_WISH: u16 = 16;
+/// The packet carried NEW_ID.
+pub(super) const FLAG_NEW_ID: u16 = 1 << 8;
+/// The packet carried RETIRE_ID.
+pub(super) const FLAG_RETIRE_ID: u16 = 1 << 9;
 
 /// The packet is a probe for a larger datagram, and holds nothing that has to arrive.
 pub(super) const FLAG_SEARCH: u16 = 1 << 14;
@@ -44,7 +50,7 @@ const MAX_OTHER_FRAMES: usize = MAX_CHANNEL_FRAMES - MAX_DATA_FRAMES;
 /// A packet that has less room left is full: no frame of data that goes on would leave more.
 const ALMOST_FULL: usize = 16;
 /// Bytes of a tag.
-const TAG: usize = 16;
+pub(super) const TAG: usize = 16;
 /// A key seals fewer packets than this (protocol §8).
 const KEY_LIMIT: u32 = (1 << 23) - (1 << 16);
 /// No packet but CLOSE has this number or a larger one.
@@ -63,6 +69,8 @@ pub(crate) enum Outcome {
     Sent(usize, Option<Ecn>),
     /// They are one that asks whether the path takes so many.
     Search(usize),
+    /// The same, over this link: it asks or answers whether it leads to the peer.
+    Probed(usize, Link),
 }
 
 /// What a packet may hold, decided before anything changes.
@@ -79,6 +87,8 @@ struct Plan {
     urgent_only: bool,
     /// It is nothing but as many bytes.
     search: bool,
+    /// What was written already, as flags.
+    written: u16,
 }
 
 /// Where the data of one DATA frame goes.
@@ -124,9 +134,12 @@ impl SessionCore {
             Phase::Handshaking | Phase::Flushing if self.attempt_due(&context.shared.memory) => {
                 self.transmit_attempt(context, out)
             }
-            Phase::Handshaking | Phase::Established | Phase::Flushing => self.transmit_packet(context, out),
+            Phase::Handshaking | Phase::Established | Phase::Flushing => match self.transmit_probe(context, out) {
+                Outcome::Nothing => self.transmit_packet(context, out),
+                probed => probed,
+            },
         };
-        if let Outcome::Sent(length, _) | Outcome::Search(length) = outcome {
+        if let Outcome::Sent(length, _) | Outcome::Search(length) | Outcome::Probed(length, _) = outcome {
             self.counters.packets_sent = self.counters.packets_sent.saturating_add(1);
             self.counters.bytes_sent = self.counters.bytes_sent.saturating_add(length as u64);
         }
@@ -143,6 +156,7 @@ impl SessionCore {
                 let packets = &self.packets;
                 let paced = self.path.paced_until.is_some();
                 self.attempt_due(memory)
+                    || self.probe_due(memory)
                     || packets.ack_forced
                     || packets.acks.is_immediate()
                     || (!paced
@@ -179,7 +193,9 @@ impl SessionCore {
         // CLOSE is to arrive whatever has become of the path.
         let room = usize::from(self.path.mtu.base());
         let Some(room) = out.get_mut(..room) else { return Outcome::NeedsRoom(room) };
-        let Some((number, header_length)) = self.write_header(room) else { return Outcome::Nothing };
+        let Some((number, header_length)) = self.remote_id.and_then(|id| self.write_header(room, id)) else {
+            return Outcome::Nothing;
+        };
         let mut writer = Writer::new(&mut room[header_length..]);
         let reason = self.closing.reason(&shared.memory);
         let frame = CloseFrame {
@@ -207,16 +223,18 @@ impl SessionCore {
         if out.len() < room {
             return Outcome::NeedsRoom(room);
         }
-        if self.packets.sealed >= KEY_LIMIT || self.packets.next_number >= NUMBER_LIMIT {
+        if !self.has_numbers() {
             self.end_at_once(
                 context,
                 Fault::new(CloseCode::KEY_LIMIT, 0, "the key has sealed as much as it may").reason(),
             );
             return self.transmit_close(context.shared, out);
         }
-        let Some(plan) = self.plan(context, &schedule, search) else { return Outcome::Nothing };
+        let Some(mut plan) = self.plan(context, &schedule, search) else { return Outcome::Nothing };
         let Some(room) = out.get_mut(..usize::from(plan.size)) else { return Outcome::NeedsRoom(room) };
-        let Some((number, header_length)) = self.write_header(room) else { return Outcome::Nothing };
+        let Some((number, header_length)) = self.remote_id.and_then(|id| self.write_header(room, id)) else {
+            return Outcome::Nothing;
+        };
         if plan.search {
             return self.transmit_search(context, room, number, header_length);
         }
@@ -225,6 +243,9 @@ impl SessionCore {
         let mut writer = Writer::new(&mut room[header_length..payload_end]);
         let largest_acked = self.write_ack(&mut writer, context.now);
         let mut pieces = [None; MAX_DATA_FRAMES];
+        if plan.ack_eliciting && !plan.urgent_only {
+            plan.written = self.write_ids(context.shared, &mut writer, number);
+        }
         let memory = &mut context.shared.memory;
         let flags = self.write_frames(memory, &mut writer, number, &plan, &mut schedule, &mut pieces);
         if plan.urgent_only && writer.position() == 0 {
@@ -347,7 +368,14 @@ impl SessionCore {
                 // Neither credit nor PING may exceed the window, so urgent data waits for the record that it needs (P-10-4).
                 let sends = probe || data_frames > 0 || (has_control_frames && !urgent_only);
                 if sends {
-                    return Some(Plan { size, ack_eliciting: true, data_frames, probe, urgent_only, search: false });
+                    return Some(Plan {
+                        size,
+                        ack_eliciting: true,
+                        data_frames,
+                        probe,
+                        urgent_only,
+                        ..Plan::default()
+                    });
                 }
             } else if probe && let Some(record) = self.packets.log.evict_reserved() {
                 self.on_packet_lost(&mut context.shared.memory, &record);
@@ -360,15 +388,20 @@ impl SessionCore {
     fn has_control_frames(&self, memory: &Memory) -> bool {
         self.packets.ping_due
             || self.packets.wish.due
+            || self.has_ids_due(memory)
             || self.channels.announce
             || self.channels.has_skips(memory)
             || self.channels.iter(memory).any(|channel| channel.announce || channel.receipt_due)
             || self.channels.ledger(memory).is_some_and(|ledger| ledger.due().next().is_some())
     }
 
-    /// Takes the next packet number and writes the header; returns the number and the header's length.
-    fn write_header(&mut self, out: &mut [u8]) -> Option<(u64, usize)> {
-        let receiver_id = self.remote_id?;
+    /// The key may seal another packet.
+    pub(super) fn has_numbers(&self) -> bool {
+        self.packets.sealed < KEY_LIMIT && self.packets.next_number < NUMBER_LIMIT
+    }
+
+    /// Takes the next packet number and writes the header of a packet to `receiver_id`; returns the number and the header's length.
+    pub(super) fn write_header(&mut self, out: &mut [u8], receiver_id: ReceiverId) -> Option<(u64, usize)> {
         let number = self.packets.next_number + u64::from(self.packets.next_number == self.packets.skip);
         let number_length =
             packet_number::encode_length(number, self.packets.largest_acked.get()).unwrap_or(NumberLength::Four);
@@ -379,7 +412,7 @@ impl SessionCore {
     }
 
     /// Pads, seals and masks the packet of `header_length` and a plaintext up to `end`; the number is used from now on.
-    fn seal<P: Provider>(
+    pub(super) fn seal<P: Provider>(
         &mut self,
         shared: &mut Shared<P>,
         number: u64,
@@ -443,6 +476,7 @@ impl SessionCore {
     pub(super) fn probe<P: Provider>(&mut self, context: &mut Context<'_, P>) {
         self.path.probe_count = self.path.probe_count.saturating_add(1);
         self.path.probed_at = Some(context.now);
+        self.note_unanswered(context.now);
         self.path.ecn.on_probe_timeout(self.path.probe_count);
         self.path.probes_due = 2;
         if let Some(attempt) = context.shared.memory.attempts.get_mut(self.attempt) {

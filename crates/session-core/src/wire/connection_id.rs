@@ -21,6 +21,11 @@ impl ReceiverId {
         Some(Self { bytes, length: u8::try_from(id.len()).ok()? })
     }
 
+    /// The longest id.
+    pub(crate) const fn of(bytes: [u8; Self::MAX_LENGTH]) -> Self {
+        Self { bytes, length: Self::MAX_LENGTH as u8 }
+    }
+
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.length()).unwrap_or_default()
     }

@@ -4,6 +4,7 @@ pub(crate) mod ack;
 pub(crate) mod ack_frequency;
 pub(crate) mod channel;
 pub(crate) mod message;
+pub(crate) mod path;
 pub(crate) mod table;
 
 pub(crate) use ack::{AckFrame, EcnCounts, MAX_RANGES, encode_ack};
@@ -11,6 +12,7 @@ use ack_frequency::ACK_FREQUENCY;
 pub(crate) use ack_frequency::AckFrequencyFrame;
 pub(crate) use channel::{ChannelFrame, LimitFrame};
 pub(crate) use message::{MessageFrame, MessagePrefix};
+pub(crate) use path::NewIdFrame;
 use table::Treatment;
 pub(crate) use table::{Sender, rule};
 
@@ -37,6 +39,10 @@ const CHANNEL_LIMIT: u8 = 0x14;
 const CHANNEL_RESET: u8 = 0x15;
 const CHANNEL_STOP: u8 = 0x16;
 const RECEIPT: u8 = 0x17;
+const NEW_ID: u8 = 0x18;
+const RETIRE_ID: u8 = 0x19;
+const PATH_CHALLENGE: u8 = 0x1A;
+const PATH_RESPONSE: u8 = 0x1B;
 /// The application has taken it.
 const DELIVERED: u8 = 1;
 
@@ -70,6 +76,13 @@ pub(crate) enum Frame<'a> {
         channel: u64,
         offset: u64,
     },
+    NewId(NewIdFrame),
+    /// The id of this number is not used any more.
+    RetireId(u32),
+    /// Whoever gets it at the address it was sent to can answer.
+    PathChallenge([u8; 8]),
+    /// The answer, with the same bytes.
+    PathResponse([u8; 8]),
     /// An extension nobody here knows: to be skipped.
     Extension {
         frame_type: u8,
@@ -110,6 +123,19 @@ impl<'a> Frame<'a> {
                 writer.u8(DELIVERED)?;
                 writer.varint(offset)
             }
+            Self::NewId(frame) => frame.encode(writer),
+            Self::RetireId(sequence) => {
+                writer.u8(RETIRE_ID)?;
+                writer.varint(u64::from(sequence))
+            }
+            Self::PathChallenge(challenge) => {
+                writer.u8(PATH_CHALLENGE)?;
+                writer.bytes(&challenge)
+            }
+            Self::PathResponse(challenge) => {
+                writer.u8(PATH_RESPONSE)?;
+                writer.bytes(&challenge)
+            }
             Self::Extension { frame_type, body } => {
                 if rule(frame_type).is_none_or(|rule| rule.treatment != Treatment::Skipped) {
                     return Err(WriteError::OutOfRange);
@@ -144,6 +170,9 @@ impl<'a> Frame<'a> {
             Self::Receipt { channel, offset } => {
                 2_usize.saturating_add(varint::length(*channel)).saturating_add(varint::length(*offset))
             }
+            Self::NewId(frame) => frame.encoded_len(),
+            Self::RetireId(sequence) => 1_usize.saturating_add(varint::length(u64::from(*sequence))),
+            Self::PathChallenge(_) | Self::PathResponse(_) => 9,
             Self::Extension { frame_type: _, body } => {
                 1_usize.saturating_add(varint::length(body.len() as u64)).saturating_add(body.len())
             }
@@ -153,6 +182,11 @@ impl<'a> Frame<'a> {
     /// Whether a packet that holds the frame is acknowledged.
     pub(crate) fn is_ack_eliciting(&self) -> bool {
         rule(self.frame_type()).is_some_and(|rule| rule.ack_eliciting)
+    }
+
+    /// Whether a packet with nothing but such frames says nothing about where its sender is (RFC 9000 §9.1).
+    pub(crate) fn is_probing(&self) -> bool {
+        matches!(self, Self::Padding(_) | Self::NewId(_) | Self::PathChallenge(_) | Self::PathResponse(_))
     }
 
     pub(crate) fn frame_type(&self) -> u8 {
@@ -171,6 +205,10 @@ impl<'a> Frame<'a> {
             Self::Channel(frame) => frame.frame_type(),
             Self::ChannelLimit(_) => CHANNEL_LIMIT,
             Self::Receipt { .. } => RECEIPT,
+            Self::NewId(_) => NEW_ID,
+            Self::RetireId(_) => RETIRE_ID,
+            Self::PathChallenge(_) => PATH_CHALLENGE,
+            Self::PathResponse(_) => PATH_RESPONSE,
             Self::Extension { frame_type, .. } => *frame_type,
         }
     }
@@ -180,7 +218,7 @@ impl<'a> Frame<'a> {
             Some(Treatment::Served) => Self::parse_served(frame_type, reader),
             Some(Treatment::Skipped) => Ok(Self::Extension { frame_type, body: reader.varint_bytes()? }),
             Some(Treatment::Refused) => Err(FrameErrorKind::UnknownCritical),
-            Some(Treatment::Reserved | Treatment::ControlMessage) | None => Err(FrameErrorKind::NotAllowed),
+            Some(Treatment::ControlMessage) | None => Err(FrameErrorKind::NotAllowed),
         }
     }
 
@@ -206,6 +244,10 @@ impl<'a> Frame<'a> {
                 }
                 Self::Receipt { channel, offset: reader.varint()? }
             }
+            NEW_ID => Self::NewId(NewIdFrame::parse(reader)?),
+            RETIRE_ID => Self::RetireId(path::sequence(reader)?),
+            PATH_CHALLENGE => Self::PathChallenge(path::challenge(reader)?),
+            PATH_RESPONSE => Self::PathResponse(path::challenge(reader)?),
             _ => return Err(FrameErrorKind::NotAllowed),
         })
     }

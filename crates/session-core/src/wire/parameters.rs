@@ -18,6 +18,8 @@ pub(crate) const MIN_LARGEST_DATAGRAM: u64 = 256;
 pub(crate) const MIN_CONTROL_CREDIT: u64 = 1024;
 /// The most that `keepalive` can say, in milliseconds.
 pub(crate) const MAX_KEEPALIVE: u64 = 3_600_000;
+/// The most that `ids` can say: so many ids of one end of a session are in use or ready at once.
+pub(crate) const MAX_IDS: u8 = 4;
 /// The most that `max_ack_delay` can say, in milliseconds.
 pub(crate) const MAX_ACK_DELAY: u64 = 1000;
 
@@ -33,6 +35,7 @@ const KEEPALIVE: u64 = 0x0E;
 const ACK_DELAY: u64 = 0x10;
 const LARGEST_DATAGRAM: u64 = 0x12;
 const CHANNEL_LIMITS: u64 = 0x16;
+const IDS: u64 = 0x18;
 
 /// The name of the protocol that runs over the session: 1–64 bytes, compared byte by byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +142,8 @@ pub(crate) struct TransportParameters {
     pub(crate) largest_datagram: u64,
     /// Dynamic channels of each mode that the other side may open.
     pub(crate) channel_limits: [u64; 4],
+    /// Ids of the other end that it keeps, the one in use among them: 1 to 4.
+    pub(crate) ids: u8,
 }
 
 impl Default for TransportParameters {
@@ -156,6 +161,7 @@ impl Default for TransportParameters {
             max_ack_delay: Duration::from_millis(25),
             largest_datagram: 1200,
             channel_limits: [0; 4],
+            ids: 1,
         }
     }
 }
@@ -213,7 +219,11 @@ impl TransportParameters {
         let keepalive = milliseconds(self.keepalive, 1, MAX_KEEPALIVE)?;
         let max_ack_delay = milliseconds(self.max_ack_delay, 0, MAX_ACK_DELAY)?;
         let too_many = self.channel_limits.iter().any(|count| *count > ChannelId::MOST_DYNAMIC);
-        if self.largest_datagram < MIN_LARGEST_DATAGRAM || self.control_credit < MIN_CONTROL_CREDIT || too_many {
+        if self.largest_datagram < MIN_LARGEST_DATAGRAM
+            || self.control_credit < MIN_CONTROL_CREDIT
+            || too_many
+            || !(1..=MAX_IDS).contains(&self.ids)
+        {
             return Err(WriteError::OutOfRange);
         }
         writer.all_or_nothing(|writer| {
@@ -248,6 +258,9 @@ impl TransportParameters {
                 self.channel_limits.into_iter().try_for_each(|count| counts.varint(count))?;
                 list.bytes(CHANNEL_LIMITS, counts.written())?;
             }
+            if self.ids != default.ids {
+                list.varint(IDS, u64::from(self.ids))?;
+            }
             Ok(())
         })
     }
@@ -275,6 +288,7 @@ impl TransportParameters {
             ACK_DELAY => self.max_ack_delay = Duration::from_millis(within(varint()?, 0, MAX_ACK_DELAY)?),
             LARGEST_DATAGRAM => self.largest_datagram = within(varint()?, MIN_LARGEST_DATAGRAM, u64::MAX)?,
             CHANNEL_LIMITS => self.channel_limits = channel_limits(tlv.value).ok_or(ParameterError::Range)?,
+            IDS => self.ids = within(varint()?, 1, u64::from(MAX_IDS))? as u8,
             _ if tlv.is_critical() => return Err(ParameterError::UnknownCritical),
             _ => {}
         }

@@ -25,8 +25,8 @@ fn message(offset: u64, data: &[u8]) -> Frame<'_> {
 fn nothing_behind_an_offending_frame_is_delivered() {
     let mut pair = Pair::established(&Limits::default());
     let mut bytes = plaintext(&[message(0, b"before")]);
-    // NEW_ID is reserved: it must not come.
-    bytes.extend([0x18, 16, 0]);
+    // Nothing of this type is assigned.
+    bytes.extend([0x1C, 16, 0]);
     bytes.extend(plaintext(&[message(7, b"behind")]));
     let packet = pair.seal(0, &bytes);
     pair.deliver(1, &[packet]);

@@ -42,7 +42,7 @@ fn s0_29_a_dump_shows_states_timers_channels_and_discards() {
         &format!("peer {peer}"),
         "  RTT ",
         "  channel 16: queued 11, sent 11, acked 0, delivered 0; received 0, read 0; messages lost 0, dropped 0",
-        "; new keys 0\n",
+        "; new keys 0; packets from elsewhere 0, paths before 0\n",
         "  timer LossDetection in 0.",
         "  timer Keepalive in ",
     ] {

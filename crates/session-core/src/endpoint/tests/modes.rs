@@ -246,6 +246,7 @@ fn pair_that_shares_four_blocks() -> Pair {
         session_window: 65_536,
         mailbox_blocks: 4,
         session_mailbox_blocks: 4,
+        spare_ids: 0,
         ..Limits::default()
     };
     let channels = [

@@ -8,7 +8,7 @@ use crate::wire::{CloseFrame, EcnCounts, Frame, Frames, WireText, Writer, encode
 const ACK_DELAY: Duration = Duration::from_millis(25);
 
 fn established() -> Pair {
-    Pair::established(&Limits::default())
+    Pair::established(&Limits { spare_ids: 0, ..Limits::default() })
 }
 
 /// `count` packets of one message each, not delivered.

@@ -37,10 +37,10 @@ impl SessionCore {
         if !plan.ack_eliciting {
             return None;
         }
-        let mut flags = 0;
+        let mut flags = plan.written;
         if !plan.urgent_only {
             let mut left = MAX_OTHER_FRAMES;
-            flags = self.write_control_frames(memory, writer, &mut left);
+            flags |= self.write_control_frames(memory, writer, &mut left);
             flags |= self.write_skips(memory, writer, number, schedule, &mut left);
         }
         let before = self.counters.bytes_retransmitted;

@@ -5,8 +5,6 @@
 pub(crate) enum Treatment {
     /// Parsed and applied.
     Served,
-    /// Of a later service: refused.
-    Reserved,
     /// A control message's type, which no frame has: refused.
     ControlMessage,
     /// An extension: skipped.
@@ -72,10 +70,6 @@ const fn refused(first: u8, last: u8, name: &'static str, ack_eliciting: bool, t
     FrameRule { first, last, name, ack_eliciting, treatment, allowed: Senders::NONE, before_accept: false }
 }
 
-const fn reserved(frame_type: u8, name: &'static str) -> FrameRule {
-    refused(frame_type, frame_type, name, true, Treatment::Reserved)
-}
-
 // docs/protocol.md §6
 /// Ascending by type.
 pub(crate) const FRAMES: &[FrameRule] = &[
@@ -95,10 +89,10 @@ pub(crate) const FRAMES: &[FrameRule] = &[
     served(0x15, 0x15, "CHANNEL_RESET", true),
     served(0x16, 0x16, "CHANNEL_STOP", true),
     served(0x17, 0x17, "RECEIPT", true),
-    reserved(0x18, "NEW_ID"),
-    reserved(0x19, "RETIRE_ID"),
-    reserved(0x1A, "PATH_CHALLENGE"),
-    reserved(0x1B, "PATH_RESPONSE"),
+    served(0x18, 0x18, "NEW_ID", true),
+    served(0x19, 0x19, "RETIRE_ID", true),
+    served(0x1A, 0x1A, "PATH_CHALLENGE", true),
+    served(0x1B, 0x1B, "PATH_RESPONSE", true),
     refused(0x20, 0x6F, "–", false, Treatment::ControlMessage),
     FrameRule { treatment: Treatment::Skipped, ..served(0x80, 0xBF, "extension", true) },
     refused(0xC0, 0xFF, "critical extension", true, Treatment::Refused),

@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::*;
 use crate::channel_config::ChannelMode;
 use crate::ids::Role;
+use crate::wire::ReceiverId;
 use proptest::prelude::*;
 use std::vec;
 use std::vec::Vec;
@@ -60,6 +61,18 @@ fn samples() -> Vec<(Frame<'static>, Vec<u8>)> {
             Frame::ChannelLimit(LimitFrame { role: Role::Responder, mode: ChannelMode::LatestValue, count: 64 }),
             vec![0x14, 7, 0x40, 64],
         ),
+        (
+            Frame::NewId(NewIdFrame {
+                sequence: 64,
+                retire_prior_to: 1,
+                id: ReceiverId::new(&[7, 8, 9]).unwrap(),
+                token: [5; 16],
+            }),
+            [&[0x18, 0x40, 64, 1, 3, 7, 8, 9][..], &[5; 16]].concat(),
+        ),
+        (Frame::RetireId(64), vec![0x19, 0x40, 64]),
+        (Frame::PathChallenge([1, 2, 3, 4, 5, 6, 7, 8]), vec![0x1A, 1, 2, 3, 4, 5, 6, 7, 8]),
+        (Frame::PathResponse([8, 7, 6, 5, 4, 3, 2, 1]), vec![0x1B, 8, 7, 6, 5, 4, 3, 2, 1]),
         (Frame::Extension { frame_type: 0x80, body: &[9, 9] }, vec![0x80, 2, 9, 9]),
     ]
 }
@@ -107,6 +120,16 @@ fn a_frame_cut_short_or_out_of_range_is_refused() {
     assert_eq!(only(&[4, 2, 0, 0, 0]), error(FrameErrorKind::Encoding, 4), "a space of CLOSE");
     assert_eq!(only(&[5, 0, 0, 0, 1]), error(FrameErrorKind::Encoding, 5), "every zeroth packet");
     assert_eq!(only(&[0x14, 8, 1]), error(FrameErrorKind::Encoding, 0x14), "a mode that is none");
+    let new_id = |sequence: &[u8], prior: u8, length: u8| [&[0x18], sequence, &[prior, length], &[1; 32]].concat();
+    for (bytes, what) in [
+        (new_id(&[1], 2, 8), "an id that retires itself"),
+        (new_id(&[1], 0, 0), "an id of no bytes"),
+        (new_id(&[1], 0, 9), "an id too long"),
+        (new_id(&[0xC0, 0, 0, 1, 0, 0, 0, 0], 0, 8), "a number beyond 32 bits"),
+    ] {
+        assert_eq!(Frames::new(&bytes).next(), Some(error(FrameErrorKind::Encoding, 0x18)), "{what}");
+    }
+    assert_eq!(only(&[0x19, 0xC0, 0, 0, 1, 0, 0, 0, 0]), error(FrameErrorKind::Encoding, 0x19));
     let beyond = [0x14, 7, 0xC4, 0, 0, 0, 0, 0, 0, 1];
     assert_eq!(only(&beyond), error(FrameErrorKind::Encoding, 0x14), "more channels than there are ids");
     assert_eq!(only(&[0x10, 0x40, 5]), error(FrameErrorKind::Encoding, 0x10), "a longer form of a varint");
@@ -117,7 +140,7 @@ fn a_frame_cut_short_or_out_of_range_is_refused() {
 //= docs/protocol.md P-6-2
 #[test]
 fn reserved_and_unassigned_types_are_not_allowed() {
-    for frame_type in (0x06..=0x07).chain(0x0D..=0x0F).chain(0x18..=0x7F) {
+    for frame_type in (0x06..=0x07).chain(0x0D..=0x0F).chain(0x1C..=0x7F) {
         let plaintext = [frame_type, 1, 1, 1, 1, 1, 1, 1, 1];
         assert_eq!(only(&plaintext), error(FrameErrorKind::NotAllowed, frame_type));
     }

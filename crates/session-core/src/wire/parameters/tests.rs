@@ -39,11 +39,12 @@ fn sample() -> (TransportParameters, Vec<u8>) {
         max_ack_delay: Duration::from_millis(20),
         largest_datagram: 1452,
         channel_limits: [64, 0, 1, 3],
+        ids: 4,
     };
     let bytes = vec![
         0x01, 3, 1, 2, 3, 0x02, 1, 7, 0x03, 4, b'c', b'h', b'a', b't', 0x04, 1, 5, 0x06, 4, 0x80, 1, 0, 0, //
         0x08, 4, 0x80, 0, 0x40, 0, 0x0A, 2, 0x48, 0, 0x0C, 2, 0x40, 100, 0x0E, 2, 0x67, 0x10, //
-        0x10, 1, 20, 0x12, 2, 0x45, 0xAC, 0x16, 5, 0x40, 64, 0, 1, 3,
+        0x10, 1, 20, 0x12, 2, 0x45, 0xAC, 0x16, 5, 0x40, 64, 0, 1, 3, 0x18, 1, 4,
     ];
     (parameters, bytes)
 }
@@ -151,7 +152,7 @@ fn unknown_odd_ids_are_refused_and_even_ones_ignored() {
     for id in [0x05, 0x07, 0x09, 0x0B, 0x0D, 0x0F, 0x11, 0x13, 0x15, 0x17, 0x3F] {
         assert_eq!(parse(&[id, 1, 0]), Err(ParameterError::UnknownCritical));
     }
-    for id in [0x00, 0x18, 0x1A, 0x3E] {
+    for id in [0x00, 0x1A, 0x1C, 0x3E] {
         assert_eq!(parse(&[id, 1, 0]), Ok(TransportParameters::default()));
     }
 }
@@ -208,6 +209,7 @@ proptest! {
             max_ack_delay: Duration::from_millis(max_ack_delay),
             largest_datagram: largest.max(256),
             channel_limits: [largest, 0, 1, session_credit].map(|count| count % (ChannelId::MOST_DYNAMIC + 1)),
+            ids: (node_type % MAX_IDS).saturating_add(1),
         };
         let of = if id.is_some() { Reply } else { Hello };
         let mut out = [0; 300];

@@ -26,7 +26,6 @@ fn render(rule: &FrameRule) -> String {
     let yes_or_no = |flag| if flag { "yes" } else { "no" };
     let served = match treatment {
         Treatment::Served => "yes",
-        Treatment::Reserved => "reserved",
         Treatment::ControlMessage => "–",
         Treatment::Skipped => "skipped",
         Treatment::Refused => "refused",
@@ -59,7 +58,7 @@ fn types_ascend_and_do_not_overlap() {
 #[test]
 fn what_is_not_served_or_skipped_is_allowed_to_nobody() {
     for frame_type in 0..=u8::MAX {
-        let expected = matches!(frame_type, 0..=5 | 8..=0x0C | 0x10..=0x17 | 0x80..=0xBF);
+        let expected = matches!(frame_type, 0..=5 | 8..=0x0C | 0x10..=0x1B | 0x80..=0xBF);
         for sender in [Sender::Initiator, Sender::Responder] {
             for accepted in [false, true] {
                 assert_eq!(rule(frame_type).is_some_and(|rule| rule.allows(sender, accepted)), expected);
