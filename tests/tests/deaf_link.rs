@@ -42,7 +42,10 @@ fn d31_where_only_short_datagrams_pass_whoever_closes_is_told_what_did_not_arriv
 fn d31_where_only_short_datagrams_pass_both_ends_are_told_when_the_idle_time_ends() {
     const MESSAGES: [usize; 4] = [0, 1, 3, 64];
     for counts in MESSAGES.into_iter().flat_map(|alice| MESSAGES.map(|bob| [alice, bob])) {
-        let (mut world, at_alice, at_bob) = established(&Setup::default());
+        // Who is told first is not forgotten before the other is told.
+        let mut setup = Setup::default();
+        setup.timeouts.forget = seconds(600);
+        let (mut world, at_alice, at_bob) = established(&setup);
         let ids = [at_alice, at_bob];
         world.gate = Some(Box::new(|departure| departure.datagram.len() <= SHORT));
         for node in [ALICE, BOB] {

@@ -179,8 +179,8 @@ fn an_endpoint_takes_at_the_start_what_it_named() {
     }
 }
 
-/// Sends a message on every channel of every session, reliable ones with a deadline that passes before it can leave, and asks over another path, at both ends:
-/// each has every record that there may be of it.
+/// Sends a message on every channel of every session, reliable ones with a deadline that passes before it can leave, agrees on new keys, and asks over
+/// another path, at both ends: each has every record that there may be of it.
 fn use_every_record(pair: &mut Pair, at: Instant) {
     for number in 0..pair.connected.len() {
         for (endpoint, id) in [(&mut pair.client, pair.connected[number]), (&mut pair.server, pair.accepted[number])] {
@@ -201,15 +201,22 @@ fn use_every_record(pair: &mut Pair, at: Instant) {
     }
     pair.settle(passed);
     pair.run_until(after(passed, 10));
+    let passed = after(passed, 10);
+    for number in 0..pair.connected.len() {
+        let mut session = pair.client.session_mut(pair.connected[number], passed).expect("it lives");
+        inside(|| session.rotate_key()).expect("it is up");
+    }
+    // Older keys are kept for a while, at both ends.
+    pair.settle(passed);
     for number in 0..pair.connected.len() {
         for (endpoint, id) in [(&mut pair.client, pair.connected[number]), (&mut pair.server, pair.accepted[number])] {
             // A path that nobody answers over.
             let nowhere = Link { remote: Address::Opaque([3; 16]), ..endpoint.session(id).expect("it lives").link() };
-            let mut session = endpoint.session_mut(id, after(passed, 10)).expect("it lives");
+            let mut session = endpoint.session_mut(id, passed).expect("it lives");
             inside(|| session.migrate(nowhere, Migration::Probing)).expect("there is a record");
         }
     }
-    pair.run_until(after(passed, 20));
+    pair.run_until(after(passed, 10));
 }
 
 /// Not with 64: what is named has room for a session more, which is made before another goes, and that would have a page to itself.
