@@ -15,9 +15,9 @@ pub(crate) const MAX_ACK_DELAY: Duration = Duration::from_millis(25);
 pub(crate) const MAX_RANGES: usize = 32;
 /// Ack-eliciting packets of which the last is answered at once (RFC 9000 §13.2.2), unless their sender wants it otherwise.
 const ACK_ELICITING_THRESHOLD: u8 = 2;
-/// Packet numbers remembered. Fewer than the replay window has: what comes that late was declared lost long ago and is sent again,
+/// Packet numbers remembered. Half the replay window: what comes that late was declared lost long ago and is sent again,
 /// and an idle session should cost little (ADR 0009).
-const WINDOW: u64 = 384;
+const WINDOW: u64 = 512;
 const WORD_BITS: u64 = 64;
 const WORDS: usize = (WINDOW / WORD_BITS) as usize;
 

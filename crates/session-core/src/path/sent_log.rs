@@ -64,7 +64,8 @@ pub(crate) struct SentLog {
     hint: Option<BlockId>,
     newest: OptionalNumber,
     last_sent_at: Instant,
-    bytes_in_flight: u64,
+    /// Fewer than 2³²: a window is far from it.
+    bytes_in_flight: u32,
     /// Packets of lower numbers went over another path: they neither count as in flight nor say anything about this one.
     path_from: u64,
     packets: u32,
@@ -133,7 +134,7 @@ impl SentLog {
         self.newest = head.number.into();
         self.last_sent_at = head.sent_at;
         self.packets = self.packets.saturating_add(1);
-        self.bytes_in_flight = self.bytes_in_flight.saturating_add(u64::from(head.size));
+        self.bytes_in_flight = self.bytes_in_flight.saturating_add(u32::from(head.size));
         Ok(())
     }
 
@@ -257,7 +258,7 @@ impl SentLog {
 
     /// Bytes of the outstanding packets on the path in use.
     pub(crate) fn bytes_in_flight(&self) -> u64 {
-        self.bytes_in_flight
+        u64::from(self.bytes_in_flight)
     }
 
     /// When the oldest outstanding packet was sent.
@@ -314,7 +315,7 @@ impl SentLog {
         }
         hash.option(newest.get());
         hash.u64(last_sent_at.as_micros());
-        hash.u64(*bytes_in_flight);
+        hash.u64(u64::from(*bytes_in_flight));
         hash.u64(*path_from);
         for count in [*packets, *frees, u32::from(*blocks), u32::from(*dead_blocks), u32::from(*max_blocks)] {
             hash.u64(u64::from(count));
@@ -394,7 +395,7 @@ impl SentLog {
     fn uncount(&mut self, packet: &PacketRecord) {
         self.packets = self.packets.saturating_sub(1);
         if self.is_of_path(packet) {
-            self.bytes_in_flight = self.bytes_in_flight.saturating_sub(u64::from(packet.size));
+            self.bytes_in_flight = self.bytes_in_flight.saturating_sub(u32::from(packet.size));
         }
     }
 

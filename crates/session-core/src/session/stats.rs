@@ -150,11 +150,12 @@ pub(crate) struct Counters {
     pub(crate) packets_received: u64,
     pub(crate) bytes_sent: u64,
     pub(crate) bytes_received: u64,
-    pub(crate) packets_lost: u64,
+    /// Up to 2³² − 1, as `no_memory`.
+    pub(crate) packets_lost: u32,
     pub(crate) ack_eliciting_sent: u64,
     pub(crate) packets_retransmitted: u64,
     pub(crate) bytes_retransmitted: u64,
-    pub(crate) no_memory: u64,
+    pub(crate) no_memory: u32,
 }
 
 impl Counters {
@@ -170,8 +171,11 @@ impl Counters {
             bytes_retransmitted,
             no_memory,
         } = self;
-        let packets = [packets_sent, packets_received, packets_lost, ack_eliciting_sent, packets_retransmitted];
-        for counter in packets.into_iter().chain([bytes_sent, bytes_received, bytes_retransmitted, no_memory]) {
+        let packets = [packets_sent, packets_received, ack_eliciting_sent, packets_retransmitted];
+        for counter in [packets_lost, no_memory] {
+            hash.u64(u64::from(*counter));
+        }
+        for counter in packets.into_iter().chain([bytes_sent, bytes_received, bytes_retransmitted]) {
             hash.u64(*counter);
         }
     }

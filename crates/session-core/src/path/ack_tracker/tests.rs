@@ -110,16 +110,16 @@ fn the_32_newest_ranges_are_reported() {
 }
 
 #[test]
-fn the_window_is_384_numbers_wide() {
+fn the_window_is_512_numbers_wide() {
     let mut tracker = reported(0..5000);
-    assert_eq!(ranges(&tracker), [(5000 - 384, 4999)]);
+    assert_eq!(ranges(&tracker), [(5000 - 512, 4999)]);
     tracker.on_packet(10, true, at(1));
     assert!(!tracker.ack_due(Instant::MAX), "too old to be acknowledged");
     tracker.on_packet(LAST, true, at(1));
     assert_eq!(ranges(&tracker), [(LAST, LAST)]);
-    tracker.on_packet(LAST - 383, true, at(1));
-    tracker.on_packet(LAST - 384, true, at(1));
-    assert_eq!(ranges(&tracker), [(LAST, LAST), (LAST - 383, LAST - 383)]);
+    tracker.on_packet(LAST - 511, true, at(1));
+    tracker.on_packet(LAST - 512, true, at(1));
+    assert_eq!(ranges(&tracker), [(LAST, LAST), (LAST - 511, LAST - 511)]);
 }
 
 #[test]
@@ -143,7 +143,7 @@ struct Oracle {
 
 impl Oracle {
     fn lowest(&self) -> u64 {
-        self.largest.unwrap_or(0).saturating_sub(383)
+        self.largest.unwrap_or(0).saturating_sub(511)
     }
 
     fn on_packet(&mut self, number: u64) {
