@@ -6,4 +6,4 @@ mod relay;
 
 pub use clients::{IDLE, MAX_CLIENTS};
 pub use description::{Description, Rate};
-pub use relay::{Relay, Report, Settings, StartError};
+pub use relay::{Phase, Relay, Report, Settings, StartError};

@@ -11,8 +11,9 @@ use session_sim::{LinkConfig, Probability, Reordering};
 
 use super::{address, long_time};
 use crate::exit::{Exit, Failure};
+use crate::impair::Phase;
 use crate::keys::Address;
-use values::{Directed, bytes, listening, percent, rate, short_time, size};
+use values::{Directed, bytes, changes, each_way, interval, listening, percent, rate, short_time, size};
 
 /// How long a datagram that too few others follow waits to be overtaken.
 const MAX_HOLD: Duration = Duration::from_millis(10);
@@ -24,7 +25,7 @@ const MIN_DEFAULT_QUEUE: usize = 15_000;
 pub(super) const LONG_ABOUT: &str = "Pass UDP datagrams on between clients and a server as a bad network does, until Ctrl-C.\n\n\
     Clients write to --listen instead of to the server, and share the link. Each option about the link holds both ways; 'up:' before its \
     value makes it hold on the way to the server only, 'down:' on the way back, and of several for one way the last counts: \
-    '--delay 20ms --loss 1% --loss up:5%'. At the end it says what happened to the datagrams. The same --seed does the same to the same datagrams.";
+    '--delay 20ms --loss 1% --loss up:5%'. With '@' and a time behind it a value holds from then on: '--mtu 1452 --mtu 1280@10s'. At the end it says what happened to the datagrams. The same --seed does the same to the same datagrams.";
 
 /// Arguments of `session impair`.
 #[derive(Clone, Debug, Args)]
@@ -65,6 +66,9 @@ pub struct Impair {
     /// Drop datagrams that contain more bytes, without notice
     #[arg(long, value_name = "BYTES", value_parser = size)]
     pub mtu: Vec<Directed<usize>>,
+    /// Give every client another port towards the server so often, such as 30s, as a NAT that forgets; what comes to the old one is lost
+    #[arg(long, value_name = "TIME", value_parser = interval)]
+    pub rebind: Option<Duration>,
     /// What chance comes from; without it another every time, which is said
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -77,16 +81,28 @@ pub struct Impair {
 }
 
 impl Impair {
-    /// What happens on the way to the server, and on the way back.
+    /// What happens on the way to the server and on the way back, from the start on and from each change on.
     ///
     /// # Errors
     /// If there is a queue in a direction that has no rate.
-    pub fn links(&self) -> Result<[LinkConfig; 2], Failure> {
+    pub fn phases(&self) -> Result<Vec<Phase>, Failure> {
+        let shares = [&self.loss, &self.duplicate, &self.reorder, &self.corrupt];
+        let mut changed: Vec<_> = shares.into_iter().flat_map(|option| changes(option)).collect();
+        changed.extend([&self.delay, &self.jitter].into_iter().flat_map(|option| changes(option)));
+        changed.extend(changes(&self.rate));
+        changed.extend([&self.queue, &self.mtu].into_iter().flat_map(|option| changes(option)));
+        changed.push(Duration::ZERO);
+        changed.sort_unstable();
+        changed.dedup();
+        changed.into_iter().map(|from| self.links(from).map(|[up, down]| Phase { from, up, down })).collect()
+    }
+
+    /// The same at one time after the start.
+    fn links(&self, at: Duration) -> Result<[LinkConfig; 2], Failure> {
         let [loss, duplication, reorder, corruption] =
-            [&self.loss, &self.duplicate, &self.reorder, &self.corrupt].map(|option| values::each_way(option));
-        let [delay, jitter] = [&self.delay, &self.jitter].map(|option| values::each_way(option));
-        let (rate, queue, mtu) =
-            (values::each_way(&self.rate), values::each_way(&self.queue), values::each_way(&self.mtu));
+            [&self.loss, &self.duplicate, &self.reorder, &self.corrupt].map(|option| each_way(option, at));
+        let [delay, jitter] = [&self.delay, &self.jitter].map(|option| each_way(option, at));
+        let (rate, queue, mtu) = (each_way(&self.rate, at), each_way(&self.queue, at), each_way(&self.mtu, at));
         let link = |way: usize| {
             let bandwidth = rate[way];
             if queue[way].is_some() && bandwidth.is_none() {

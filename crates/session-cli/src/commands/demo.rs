@@ -13,7 +13,7 @@ use session_sim::{LinkConfig, Probability, Reordering};
 use sha2::{Digest as _, Sha256};
 
 use crate::exit::{Exit, Failure, reason};
-use crate::impair::{Description, Relay, Settings, StartError};
+use crate::impair::{Description, Phase, Relay, Settings, StartError};
 use crate::interrupt::Interrupt;
 use crate::keys::SecretKey;
 use crate::keys::public::PublicKeyLine;
@@ -126,7 +126,8 @@ fn listening_on(line: &str) -> Result<SocketAddr, Failure> {
 fn start_relay(server: SocketAddr) -> Result<Relay, Failure> {
     let seed = getrandom::u64().map_err(|error| broken("a seed", &io::Error::other(error)))?;
     let listen = (Ipv4Addr::LOCALHOST, 0).into();
-    Relay::start(&Settings { listen, server, up: bad_link(), down: bad_link(), seed }).map_err(|error| match error {
+    let phases = vec![Phase { from: Duration::ZERO, up: bad_link(), down: bad_link() }];
+    Relay::start(&Settings { listen, server, phases, rebind: None, seed }).map_err(|error| match error {
         StartError::Listen(error) | StartError::Server(error) => broken("the link", &error),
     })
 }

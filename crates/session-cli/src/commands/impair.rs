@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use session_core::Instant;
-use session_sim::{Faults, LinkConfig};
+use session_sim::Faults;
 
 use super::node::{look_up, no_socket, or_interrupted};
 use crate::args::Impair;
 use crate::clock::now;
 use crate::exit::{Exit, Failure, reason};
-use crate::impair::{Description, Relay, Report, Settings, StartError};
+use crate::impair::{Description, Phase, Relay, Report, Settings, StartError};
 use crate::interrupt::Interrupt;
 use crate::output::{Event, Output};
 use crate::progress::Clock;
@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const LOOKS_PER_LINE: u32 = 10;
 
 pub(super) fn run(arguments: &Impair, output: Output) -> Result<(), Failure> {
-    let [up, down] = arguments.links()?;
+    let phases = arguments.phases()?;
     let seed = match arguments.seed {
         Some(seed) => seed,
         // Short enough to be typed.
@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Impair, output: Output) -> Result<(), Failure> {
         let interrupt = Interrupt::catch()?;
         let interruption = Failure::new(Exit::Interrupted, "interrupted before anything was passed on", "run it again");
         let server = or_interrupted(&interrupt, &interruption, look_up(&arguments.to)).await?;
-        let settings = Settings { listen: arguments.listen, server, up, down, seed };
+        let settings = Settings { listen: arguments.listen, server, phases, rebind: arguments.rebind, seed };
         let relay = Relay::start(&settings).map_err(|error| not_started(&error, &settings))?;
         if is_itself(relay.address(), server) {
             let problem = format!("{server} is the relay's own address");
@@ -78,22 +78,26 @@ fn is_itself(relay: SocketAddr, server: SocketAddr) -> bool {
 }
 
 fn tell_settings(relay: &Relay, settings: &Settings, output: Output) {
-    let Settings { server, up, down, seed, .. } = settings;
+    let Settings { server, phases, rebind, seed, .. } = settings;
     let (address, server) = (relay.address().to_string(), server.to_string());
-    let [words_up, words_down] = [up, down].map(|link| Description(link).to_string());
+    let link = |phase: &Phase| [phase.up, phase.down].map(|link| Description(&link).to_string());
+    let [up, down] = phases.first().map(link).unwrap_or_default();
     let event = Event::new("relaying").text("address", &address).text("to", &server).number("seed", *seed);
-    let event = event.text("up", &words_up).text("down", &words_down);
-    let link = both(up, down);
-    output.say(format_args!("relaying {address} to {server}, seed {seed}; {link}"), event);
+    let event = event.text("up", &up).text("down", &down).decimal("rebind_seconds", rebind.map(|it| it.as_secs_f64()));
+    let often = rebind.map_or(String::new(), |interval| format!("; other ports every {interval:?}"));
+    let link_now = both(&up, &down);
+    output.say(format_args!("relaying {address} to {server}, seed {seed}; {link_now}{often}"), event);
+    for phase in phases.iter().skip(1) {
+        let [up, down] = link(phase);
+        let event = Event::new("later").decimal("seconds", Some(phase.from.as_secs_f64()));
+        let event = event.text("up", &up).text("down", &down);
+        output.say(format_args!("from {:?} on: {}", phase.from, both(&up, &down)), event);
+    }
 }
 
 /// What the two directions do, once where it is the same.
-fn both(up: &LinkConfig, down: &LinkConfig) -> String {
-    if up == down {
-        format!("each way: {}", Description(up))
-    } else {
-        format!("up: {}; down: {}", Description(up), Description(down))
-    }
+fn both(up: &str, down: &str) -> String {
+    if up == down { format!("each way: {up}") } else { format!("up: {up}; down: {down}") }
 }
 
 /// Says what happens.
@@ -141,13 +145,16 @@ impl Status {
     }
 
     fn line(&self, report: &Report) -> String {
-        let Report { up, down, in_flight, clients, turned_away, undeliverable } = report;
+        let Report { up, down, in_flight, clients, rebound, turned_away, undeliverable } = report;
         let clients = count_of(usize::try_from(*clients).unwrap_or(usize::MAX), "client");
         let time = Clock(now().saturating_since(self.start));
         let mut line = format!(
             "{time}, {clients}; up {} in, {} out; down {} in, {} out; {in_flight} under way",
             up.sent, up.delivered, down.sent, down.delivered
         );
+        if *rebound > 0 {
+            line += &format!("; {rebound} times another port");
+        }
         if *turned_away > 0 {
             line += &format!("; {turned_away} of newcomers dropped, too many clients");
         }
@@ -158,12 +165,13 @@ impl Status {
     }
 
     fn event(&self, report: &Report) -> Event {
-        let Report { up, down, in_flight, clients, turned_away, undeliverable } = report;
+        let Report { up, down, in_flight, clients, rebound, turned_away, undeliverable } = report;
         let seconds = now().saturating_since(self.start).as_secs_f64();
         let event = Event::new("relayed").decimal("seconds", Some(seconds)).number("clients", *clients);
         let event = event.number("up_sent", up.sent).number("up_delivered", up.delivered);
         let event = event.number("down_sent", down.sent).number("down_delivered", down.delivered);
-        let event = event.number("in_flight", *in_flight).number("turned_away", *turned_away);
+        let event = event.number("in_flight", *in_flight).number("rebound", *rebound);
+        let event = event.number("turned_away", *turned_away);
         event.number("undeliverable", *undeliverable)
     }
 }

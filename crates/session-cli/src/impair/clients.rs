@@ -72,6 +72,19 @@ impl Clients {
         Some(client)
     }
 
+    /// Gives every client another port towards the server; says how many. Who cannot have one keeps the old.
+    pub(super) fn rebind(&mut self) -> u64 {
+        let mut rebound = 0;
+        for client in self.known.values_mut() {
+            // Bound while the old socket is: the system gives it another port.
+            if let Ok(upstream) = connect(self.server) {
+                client.upstream = upstream;
+                rebound += 1;
+            }
+        }
+        rebound
+    }
+
     /// Forgets those that have been idle for too long.
     pub(super) fn forget_idle(&mut self, now: Instant) {
         self.known.retain(|_, client| now.saturating_since(client.active) < IDLE);

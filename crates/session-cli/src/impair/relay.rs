@@ -1,5 +1,6 @@
 //! The relay: one socket that clients write to, one towards the server for each of them, a link in each direction.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,12 +31,23 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where what they write goes.
     pub server: SocketAddr,
+    /// What happens on the way, from when on, in the order of time. Before the first, and if there is none, the links are perfect.
+    pub phases: Vec<Phase>,
+    /// How often every client is given another port towards the server, if at all.
+    pub rebind: Option<Duration>,
+    /// Determines, with the datagrams and their times, what happens to each.
+    pub seed: u64,
+}
+
+/// What a link does to datagrams from some time on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// So long after the start. What is under way then keeps its fate.
+    pub from: Duration,
     /// What happens on the way to the server.
     pub up: LinkConfig,
     /// What happens on the way back.
     pub down: LinkConfig,
-    /// Determines, with the datagrams and their times, what happens to each.
-    pub seed: u64,
 }
 
 /// What a relay has done.
@@ -49,6 +61,8 @@ pub struct Report {
     pub in_flight: u64,
     /// Clients that have come.
     pub clients: u64,
+    /// Times that a client was given another port towards the server.
+    pub rebound: u64,
     /// Datagrams of newcomers for which there was no room.
     pub turned_away: u64,
     /// Datagrams that came out of a link and that the system did not take, or whose client had been forgotten.
@@ -82,16 +96,21 @@ impl Relay {
         let front = UdpSocket::bind(settings.listen).map_err(StartError::Listen)?;
         front.set_nonblocking(true).map_err(StartError::Listen)?;
         let address = front.local_addr().map_err(StartError::Listen)?;
+        let start = now();
         let mut ends = Ends {
             front,
             clients: Clients::new(settings.server).map_err(StartError::Server)?,
-            up: Link::new(settings.up, settings.seed),
-            down: Link::new(settings.down, settings.seed ^ 1),
+            up: Link::new(LinkConfig::default(), settings.seed),
+            down: Link::new(LinkConfig::default(), settings.seed ^ 1),
             turned_away: 0,
             undeliverable: 0,
-            sweep_at: now().saturating_add(SWEEP),
+            rebound: 0,
+            phases: settings.phases.iter().map(|phase| (start.saturating_add(phase.from), *phase)).collect(),
+            rebind: settings.rebind.map(|interval| (start.saturating_add(interval), interval)),
+            sweep_at: start.saturating_add(SWEEP),
             buffer: vec![0; DATAGRAM],
         };
+        ends.change();
         let (stop, report) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Report::default())));
         let (stopped, shared) = (Arc::clone(&stop), Arc::clone(&report));
         let thread = thread::spawn(move || {
@@ -144,6 +163,11 @@ struct Ends {
     down: Link<ClientId>,
     turned_away: u64,
     undeliverable: u64,
+    rebound: u64,
+    /// What is still to come, and when.
+    phases: VecDeque<(Instant, Phase)>,
+    /// When clients are given other ports next, and how long it is from then to the time after.
+    rebind: Option<(Instant, Duration)>,
     sweep_at: Instant,
     buffer: Vec<u8>,
 }
@@ -158,6 +182,7 @@ impl Ends {
     /// Waits for a datagram or the time of one, then moves what there is.
     fn turn(&mut self) {
         let ready = self.wait();
+        self.change();
         if ready.front {
             self.hear_clients();
         }
@@ -172,8 +197,24 @@ impl Ends {
         }
     }
 
+    /// Does what is due to the links and to the clients' ports.
+    fn change(&mut self) {
+        let now = now();
+        while let Some((_, phase)) = self.phases.pop_front_if(|(at, _)| *at <= now) {
+            self.up.set_config(phase.up);
+            self.down.set_config(phase.down);
+        }
+        if let Some((at, interval)) = self.rebind.filter(|(at, _)| *at <= now) {
+            self.rebound += self.clients.rebind();
+            // The grid of times holds, but what was slept through is not made up for.
+            let next = at.saturating_add(interval);
+            self.rebind = Some((if next > now { next } else { now.saturating_add(interval) }, interval));
+        }
+    }
+
     fn wait(&self) -> Ready {
-        let next = [self.up.next_delivery(), self.down.next_delivery()].into_iter().flatten().min();
+        let next = [self.up.next_delivery(), self.down.next_delivery(), self.phases.front().map(|(at, _)| *at)];
+        let next = next.into_iter().chain([self.rebind.map(|(at, _)| at)]).flatten().min();
         let time = next.map_or(ATTENTION, |at| at.saturating_since(now()).min(ATTENTION));
         let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(time.subsec_nanos()) };
         let (ids, sockets): (Vec<_>, Vec<_>) = self.clients.iter().map(|(id, client)| (id, &client.upstream)).unzip();
@@ -227,6 +268,7 @@ impl Ends {
             down: *self.down.faults(),
             in_flight: (self.up.in_flight() + self.down.in_flight()) as u64,
             clients: self.clients.seen(),
+            rebound: self.rebound,
             turned_away: self.turned_away,
             undeliverable: self.undeliverable,
         }

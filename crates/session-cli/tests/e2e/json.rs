@@ -172,7 +172,21 @@ fn pairing(world: &World, seen: &mut Seen) {
 fn impaired(world: &World, seen: &mut Seen) {
     let listener = listen(world, seen, &[]);
     let mut command = Command::new(SESSION);
-    command.args(["impair", "--json", "--listen", "127.0.0.1:0", "--seed", "5", "--loss", "up:10%", "--to"]);
+    command.args([
+        "impair",
+        "--json",
+        "--listen",
+        "127.0.0.1:0",
+        "--seed",
+        "5",
+        "--mtu",
+        "1200@23h",
+        "--rebind",
+        "1h",
+        "--loss",
+        "up:10%",
+        "--to",
+    ]);
     command.arg(&listener.address);
     let mut relay = Process::start(command);
     let first = seen.line(&relay.line());

@@ -3,12 +3,19 @@ use clap::Parser as _;
 use super::*;
 use crate::args::{Arguments, Command};
 
-/// The links of a command line that ends with `options`.
-fn links(options: &[&str]) -> Result<[LinkConfig; 2], String> {
+/// What a command line that ends with `options` does, and when.
+fn phases(options: &[&str]) -> Result<Vec<Phase>, String> {
     let line = ["session", "impair", "--listen", "127.0.0.1:0", "--to", "192.0.2.1:7000"];
     let arguments = Arguments::try_parse_from([&line[..], options].concat()).map_err(|error| error.to_string())?;
     let Command::Impair(impair) = arguments.command else { panic!("another command") };
-    impair.links().map_err(|failure| failure.to_string())
+    impair.phases().map_err(|failure| failure.to_string())
+}
+
+/// The links of one that changes nothing later.
+fn links(options: &[&str]) -> Result<[LinkConfig; 2], String> {
+    let phases = phases(options)?;
+    assert_eq!(phases.len(), 1);
+    Ok([phases[0].up, phases[0].down])
 }
 
 /// What is said about `value` of `option`.
@@ -118,4 +125,44 @@ fn no_other_way_than_up_and_down() {
     for value in ["left:2%", ":2%", "UP:2%", "2%:up"] {
         assert_refused("--loss", value, "write 'up:' or 'down:' before the value, or nothing for both ways");
     }
+}
+
+#[test]
+fn what_has_a_time_behind_it_holds_from_then_on() {
+    let options = "--mtu 1452 --mtu 1280@3s --mtu up:1200@500ms --loss 100%@1m --loss 1%@1h";
+    let phases = phases(&options.split_whitespace().collect::<Vec<_>>()).unwrap();
+    let told = phases.iter().map(|phase| {
+        let way = |link: LinkConfig| (link.mtu.unwrap(), link.loss.ppm() / 10_000);
+        (phase.from.as_millis(), way(phase.up), way(phase.down))
+    });
+    let expected = [
+        (0, (1452, 0), (1452, 0)),
+        (500, (1200, 0), (1452, 0)),
+        (3_000, (1280, 0), (1280, 0)),
+        (60_000, (1280, 100), (1280, 100)),
+        (3_600_000, (1280, 1), (1280, 1)),
+    ];
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+    for value in ["2%@", "2%@5", "2%@-1s", "2%@25h", "2%@soon"] {
+        assert_refused(
+            "--loss",
+            value,
+            "write after '@' from when on it holds, such as 2%@10s or 2%@500ms, 24h at most",
+        );
+    }
+}
+
+#[test]
+fn a_queue_needs_a_rate_at_every_time() {
+    let sentence = "there is a queue up, and no rate that anything would wait for; give --rate up:RATE too";
+    assert_eq!(phases(&["--rate", "1mbit@2s", "--queue", "1000"]), Err(sentence.to_owned()));
+    assert_eq!(phases(&["--rate", "1mbit", "--queue", "1000@2s"]).map(|phases| phases.len()), Ok(2));
+}
+
+#[test]
+fn ports_change_at_an_interval() {
+    for value in ["", "5", "0s", "25h", "-1s"] {
+        assert_refused("--rebind", value, "write a time such as 5s, 500ms or 10m, from 1ms to 24h");
+    }
+    assert_eq!(["5s", "500ms", "10m"].map(|text| interval(text).unwrap().as_millis()), [5_000, 500, 600_000]);
 }

@@ -1,4 +1,4 @@
-//! The values of a link's options: shares, times, rates and sizes, each with its unit, for one way or both.
+//! The values of a link's options: shares, times, rates and sizes, each with its unit, for one way or both, from the start or later.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
@@ -10,16 +10,20 @@ use session_sim::Probability;
 const MAX_TIME: Duration = Duration::from_secs(60);
 /// The slowest and the fastest link, in bits per second: one byte a second, and more than a relay can carry.
 const RATES: std::ops::RangeInclusive<f64> = 8.0..=1e11;
+/// The latest that something changes, and the longest from one rebinding to the next.
+const MAX_LATER: Duration = Duration::from_secs(24 * 3600);
 /// Bytes in the largest datagram.
 const MAX_DATAGRAM: usize = 65_507;
 
-/// A value, and which ways it is for.
+/// A value, which ways it is for, and from when on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Directed<T> {
     /// Which.
     pub way: Way,
     /// The value there.
     pub value: T,
+    /// It holds from so long after the start on.
+    pub from: Duration,
 }
 
 /// A way through the relay, or both.
@@ -33,11 +37,29 @@ pub enum Way {
     Down,
 }
 
-/// What holds on the way up and on the way down; of several for one way the last.
+/// What holds on the way up and on the way down, `at` so long after the start: of several for one way the one that came into force last, and of
+/// those that came at once the last.
 #[must_use]
-pub fn each_way<T: Copy>(values: &[Directed<T>]) -> [Option<T>; 2] {
-    let last = |other: Way| values.iter().rev().find(|value| value.way != other).map(|value| value.value);
+pub fn each_way<T: Copy>(values: &[Directed<T>], at: Duration) -> [Option<T>; 2] {
+    let last = |other: Way| {
+        let values = values.iter().filter(|value| value.way != other && value.from <= at);
+        values.max_by_key(|value| value.from).map(|value| value.value)
+    };
     [last(Way::Down), last(Way::Up)]
+}
+
+/// The times at which one of `values` comes into force.
+pub fn changes<T>(values: &[Directed<T>]) -> impl Iterator<Item = Duration> {
+    values.iter().map(|value| value.from)
+}
+
+/// A time from one rebinding to the next: `500ms`, `5s`, `10m`.
+///
+/// # Errors
+/// How to write one.
+pub fn interval(text: &str) -> Result<Duration, String> {
+    let interval = later(text).filter(|interval| *interval >= Duration::from_millis(1));
+    interval.ok_or_else(|| "write a time such as 5s, 500ms or 10m, from 1ms to 24h".to_owned())
 }
 
 /// A share of all datagrams: `2%`, `0.5%`, `up:2%`.
@@ -118,7 +140,19 @@ fn directed<T>(text: &str, value: impl FnOnce(&str) -> Result<T, &'static str>) 
         Some(("down", text)) => (Way::Down, text),
         Some(_) => return Err("write 'up:' or 'down:' before the value, or nothing for both ways".to_owned()),
     };
-    Ok(Directed { way, value: value(text)? })
+    let (text, from) = match text.rsplit_once('@') {
+        None => (text, Some(Duration::ZERO)),
+        Some((text, time)) => (text, later(time)),
+    };
+    let from = from.ok_or("write after '@' from when on it holds, such as 2%@10s or 2%@500ms, 24h at most")?;
+    Ok(Directed { way, value: value(text)?, from })
+}
+
+/// A time after the start.
+fn later(text: &str) -> Option<Duration> {
+    let seconds = with_unit(text, &[("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)])?;
+    let micros = (seconds <= MAX_LATER.as_secs_f64()).then(|| (seconds * 1e6).round() as u64);
+    micros.map(Duration::from_micros)
 }
 
 /// The number before the first of `units` that ends the text, times what the unit is.

@@ -37,3 +37,20 @@ fn number_is_bounded_until_one_is_idle() {
     assert_eq!(clients.admit(client(1), idle), None, "and is a newcomer now");
     assert_eq!(clients.known.len(), clients.by_address.len());
 }
+
+#[test]
+fn every_client_has_another_port_after_a_rebinding_and_is_who_it_was() {
+    let mut clients = clients();
+    for number in 1..=3 {
+        clients.admit(client(number), START);
+    }
+    let ports = |clients: &Clients| {
+        clients.iter().map(|(id, client)| (id, client.upstream.local_addr().unwrap().port())).collect::<Vec<_>>()
+    };
+    let before = ports(&clients);
+    assert_eq!(clients.rebind(), 3);
+    for (old, new) in before.iter().zip(ports(&clients)) {
+        assert!(old.0 == new.0 && old.1 != new.1, "{old:?} {new:?}");
+    }
+    assert_eq!(clients.admit(client(2), START), Some(1));
+}

@@ -18,7 +18,8 @@ fn socket(address: IpAddr) -> UdpSocket {
 
 fn relay(address: IpAddr, server: &UdpSocket, up: LinkConfig, down: LinkConfig, seed: u64) -> Relay {
     let server = server.local_addr().unwrap();
-    Relay::start(&Settings { listen: (address, 0).into(), server, up, down, seed }).unwrap()
+    let phases = vec![Phase { from: Duration::ZERO, up, down }];
+    Relay::start(&Settings { listen: (address, 0).into(), server, phases, rebind: None, seed }).unwrap()
 }
 
 /// Waits until `done`.
@@ -146,10 +147,46 @@ fn server_that_is_not_there_yet_is_reached_when_it_comes() {
 #[test]
 fn address_that_is_taken_is_told_from_a_server_out_of_reach() {
     let taken = socket(V4);
-    let settings =
-        |listen, server| Settings { listen, server, up: LinkConfig::default(), down: LinkConfig::default(), seed: 1 };
+    let settings = |listen, server| Settings { listen, server, phases: Vec::new(), rebind: None, seed: 1 };
     let listen = Relay::start(&settings(taken.local_addr().unwrap(), (V4, 9).into()));
     assert!(matches!(listen, Err(StartError::Listen(error)) if error.kind() == io::ErrorKind::AddrInUse));
     let nowhere = "255.255.255.255:9".parse().unwrap();
     assert!(matches!(Relay::start(&settings((V4, 0).into(), nowhere)), Err(StartError::Server(_))));
+}
+
+#[test]
+fn links_change_when_it_is_time() {
+    let (server, client) = (socket(V4), socket(V4));
+    let shut = LinkConfig { loss: Probability::ALWAYS, ..LinkConfig::default() };
+    let phase = |seconds, up| Phase { from: Duration::from_secs(seconds), up, down: LinkConfig::default() };
+    let phases = vec![phase(0, shut), phase(1, LinkConfig::default()), phase(7200, shut)];
+    let address = server.local_addr().unwrap();
+    let relay = Relay::start(&Settings { listen: (V4, 0).into(), server: address, phases, rebind: None, seed: 1 });
+    let relay = relay.unwrap();
+    client.send_to(b"early", relay.address()).unwrap();
+    report_when(&relay, |report| report.up.lost == 1);
+    report_when(&relay, |report| {
+        client.send_to(b"again", relay.address()).unwrap();
+        report.up.delivered > 0
+    });
+    assert_eq!(receive(&server).0, b"again");
+}
+
+#[test]
+fn clients_come_from_other_ports_again_and_again() {
+    let (server, client) = (socket(V4), socket(V4));
+    let (address, interval) = (server.local_addr().unwrap(), Duration::from_millis(50));
+    let settings =
+        Settings { listen: (V4, 0).into(), server: address, phases: Vec::new(), rebind: Some(interval), seed: 1 };
+    let relay = Relay::start(&settings).unwrap();
+    let mut ports = BTreeSet::new();
+    while ports.len() < 3 {
+        client.send_to(b"question", relay.address()).unwrap();
+        let (_, from) = receive(&server);
+        ports.insert(from.port());
+        server.send_to(b"answer", from).unwrap();
+    }
+    assert_eq!(receive(&client), (b"answer".to_vec(), relay.address()), "what it hears comes from one address");
+    let report = relay.stop();
+    assert!(report.rebound >= 2 && report.clients == 1, "{report:?}");
 }
