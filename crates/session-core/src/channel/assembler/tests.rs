@@ -131,7 +131,8 @@ impl Oracle {
         let last_read = self.read.checked_sub(1);
         let known_end = |at: u64| if Some(at) == last_read { Some(self.between) } else { ends.get(&at).copied() };
         let torn = begins.iter().any(|(at, begin)| match at.checked_sub(1) {
-            None => !begin,
+            // What has been read is not compared any more.
+            None => !begin && self.read == 0,
             Some(before) => known_end(before).is_some_and(|end| end != *begin) && *at >= self.read,
         });
         let rewrites = last_read.and_then(|at| claimed.get(&at)).is_some_and(|claim| claim.end != self.between)
