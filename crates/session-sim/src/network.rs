@@ -39,7 +39,7 @@ pub type Gate = Box<dyn FnMut(&Departure) -> bool>;
 /// Nodes, the links between them, and the time. Nodes are numbered from 0.
 ///
 /// Every pair of nodes is connected by two links, one each way, which do to datagrams what [`LinkConfig`] says. A node has an address, may move to
-/// another, may stand behind a [`Nat`], has a [`Clock`] of its own, may sleep, die and be started again.
+/// another, may stand behind a [`Nat`], has a [`Clock`](crate::Clock) of its own, may sleep, die and be started again.
 pub struct Network<N: Node> {
     seed: u64,
     now: Instant,

@@ -49,6 +49,22 @@ fn file_crosses_a_link_that_loses_a_fifth_each_way() {
     }
 }
 
+/// A fifth is lost each way, the sender comes from another port again and again, and the path becomes narrower on the way.
+#[test]
+#[cfg_attr(debug_assertions, ignore = "takes minutes without optimisation: just e2e")]
+fn file_of_a_sender_that_roams_crosses_a_path_that_narrows() {
+    let world = World::new();
+    let listener = world.listen(&[]);
+    let options = "--loss 20% --delay 2ms --mtu 1452 --mtu 1280@1s --mtu 1200@2s --rebind 500ms --seed 2";
+    let (relay, address) = impair(&listener.address, &options.split_whitespace().collect::<Vec<_>>());
+    let file = world.file("file", 1 << 20);
+    world.send(&file, &address, &["--connect-timeout-ms", "60000"]).assert_delivered();
+    world.assert_delivered(&file);
+    for faults in stop(relay) {
+        assert!(count(&faults, "lost") > 0, "{faults}");
+    }
+}
+
 #[test]
 fn files_of_two_senders_cross_a_link_with_every_fault() {
     let world = World::new();
