@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Plants the bugs of crates/session-sim/planted in a copy of the tree, one after the other, and demands that the simulator finds each.
+The tree is that of the last commit: commit first.
 
     .ci/planted.py [NAME..]    all of them, or those named
     .ci/planted.py --check     only see whether every patch still fits
@@ -40,6 +41,9 @@ def main() -> int:
     names = [name for name in sys.argv[1:] if not name.startswith("-")]
     if names:
         patches = [patch for patch in patches if patch.stem in names]
+        if len(patches) != len(names):
+            print(f"planted: of {names} there are only {[patch.stem for patch in patches]}", file=sys.stderr)
+            return 1
     elif len(patches) < MINIMUM:
         print(f"planted: {len(patches)} patches, {MINIMUM} are wanted", file=sys.stderr)
         return 1

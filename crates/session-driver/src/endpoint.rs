@@ -225,8 +225,9 @@ impl Endpoint {
     }
 
     /// Goes on from another socket, bound to `address`: another interface, or the same where the network was changed under it. All sessions live on;
-    /// each sends at once from there, so that its peer follows. Port 0 lets the system choose. Returns the address that was bound; the driver changes over
-    /// when it runs next.
+    /// each sends at once from there, so that its peer follows. Port 0 lets the system choose; the port in use is taken until the driver has changed
+    /// over, which it does when it runs next. Returns the address that was bound. Where the runtime refuses the new socket then, everything goes on
+    /// over the old one: [`local_addr`](Self::local_addr) tells.
     ///
     /// # Errors
     /// If the address cannot be bound, is of the other IP version than the one before, or the endpoint has ended; everything goes on as it was then.

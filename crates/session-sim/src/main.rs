@@ -104,10 +104,13 @@ fn campaign(arguments: &Arguments) -> ExitCode {
 fn print_summary(summary: &Summary) {
     println!("{} runs, {} packets, {} s of virtual time", summary.runs, summary.packets, summary.seconds);
     println!("ledger: {}", summary.totals);
-    println!(
-        "        duplicated 0, misordered 0, forged accepts 0 of {} opened, nonce repeats 0 of {} sealed",
-        summary.opened, summary.sealed
-    );
+    // Each of these would have ended its run as a violation.
+    if summary.violations.is_empty() {
+        println!(
+            "        duplicated 0, misordered 0, forged accepts 0 of {} opened, nonce repeats 0 of {} sealed",
+            summary.opened, summary.sealed
+        );
+    }
     let kinds: Vec<String> = summary.kinds().map(|(kind, count)| format!("{kind} {count}")).collect();
     println!("faults: {}", kinds.join(", "));
     println!("state edges: {}", summary.coverage.len());

@@ -109,7 +109,7 @@ impl Actor {
         }
     }
 
-    /// Whether it has an established session with each of its targets and with nobody else.
+    /// Its established sessions, and with whom.
     pub(super) fn established(&self) -> impl Iterator<Item = (SessionId, &Talk)> {
         self.talks.iter().filter(|(_, talk)| talk.is_established).map(|(id, talk)| (*id, talk))
     }
