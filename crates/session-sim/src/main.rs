@@ -65,6 +65,8 @@ fn print_report(report: &Report) {
     println!("{} packets in {:.1} s of virtual time", report.packets, report.time.as_secs_f64());
     println!("ledger: {}", report.totals);
     println!("links: {}", report.faults);
+    let kinds = report.incidents.kinds().into_iter().chain(report.actions.kinds());
+    println!("faults: {}", listed(kinds));
     println!("fingerprint: {:016x}", report.fingerprint);
     print!("{}", report.coverage);
 }
@@ -95,7 +97,7 @@ fn campaign(arguments: &Arguments) -> ExitCode {
     let missing = summary.missing();
     let wants_all = arguments.seeds >= arguments::SEEDS_FOR_ALL_FAULTS && summary.violations.is_empty();
     if wants_all && !missing.is_empty() {
-        println!("faults that never happened: {missing:?}");
+        println!("faults and actions that never happened: {missing:?}");
         return ExitCode::FAILURE;
     }
     if summary.violations.is_empty() { ExitCode::SUCCESS } else { failed(&summary, arguments) }
@@ -111,10 +113,13 @@ fn print_summary(summary: &Summary) {
             summary.opened, summary.sealed
         );
     }
-    let kinds: Vec<String> = summary.kinds().map(|(kind, count)| format!("{kind} {count}")).collect();
-    println!("faults: {}", kinds.join(", "));
+    println!("faults: {}", listed(summary.kinds()));
     println!("state edges: {}", summary.coverage.len());
     print!("{}", summary.coverage);
+}
+
+fn listed(kinds: impl Iterator<Item = (&'static str, u64)>) -> String {
+    kinds.map(|(kind, count)| format!("{kind} {count}")).collect::<Vec<_>>().join(", ")
 }
 
 fn failed(summary: &Summary, arguments: &Arguments) -> ExitCode {

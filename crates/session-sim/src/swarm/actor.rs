@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use session_core::{
     Address, Arrival, Carrier, ChannelId, ChannelMode, ChannelOptions, CloseCode, CloseSpace, ConnectOptions, Endpoint,
-    Event, Instant, Link, PskName, PublicKey, Received, Seed, SendOptions, SessionId, SessionMut, State,
+    Event, Instant, Link, Migration, PskName, PublicKey, Received, Seed, SendOptions, SessionId, SessionMut, State,
 };
 
+use super::actions::Actions;
 use super::coverage::Coverage;
-use super::options::{Options, one_in};
+use super::options::{Options, one_in, pick};
 use super::talk::{Talk, Talks, Use, mode_of};
 use crate::ledger::Ledger;
 use crate::world::PSK;
@@ -49,6 +50,7 @@ pub(super) struct Shared {
     pub(super) phase: Cell<Phase>,
     pub(super) ledger: RefCell<Ledger>,
     pub(super) coverage: RefCell<Coverage>,
+    pub(super) actions: RefCell<Actions>,
     pub(super) provider: Recording,
 }
 
@@ -60,13 +62,28 @@ pub(super) struct Target {
     pub(super) key: PublicKey,
 }
 
+/// Where a node is: an address, and the carrier that serves it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    pub(super) carrier: Carrier,
+    pub(super) address: Address,
+}
+
+impl Way {
+    /// One of the first carrier.
+    pub(super) fn first(address: Address) -> Self {
+        Self { carrier: Carrier(0), address }
+    }
+}
+
 /// An endpoint and its application.
 pub(super) struct Actor {
     pub(super) endpoint: Endpoint<Recording>,
     shared: Rc<Shared>,
     pub(super) talks: Talks,
     pub(super) targets: Vec<Target>,
-    pub(super) address: Address,
+    /// Where it is. Never empty; the first is of the first carrier.
+    pub(super) ways: Vec<Way>,
     random: Generator,
     next_turn: Instant,
     /// What was last done to the endpoint.
@@ -77,7 +94,7 @@ pub(super) struct Actor {
 
 impl Actor {
     /// Node `number` of a run, for the `life`-th time, begun at `now`.
-    pub(super) fn new(shared: &Rc<Shared>, number: usize, life: u64, address: Address, now: Instant) -> Self {
+    pub(super) fn new(shared: &Rc<Shared>, number: usize, life: u64, ways: Vec<Way>, now: Instant) -> Self {
         let options = &shared.options;
         let seed = Seed::new(options.material(number, 1 + life));
         let provider = shared.provider.clone();
@@ -89,7 +106,7 @@ impl Actor {
             shared: Rc::clone(shared),
             talks: Talks::new(),
             targets: Vec::new(),
-            address,
+            ways,
             random: Generator::new(options.seed.wrapping_mul(97).wrapping_add(number as u64 * 31 + life)),
             next_turn: now,
             trigger: String::from("start"),
@@ -144,6 +161,7 @@ impl Actor {
                     talk.channels.entry(channel.0).and_modify(|channel| channel.has_ended = true);
                 }
             }
+            Event::PathChanged(_) => shared.actions.borrow_mut().paths_changed += 1,
             Event::ChannelClosed(id, channel) => {
                 if let Some(talk) = self.talks.get_mut(&id) {
                     ledger.channel_closed(talk.number, channel);
@@ -152,6 +170,7 @@ impl Actor {
             }
             Event::Closed(id) => {
                 self.demand_no_accusation(id);
+                self.count_keys(id);
                 if let Some(talk) = self.talks.get(&id).filter(|talk| !talk.is_established) {
                     // Nobody accepted: whatever the peer's stack held, its application never had it.
                     ledger.left(talk.number);
@@ -187,6 +206,11 @@ impl Actor {
         let reason = self.endpoint.session(id).and_then(|session| session.close_reason());
         let Some(reason) = reason.filter(|reason| reason.space == CloseSpace::Protocol) else { return };
         assert!(!ACCUSATIONS.contains(&reason.code), "I8: an honest node is said to have broken a rule: {reason:?}");
+    }
+
+    fn count_keys(&self, id: SessionId) {
+        let rotations = self.endpoint.session(id).map_or(0, |session| session.stats().key_rotations);
+        self.shared.actions.borrow_mut().keys_replaced += u64::from(rotations);
     }
 
     fn note_state(&mut self, id: SessionId, ledger: &mut Ledger) {
@@ -237,7 +261,7 @@ impl Actor {
             }
             let name = PskName::new(PSK).expect("a name");
             let peer = self.shared.options.contact.peer(target.key, &name);
-            let link = Link { carrier: Carrier(0), local: self.address, remote: target.address };
+            let link = Link { carrier: Carrier(0), local: self.ways[0].address, remote: target.address };
             let Ok(id) = inside(|| self.endpoint.connect(peer, link, ConnectOptions::default(), now)) else { continue };
             let number = self.shared.ledger.borrow_mut().begin_session();
             self.talks.insert(id, Talk::new(number, Some(target.node), State::Connecting));
@@ -257,6 +281,9 @@ impl Actor {
             inside(|| if one_in(random, 2) { session.close(7, "enough") } else { session.abort(8, "now") });
             return;
         }
+        if talk.is_established && random.chance(options.rotations) && inside(|| session.rotate_key()).is_ok() {
+            shared.actions.borrow_mut().keys_wanted += 1;
+        }
         for _ in 0..random.below(options.burst + 1) {
             send(talk, &mut session, random, &shared, now);
         }
@@ -268,6 +295,34 @@ impl Actor {
             talk.channels.insert(channel.0, Use { mode, has_ended: false });
         }
         end_channel(talk, &mut session, random, &shared);
+    }
+
+    /// The socket was bound anew: everything goes on from the first address.
+    pub(super) fn rebind(&mut self, now: Instant) {
+        self.endpoint.rebind(Carrier(0), self.ways[0].address, now);
+        self.shared.actions.borrow_mut().rebound += 1;
+    }
+
+    /// Goes elsewhere with each established session: from any address of its own, to any that `peers`, by their number, have.
+    pub(super) fn migrate(&mut self, peers: &[Vec<Address>], now: Instant) {
+        for (id, talk) in self.talks.iter().filter(|(_, talk)| talk.is_established) {
+            let Some(mut session) = self.endpoint.session_mut(*id, now) else { continue };
+            let way = *pick(&mut self.random, &self.ways);
+            let link = session.as_ref().map(|session| session.link());
+            let Some(Link { carrier, remote, .. }) = link else { continue };
+            let known = talk.target.map_or(&[][..], |peer| &peers[peer]);
+            let goes_at_once = carrier == way.carrier && one_in(&mut self.random, 3);
+            let remote = if known.is_empty() || goes_at_once { remote } else { *pick(&mut self.random, known) };
+            let link = Link { carrier: way.carrier, local: way.address, remote };
+            let how = if goes_at_once { Migration::AtOnce } else { Migration::Probing };
+            if session.migrate(link, how).is_ok() {
+                let mut actions = self.shared.actions.borrow_mut();
+                match how {
+                    Migration::AtOnce => actions.migrations_at_once += 1,
+                    _ => actions.migrations_probing += 1,
+                }
+            }
+        }
     }
 
     fn set_trigger(&mut self, trigger: &str) {

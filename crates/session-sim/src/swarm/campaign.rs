@@ -8,7 +8,7 @@ use std::panic;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::{Coverage, Options, Report, Violation, run};
+use super::{Actions, Coverage, Options, Report, Violation, run};
 use crate::ledger::Totals;
 use crate::{Faults, Incidents};
 
@@ -49,6 +49,8 @@ pub struct Summary {
     pub faults: Faults,
     /// What else happened.
     pub incidents: Incidents,
+    /// What applications did beside sending.
+    pub actions: Actions,
     /// What became of messages.
     pub totals: Totals,
     /// Which edges between states were gone.
@@ -122,6 +124,7 @@ impl Summary {
                 self.seconds += report.time.as_secs();
                 self.faults += report.faults;
                 self.incidents += report.incidents;
+                self.actions += report.actions;
                 self.totals += report.totals;
                 self.coverage.merge(&report.coverage);
                 self.sealed += report.usage.seals;
@@ -131,13 +134,13 @@ impl Summary {
         }
     }
 
-    /// Kinds of faults that never happened.
+    /// Kinds of faults and actions that never happened.
     #[must_use]
     pub fn missing(&self) -> Vec<&'static str> {
         self.kinds().filter(|(_, count)| *count == 0).map(|(kind, _)| kind).collect()
     }
 
-    /// Every kind of fault with its number.
+    /// Every kind of fault and action with its number.
     pub fn kinds(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let Faults { lost, lost_in_bursts, duplicated, reordered, corrupted, too_big, queue_dropped, .. } = self.faults;
         let links = [
@@ -151,6 +154,6 @@ impl Summary {
             ("CoDel dropped", self.faults.codel_dropped),
             ("policed", self.faults.policed),
         ];
-        links.into_iter().chain(self.incidents.kinds())
+        links.into_iter().chain(self.incidents.kinds()).chain(self.actions.kinds())
     }
 }

@@ -24,9 +24,11 @@ enum Kind {
     Move,
     Shrink,
     Silence,
+    Rebind,
+    Migrate,
 }
 
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 12] = [
     Kind::Kill,
     Kind::Sleep,
     Kind::Jump,
@@ -37,6 +39,8 @@ const KINDS: [Kind; 10] = [
     Kind::Move,
     Kind::Shrink,
     Kind::Silence,
+    Kind::Rebind,
+    Kind::Migrate,
 ];
 
 /// What ends a fault.
@@ -160,7 +164,15 @@ impl Chaos {
                 self.remedies.push((until, Remedy::Mend(other, node)));
                 Remedy::Mend(node, other)
             }
-            Kind::Kill | Kind::Sleep | Kind::Move => return,
+            Kind::Rebind if world.options().nat.is_none() && world.is_alive(node) => {
+                world.rebind_node(node);
+                return;
+            }
+            Kind::Migrate if world.is_alive(node) => {
+                world.migrate_node(node, &mut self.random);
+                return;
+            }
+            Kind::Kill | Kind::Sleep | Kind::Move | Kind::Rebind | Kind::Migrate => return,
         };
         self.remedies.push((until, remedy));
     }

@@ -5,8 +5,8 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use session_core::{
-    CarrierConfig, ChannelConfig, ChannelId, ChannelLimits, ChannelMode, Config, Limits, PskName, SecondSession,
-    Secret, StaticKey, Timeouts,
+    CarrierConfig, ChannelConfig, ChannelId, ChannelLimits, ChannelMode, Config, CongestionControl, Limits, PskName,
+    SecondSession, Secret, StaticKey, Timeouts,
 };
 use sha2::{Digest, Sha256};
 
@@ -17,6 +17,8 @@ use crate::{
 
 /// Sets the draws of options apart from those of the run.
 const OPTIONS_STREAM: u64 = 0x6f70_7469_6f6e_7321;
+/// More packets under one key than a run has.
+const NEVER_WORN: u32 = 1 << 20;
 
 /// Everything a run does that is not the core's doing. Printed, it says what a seed means.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,6 +76,20 @@ pub struct Options {
     pub chaos_every: Duration,
     /// Which further faults there are, by their bit.
     pub chaos: u32,
+    /// How windows grow.
+    pub congestion_control: CongestionControl,
+    /// Sessions stay with the address of their peer.
+    pub strict_address: bool,
+    /// Ids in reserve, 0 to 3.
+    pub spare_ids: u32,
+    /// Bytes of the largest datagram of a second carrier, if nodes have one.
+    pub second_carrier: Option<u16>,
+    /// Packets under one key before new ones are asked for.
+    pub key_packets: u32,
+    /// How long keys are in use before new ones are asked for.
+    pub new_keys: Option<Duration>,
+    /// Sessions that are told to agree on new keys, in each turn.
+    pub rotations: Probability,
 }
 
 impl Options {
@@ -121,7 +137,22 @@ impl Options {
             attacker: attacker(&mut random),
             chaos_every: Duration::from_millis(*pick(&mut random, &[1_000, 5_000, 20_000])),
             chaos: random.next_u64() as u32,
+            congestion_control: *pick(&mut random, &[CongestionControl::Cubic, CongestionControl::NewReno]),
+            strict_address: one_in(&mut random, 8),
+            spare_ids: random.below(4) as u32,
+            second_carrier: one_in(&mut random, 2).then(|| *pick(&mut random, &[1200, 1452])),
+            key_packets: *pick(&mut random, &[NEVER_WORN, NEVER_WORN, 2_000, 200]),
+            new_keys: *pick(&mut random, &[None, Some(Duration::from_secs(120)), Some(Duration::from_secs(12))]),
+            rotations: Probability::from_ppm(*pick(&mut random, &[0, 1_000, 20_000])),
         }
+    }
+
+    pub(super) fn is_new_reno(&self) -> bool {
+        self.congestion_control == CongestionControl::NewReno
+    }
+
+    pub(super) fn wears_keys(&self) -> bool {
+        self.key_packets < NEVER_WORN
     }
 
     /// The modes of the channels that are agreed beforehand, which are all there are.
@@ -143,6 +174,8 @@ impl Options {
         limits.session_mailbox_blocks = 2 * limits.mailbox_blocks;
         limits.record_blocks = 32;
         limits.opened_channels = u32::from(self.dynamic) * 4;
+        limits.key_packets = self.key_packets;
+        limits.spare_ids = self.spare_ids;
         limits
     }
 
@@ -151,9 +184,12 @@ impl Options {
         config.channels = Self::channels().map(|(id, mode)| ChannelConfig::new(id, mode)).collect();
         config.channel_limits =
             ChannelMode::ALL.into_iter().fold(ChannelLimits::NONE, |limits, mode| limits.with(mode, self.dynamic));
-        config.carriers = vec![CarrierConfig::udp(self.max_datagram)];
+        config.carriers = [self.max_datagram].into_iter().chain(self.second_carrier).map(CarrierConfig::udp).collect();
+        config.congestion_control = self.congestion_control;
+        config.strict_address = self.strict_address;
         config.timeouts = Timeouts::default();
         (config.timeouts.keepalive, config.timeouts.idle) = (self.keepalive, self.idle);
+        config.timeouts.new_keys = self.new_keys;
         config.psks.push((PskName::new(PSK).expect("a name"), Secret::new([7; 32])));
         config.second_session = SecondSession::NewestWins;
         config.directory_events = true;
@@ -235,6 +271,16 @@ impl fmt::Display for Options {
         let Self { block_size, pool_blocks, dynamic, deadlines, longest, turn, burst, keepalive, idle, .. } = self;
         let Self { endings, max_datagram, ecn, link, half_duplex, notices, nat, attacker, chaos_every, chaos, .. } =
             self;
+        let Self {
+            congestion_control,
+            strict_address,
+            spare_ids,
+            second_carrier,
+            key_packets,
+            new_keys,
+            rotations,
+            ..
+        } = self;
         writeln!(formatter, "seed {seed}: {packets} packets, {nodes} nodes, contact {contact:?}, mutual {mutual}")?;
         writeln!(
             formatter,
@@ -247,6 +293,12 @@ impl fmt::Display for Options {
              channels of each mode, endings {} ppm",
             deadlines.ppm(),
             endings.ppm()
+        )?;
+        writeln!(
+            formatter,
+            "  {congestion_control:?}, strict address {strict_address}, {spare_ids} spare ids, second carrier {second_carrier:?}; new keys \
+             after {key_packets} packets or {new_keys:?}, asked for {} ppm",
+            rotations.ppm()
         )?;
         writeln!(formatter, "  link: {link:?}, ecn {ecn}, half duplex {half_duplex:?}, notices {notices}")?;
         writeln!(formatter, "  nat: {nat:?}")?;

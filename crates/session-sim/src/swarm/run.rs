@@ -7,9 +7,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use session_core::{Address, Instant};
+use session_core::{Address, Carrier, Instant};
 
-use super::actor::{Actor, Phase, Shared, Target};
+use super::actions::Actions;
+use super::actor::{Actor, Phase, Shared, Target, Way};
 use super::chaos::Chaos;
 use super::checkers::Fingerprint;
 use super::coverage::Coverage;
@@ -17,7 +18,7 @@ use super::options::Options;
 use crate::checker::{Amplification, Bound, Noop, Work, WorkBound};
 use crate::ledger::{Ledger, Totals};
 use crate::trace::Trace;
-use crate::{Attacker, Faults, Incidents, LinkConfig, NatConfig, Network, Recording, Usage, outside};
+use crate::{Attacker, Faults, Generator, Incidents, LinkConfig, NatConfig, Network, Recording, Usage, outside};
 
 /// One datagram in so many has the digest compared that an attacker did not send.
 const SAMPLE: u64 = 128;
@@ -29,6 +30,8 @@ const AGREEMENT: Duration = Duration::from_secs(180);
 const CLOSING: Duration = Duration::from_secs(60);
 /// How often the end of a phase is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Addresses a node has at a time.
+const MOST_WAYS: usize = 3;
 
 /// What a run did.
 #[derive(Clone, Debug)]
@@ -42,6 +45,8 @@ pub struct Report {
     pub faults: Faults,
     /// What else happened.
     pub incidents: Incidents,
+    /// What applications did beside sending.
+    pub actions: Actions,
     /// What became of messages.
     pub totals: Totals,
     /// What providers did.
@@ -99,8 +104,8 @@ pub(super) struct World {
     shared: Rc<Shared>,
     /// How often each node was started.
     lives: Vec<u64>,
-    /// Where each node is.
-    addresses: Vec<Address>,
+    /// Where each node is, first of all where others look for it.
+    ways: Vec<Vec<Way>>,
     moves: u16,
     amplification: Amplification,
     fingerprint: Rc<Cell<u64>>,
@@ -115,6 +120,7 @@ impl World {
             phase: Cell::new(Phase::Busy),
             ledger: RefCell::new(Ledger::default()),
             coverage: RefCell::new(Coverage::default()),
+            actions: RefCell::new(Actions::begin(options)),
             provider: Recording::new(),
         });
         let mut network = Network::new(options.seed).without_digest();
@@ -125,7 +131,7 @@ impl World {
         let mut world = Self {
             network,
             lives: vec![0; options.nodes],
-            addresses: (0..options.nodes).map(|node| address(node, 0)).collect(),
+            ways: (0..options.nodes).map(|node| vec![Way::first(address(node, 0))]).collect(),
             moves: 0,
             amplification: Amplification::default(),
             fingerprint: fingerprint.share(),
@@ -153,7 +159,7 @@ impl World {
         let options = self.shared.options.clone();
         for node in 0..options.nodes {
             let actor = self.actor(node);
-            self.network.add_at(actor, self.addresses[node]);
+            self.network.add_at(actor, self.ways[node][0].address);
         }
         self.aim();
         for node in 1..options.nodes {
@@ -240,6 +246,7 @@ impl World {
             time: self.network.now().saturating_since(begun),
             faults: self.network.faults(),
             incidents: self.network.incidents(),
+            actions: *self.shared.actions.borrow(),
             totals,
             usage: self.shared.provider.usage(),
             coverage: self.shared.coverage.borrow().clone(),
@@ -288,7 +295,7 @@ impl World {
     fn aim(&mut self) {
         let nodes = self.options().nodes;
         let is_mutual = self.options().mutual;
-        let addresses = self.addresses.clone();
+        let addresses: Vec<_> = self.ways.iter().map(|ways| ways[0].address).collect();
         let keys: Vec<_> = (0..nodes)
             .map(|node| *self.shared.options.config(node, &self.shared.provider).static_key.public())
             .collect();
@@ -305,7 +312,7 @@ impl World {
 
     fn actor(&self, node: usize) -> Actor {
         let now = if node < self.network.nodes() { self.network.clock(node) } else { self.network.now() };
-        Actor::new(&self.shared, node, self.lives[node], self.addresses[node], now)
+        Actor::new(&self.shared, node, self.lives[node], self.ways[node].clone(), now)
     }
 
     pub(super) fn is_alive(&self, node: usize) -> bool {
@@ -335,12 +342,43 @@ impl World {
     }
 
     pub(super) fn move_node(&mut self, node: usize) {
-        self.moves += 1;
-        let address = address(node, self.moves);
-        self.addresses[node] = address;
+        let address = self.new_address(node);
+        self.ways[node] = vec![Way::first(address)];
         self.network.move_to(node, address);
-        self.network.with(node, |actor, _| actor.address = address);
+        self.network.with(node, |actor, _| outside(|| actor.ways = vec![Way::first(address)]));
         self.aim();
+    }
+
+    /// The same, and the node knows.
+    pub(super) fn rebind_node(&mut self, node: usize) {
+        self.move_node(node);
+        self.network.with(node, Actor::rebind);
+    }
+
+    /// A node has one more address than before, and goes there, or somewhere else, with its sessions.
+    pub(super) fn migrate_node(&mut self, node: usize, random: &mut Generator) {
+        if self.ways[node].len() < MOST_WAYS {
+            let address = self.new_address(node);
+            let carriers = 1 + u64::from(self.options().second_carrier.is_some());
+            let way = Way { carrier: Carrier(random.below(carriers) as u8), address };
+            self.network.add_address(node, address, way.carrier);
+            self.ways[node].push(way);
+            self.network.with(node, |actor, _| outside(|| actor.ways.push(way)));
+        }
+        // Who stands behind a translator can be found under the address that it shows only.
+        let reachable = |peer: usize| self.options().nat.is_none() || peer == 0;
+        let peers: Vec<Vec<Address>> = (0..self.options().nodes)
+            .map(|peer| self.ways[peer].iter().map(|way| way.address).filter(|_| reachable(peer)).collect())
+            .collect();
+        for address in peers.iter().flatten() {
+            self.amplification.want(node, *address);
+        }
+        self.network.with(node, |actor, now| actor.migrate(&peers, now));
+    }
+
+    fn new_address(&mut self, node: usize) -> Address {
+        self.moves += 1;
+        address(node, self.moves)
     }
 }
 

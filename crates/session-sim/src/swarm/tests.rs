@@ -5,6 +5,7 @@ use std::rc::Rc;
 use session_core::State;
 
 use super::*;
+use crate::Probability;
 
 /// A file in memory.
 #[derive(Clone, Default)]
@@ -67,4 +68,20 @@ fn threads_change_nothing() {
         (summary.packets, summary.totals, summary.sealed, summary.coverage)
     });
     assert!(sums[0] == sums[1]);
+}
+
+#[test]
+fn keys_that_wear_out_are_replaced_though_nobody_asks() {
+    for (key_packets, is_replaced) in [(200, true), (1 << 20, false)] {
+        let quiet = Options { key_packets, new_keys: None, rotations: Probability::NEVER, ..Options::expand(1, 3_000) };
+        let actions = run(&quiet, None).actions;
+        assert_eq!((actions.keys_wanted, actions.keys_replaced > 0), (0, is_replaced));
+    }
+}
+
+#[test]
+fn applications_ask_for_new_keys_and_go_elsewhere() {
+    let summary = Campaign::new(0..24, 1_500).run(|_, _| {});
+    let never: Vec<_> = summary.actions.kinds().into_iter().filter(|(_, count)| *count == 0).collect();
+    assert_eq!((summary.violations.len(), never), (0, vec![]));
 }
