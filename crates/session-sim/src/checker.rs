@@ -1,5 +1,5 @@
 //! Invariants that hold for every datagram, each an [`Observer`](crate::Observer) of a network. One that is broken is a panic that begins with its
-//! number in `docs/simulator.md`: `I1`, `I5`, `I6`, `I7`.
+//! number in `docs/simulator.md`: `I1`, `I5`, `I6`, `I7`, `I11`.
 //!
 //! Forged texts (I2) and nonces used twice (I3) are found by [`Recording`](crate::Recording), what becomes of messages (I4) by
 //! [`Ledger`](crate::ledger::Ledger), loops without end (I8) by [`Network`](crate::Network), and agreement at the end (I10) by a run of the
@@ -7,11 +7,14 @@
 
 mod amplification;
 mod bound;
+pub(crate) mod fingerprint;
+mod key_phases;
 mod noop;
 mod work;
 
 pub use amplification::Amplification;
 pub use bound::Bound;
+pub use key_phases::{KeyHolder, KeyPhases, KeyState};
 pub use noop::Noop;
 pub use work::{Work, WorkBound};
 

@@ -61,5 +61,5 @@ pub use link::{Bursts, CoDel, Faults, Link, LinkConfig, MAX_DISPLACEMENT, Police
 pub use nat::{Nat, NatConfig};
 pub use network::{Departure, Gate, Incidents, Network, Observer, Origin, Passage};
 pub use node::{Node, Notice, Output};
-pub use recording::{RecordedKey, Recording, Usage};
+pub use recording::{KeyName, RecordedKey, Recording, Usage};
 pub use world::{Contact, PSK, Setup, World};

@@ -1,6 +1,6 @@
 //! A provider that writes down every seal: no nonce twice under one key, and nothing opens that nobody sealed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,9 +17,13 @@ pub struct Recording {
     ledger: Arc<Mutex<Ledger>>,
 }
 
-/// An expanded key and the name the ledger has for it.
+/// The name the ledger has for a key. The same secret expanded again has the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyName(u32);
+
+/// An expanded key and its name.
 pub struct RecordedKey {
-    name: u32,
+    name: KeyName,
     key: RustCryptoKey,
 }
 
@@ -57,8 +61,11 @@ impl Usage {
 struct Ledger {
     usage: Usage,
     /// Secrets by what they are, so that the same one expanded again has the same name.
-    names: HashMap<[u8; 32], u32>,
-    sealed: HashMap<(u32, [u8; 12]), Entry>,
+    names: HashMap<[u8; 32], KeyName>,
+    sealed: HashMap<(KeyName, [u8; 12]), Entry>,
+    last_sealed: Option<KeyName>,
+    /// Keys that have opened something.
+    used: BTreeSet<KeyName>,
 }
 
 #[derive(Debug)]
@@ -105,6 +112,18 @@ impl Recording {
         self.ledger().sealed.values().filter(|entry| entry.opened > 0).count() as u64
     }
 
+    /// The key of the text that was sealed last.
+    #[must_use]
+    pub fn last_sealed(&self) -> Option<KeyName> {
+        self.ledger().last_sealed
+    }
+
+    /// Whether a text was opened that was sealed under this key.
+    #[must_use]
+    pub fn has_opened(&self, key: KeyName) -> bool {
+        self.ledger().used.contains(&key)
+    }
+
     /// Runs what is the ledger's, which belongs to no node.
     fn note<T>(&self, note: impl FnOnce(&mut Ledger) -> T) -> T {
         outside(|| note(&mut self.ledger()))
@@ -121,7 +140,7 @@ impl Provider for Recording {
     fn expand(&self, secret: &Secret) -> RecordedKey {
         let name = self.note(|ledger| {
             ledger.usage.expanded += 1;
-            let next = ledger.names.len() as u32;
+            let next = KeyName(ledger.names.len() as u32);
             *ledger.names.entry(*secret.dangerous_expose()).or_insert(next)
         });
         RecordedKey { name, key: RustCrypto.expand(secret) }
@@ -131,6 +150,7 @@ impl Provider for Recording {
         let text = digest(associated_data, in_out);
         let before = self.note(|ledger| {
             ledger.usage.seals += 1;
+            ledger.last_sealed = Some(key.name);
             ledger.sealed.insert((key.name, *nonce), Entry { text, opened: 0 })
         });
         // The same text again is the same bytes again: a reply that found no memory and is made anew from what it was made of.
@@ -154,6 +174,7 @@ impl Provider for Recording {
         let text = digest(associated_data, in_out);
         let is_honest = self.note(|ledger| {
             ledger.usage.opened += 1;
+            ledger.used.insert(key.name);
             let entry = ledger.sealed.get_mut(&(key.name, *nonce)).filter(|entry| entry.text == text);
             entry.map(|entry| entry.opened += 1).is_some()
         });

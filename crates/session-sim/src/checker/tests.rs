@@ -1,5 +1,7 @@
 //! Each checker with the fault it is there for.
 
+use std::time::Duration;
+
 use session_core::{Address, DiscardReason, Instant, Provider, Received, Secret};
 
 use super::*;
@@ -166,4 +168,72 @@ fn work_finds_a_text_sealed_for_nobody() {
 fn bound_finds_a_byte_too_many() {
     Observer::<()>::rested(&mut Bound::new(|| 100, 100), NODE, &(), Instant::EPOCH);
     Observer::<()>::rested(&mut Bound::new(|| 101, 100), NODE, &(), Instant::EPOCH);
+}
+
+/// A node with one session.
+struct Keyring {
+    now: Instant,
+    keys: KeyState,
+}
+
+impl KeyHolder for Keyring {
+    fn clock(&self) -> Instant {
+        self.now
+    }
+
+    fn tell_keys(&self, tell: &mut dyn FnMut(KeyState)) {
+        tell(self.keys);
+    }
+}
+
+const PHASE: Received = Received::Discarded(DiscardReason::KeyPhase);
+
+/// A session of a probe timeout of 10 ms goes over to new keys; so much later it discards a packet of before that comes off a link, as it was or not.
+fn discards_after(late: Duration, origin: Origin, is_damaged: bool) {
+    let provider = Recording::new();
+    let mut checker = KeyPhases::new(provider.clone());
+    let key = provider.expand(&Secret::new([1; 32]));
+    let mut text = [7; 8];
+    let tag = provider.seal(&key, &[0; 12], b"", &mut text);
+    Observer::<Keyring>::departed(&mut checker, &passage(PEER, PEER, NODE, 8, Origin::Node), &[1; 8]);
+    provider.open(&key, &[0; 12], b"", &mut text, &tag).expect("honest");
+
+    let at = Instant::EPOCH.saturating_add(Duration::from_secs(1));
+    let state = KeyState { session: 5, rotations: 0, discarded: 0, probe_timeout: Duration::from_millis(10) };
+    let mut node = Keyring { now: at, keys: state };
+    for rotations in [0, 1] {
+        node.keys.rotations = rotations;
+        checker.arriving(&node, &arriving(Origin::Network), b"");
+        checker.arrived(&node, &arriving(Origin::Network), Received::Consumed);
+    }
+    node.now = at.saturating_add(late);
+    checker.arriving(&node, &arriving(origin), &[1 + u8::from(is_damaged); 8]);
+    node.keys.discarded = 1;
+    checker.arrived(&node, &arriving(origin), PHASE);
+}
+
+#[test]
+fn key_phases_lets_pass_what_is_late_forged_or_damaged() {
+    discards_after(Duration::from_millis(30), Origin::Network, false);
+    discards_after(Duration::ZERO, Origin::Injected, false);
+    discards_after(Duration::ZERO, Origin::Network, true);
+}
+
+#[test]
+#[should_panic(expected = "I11")]
+fn key_phases_finds_old_keys_that_were_wiped_too_early() {
+    discards_after(Duration::from_micros(29_999), Origin::Network, false);
+}
+
+#[test]
+#[should_panic(expected = "I11")]
+fn key_phases_finds_what_is_sealed_too_early() {
+    let provider = Recording::new();
+    let mut checker = KeyPhases::new(provider.clone());
+    let _tag = provider.seal(&provider.expand(&Secret::new([1; 32])), &[0; 12], b"", &mut []);
+    Observer::<Keyring>::departed(&mut checker, &passage(PEER, PEER, NODE, 8, Origin::Node), &[1; 8]);
+    let keys = KeyState { session: 5, rotations: 0, discarded: 0, probe_timeout: Duration::from_millis(10) };
+    let node = Keyring { now: Instant::EPOCH, keys };
+    checker.arriving(&node, &arriving(Origin::Network), &[1; 8]);
+    checker.arrived(&node, &arriving(Origin::Network), PHASE);
 }

@@ -1,9 +1,12 @@
 //! What the checkers ask of an actor.
 
-use session_core::Instant;
+use std::time::Duration;
+
+use session_core::{DiscardReason, Instant, State};
 
 use super::actor::Actor;
-use crate::checker::Subject;
+use crate::checker::fingerprint::{fingerprint, mix};
+use crate::checker::{KeyHolder, KeyState, Subject};
 use crate::{Node, Observer, Passage};
 
 impl Subject for Actor {
@@ -13,6 +16,27 @@ impl Subject for Actor {
 
     fn is_due(&self) -> bool {
         self.next_deadline().is_some_and(|deadline| deadline <= self.seen_at)
+    }
+}
+
+impl KeyHolder for Actor {
+    fn clock(&self) -> Instant {
+        self.seen_at
+    }
+
+    fn tell_keys(&self, tell: &mut dyn FnMut(KeyState)) {
+        for id in self.endpoint.sessions() {
+            let session = self.endpoint.session(id).filter(|session| session.state() == State::Established);
+            let Some(session) = session else { continue };
+            let stats = session.stats();
+            tell(KeyState {
+                session: id.as_u64(),
+                rotations: stats.key_rotations,
+                discarded: session.discards().of(DiscardReason::KeyPhase),
+                // RFC 9002 section 6.2.1, without the delay of acknowledgements, which only the peer knows.
+                probe_timeout: stats.smoothed_rtt + (4 * stats.rtt_variance).max(Duration::from_millis(1)),
+            });
+        }
     }
 }
 
@@ -30,16 +54,7 @@ impl Fingerprint {
 
 impl<N> Observer<N> for Fingerprint {
     fn departed(&mut self, passage: &Passage, datagram: &[u8]) {
-        let mut value = self.value.get();
-        let mut mix = |word: u64| value = (value ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
-        mix(passage.at.as_micros());
-        mix(passage.node as u64);
-        let (words, rest) = datagram.as_chunks::<8>();
-        words.iter().for_each(|word| mix(u64::from_le_bytes(*word)));
-        rest.iter().for_each(|byte| mix(u64::from(*byte)));
-        mix(passage.length as u64);
-        self.value.set(value);
+        let words = [passage.at.as_micros(), passage.node as u64, fingerprint(datagram)];
+        self.value.set(words.into_iter().fold(self.value.get(), mix));
     }
-
-    fn rested(&mut self, _: usize, _: &N, _: Instant) {}
 }

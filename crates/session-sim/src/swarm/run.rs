@@ -15,7 +15,7 @@ use super::chaos::Chaos;
 use super::checkers::Fingerprint;
 use super::coverage::Coverage;
 use super::options::Options;
-use crate::checker::{Amplification, Bound, Noop, Work, WorkBound};
+use crate::checker::{Amplification, Bound, KeyPhases, Noop, Work, WorkBound};
 use crate::ledger::{Ledger, Totals};
 use crate::trace::Trace;
 use crate::{Attacker, Faults, Generator, Incidents, LinkConfig, NatConfig, Network, Recording, Usage, outside};
@@ -142,6 +142,7 @@ impl World {
         world.network.observe(Noop::new(SAMPLE));
         world.network.observe(world.amplification.clone());
         world.network.observe(Work::new(world.shared.provider.clone(), WorkBound::CORE));
+        world.network.observe(KeyPhases::new(world.shared.provider.clone()));
         if let Some(live) = heap {
             let need = session_core::Endpoint::<Recording>::memory_need(
                 &options.config(0, &world.shared.provider),
