@@ -30,6 +30,8 @@ pub struct Actions {
     pub two_carriers: u64,
     /// Runs whose keys wear out early.
     pub worn_keys: u64,
+    /// Runs at whose end links take no larger datagrams than every path does.
+    pub narrow: u64,
     /// Runs by the ids in reserve, 0 to 3.
     pub spare_ids: [u64; 4],
 }
@@ -45,6 +47,7 @@ impl Actions {
             strict: u64::from(options.strict_address),
             two_carriers: u64::from(options.second_carrier.is_some()),
             worn_keys: u64::from(options.wears_keys()),
+            narrow: u64::from(options.ends_narrow),
             spare_ids,
             ..Self::default()
         }
@@ -52,10 +55,10 @@ impl Actions {
 
     /// Every kind with its number.
     #[must_use]
-    pub fn kinds(&self) -> [(&'static str, u64); 15] {
+    pub fn kinds(&self) -> [(&'static str, u64); 16] {
         let Self { keys_wanted, keys_replaced, migrations_probing, migrations_at_once, rebound, paths_changed, .. } =
             *self;
-        let Self { new_reno, cubic, strict, two_carriers, worn_keys, spare_ids, .. } = *self;
+        let Self { new_reno, cubic, strict, two_carriers, worn_keys, narrow, spare_ids, .. } = *self;
         [
             ("new keys wanted", keys_wanted),
             ("new keys used", keys_replaced),
@@ -68,6 +71,7 @@ impl Actions {
             ("runs with strict addresses", strict),
             ("runs with two carriers", two_carriers),
             ("runs with keys that wear out", worn_keys),
+            ("runs that end narrow", narrow),
             ("runs without spare ids", spare_ids[0]),
             ("runs with one spare id", spare_ids[1]),
             ("runs with two spare ids", spare_ids[2]),
@@ -80,7 +84,7 @@ impl AddAssign for Actions {
     fn add_assign(&mut self, other: Self) {
         let Self { keys_wanted, keys_replaced, migrations_probing, migrations_at_once, rebound, paths_changed, .. } =
             other;
-        let Self { new_reno, cubic, strict, two_carriers, worn_keys, spare_ids, .. } = other;
+        let Self { new_reno, cubic, strict, two_carriers, worn_keys, narrow, spare_ids, .. } = other;
         self.keys_wanted += keys_wanted;
         self.keys_replaced += keys_replaced;
         self.migrations_probing += migrations_probing;
@@ -92,6 +96,7 @@ impl AddAssign for Actions {
         self.strict += strict;
         self.two_carriers += two_carriers;
         self.worn_keys += worn_keys;
+        self.narrow += narrow;
         self.spare_ids.iter_mut().zip(spare_ids).for_each(|(sum, more)| *sum += more);
     }
 }

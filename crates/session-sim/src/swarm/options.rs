@@ -90,6 +90,8 @@ pub struct Options {
     pub new_keys: Option<Duration>,
     /// Sessions that are told to agree on new keys, in each turn.
     pub rotations: Probability,
+    /// In the end links take what every path takes, and no more.
+    pub ends_narrow: bool,
 }
 
 impl Options {
@@ -144,6 +146,7 @@ impl Options {
             key_packets: *pick(&mut random, &[NEVER_WORN, NEVER_WORN, 2_000, 200]),
             new_keys: *pick(&mut random, &[None, Some(Duration::from_secs(120)), Some(Duration::from_secs(12))]),
             rotations: Probability::from_ppm(*pick(&mut random, &[0, 1_000, 20_000])),
+            ends_narrow: !one_in(&mut random, 4),
         }
     }
 
@@ -279,6 +282,7 @@ impl fmt::Display for Options {
             key_packets,
             new_keys,
             rotations,
+            ends_narrow,
             ..
         } = self;
         writeln!(formatter, "seed {seed}: {packets} packets, {nodes} nodes, contact {contact:?}, mutual {mutual}")?;
@@ -300,7 +304,10 @@ impl fmt::Display for Options {
              after {key_packets} packets or {new_keys:?}, asked for {} ppm",
             rotations.ppm()
         )?;
-        writeln!(formatter, "  link: {link:?}, ecn {ecn}, half duplex {half_duplex:?}, notices {notices}")?;
+        writeln!(
+            formatter,
+            "  link: {link:?}, ecn {ecn}, half duplex {half_duplex:?}, notices {notices}, ends narrow {ends_narrow}"
+        )?;
         writeln!(formatter, "  nat: {nat:?}")?;
         writeln!(formatter, "  attacker: {attacker:?}")?;
         write!(formatter, "  further faults: {chaos:#010x} every {chaos_every:?}")

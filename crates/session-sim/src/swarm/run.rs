@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use session_core::{Address, Carrier, Instant};
+use session_core::{Address, Carrier, Instant, MIN_UDP_DATAGRAM};
 
 use super::actions::Actions;
 use super::actor::{Actor, Phase, Shared, Target, Way};
@@ -196,14 +196,15 @@ impl World {
         chaos.end(self);
     }
 
-    /// Nothing goes wrong any more.
+    /// Nothing goes wrong any more; a path may still have become narrower than it was.
     fn calm(&mut self) {
         let options = self.shared.options.clone();
         if let Some(attacker) = self.network.attacker.as_mut() {
             attacker.stop();
         }
         let bandwidth = options.link.bandwidth;
-        let link = LinkConfig { delay: Duration::from_millis(10), bandwidth, queue: None, ..LinkConfig::default() };
+        let mtu = options.ends_narrow.then_some(usize::from(MIN_UDP_DATAGRAM));
+        let link = LinkConfig { delay: Duration::from_millis(10), bandwidth, mtu, ..LinkConfig::default() };
         for node in 0..options.nodes {
             for other in 0..node {
                 self.network.set_link(node, other, link);
