@@ -21,6 +21,7 @@ mod public_key;
 pub(crate) mod rekey;
 pub(crate) mod replay;
 mod secret;
+pub(crate) mod siphash;
 mod static_key;
 mod suite;
 #[cfg(test)]

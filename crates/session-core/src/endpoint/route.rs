@@ -5,6 +5,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::crypto::siphash::SipKey;
 use crate::crypto::{Generator, IdKey, PublicKey, Secret};
 use crate::memory_need::MemoryNeed;
 use crate::wire::ReceiverId;
@@ -34,8 +35,7 @@ impl Entry {
 pub(super) struct Routes {
     entries: Vec<Entry>,
     used: usize,
-    /// Odd, and secret like the key it comes from.
-    factor: u64,
+    key: SipKey,
 }
 
 impl Routes {
@@ -50,8 +50,7 @@ impl Routes {
 
     /// `key` must be secret: it makes the table's order unpredictable.
     pub(super) fn new(capacity: u32, key: &Secret) -> Self {
-        let factor = name_of_hello(key.expose().first_chunk().unwrap_or(&[0; 16])) | 1;
-        Self { entries: vec![Entry::EMPTY; Self::size(capacity)], used: 0, factor }
+        Self { entries: vec![Entry::EMPTY; Self::size(capacity)], used: 0, key: SipKey::new(key) }
     }
 
     /// How many names it holds.
@@ -124,8 +123,9 @@ impl Routes {
     }
 
     fn home(&self, name: u64) -> usize {
-        // Multiplicative hashing with a secret odd factor: names are random already, this hides which.
-        (name.wrapping_mul(self.factor) >> 32) as usize & (self.entries.len() - 1)
+        // Whoever can choose some bits of names must not be able to make runs of them (D23): a product with a secret factor lets that happen for one factor in a
+        // hundred where names follow each other, and for all where they differ in high bits only.
+        self.key.hash(name) as usize & (self.entries.len() - 1)
     }
 }
 
