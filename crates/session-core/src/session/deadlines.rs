@@ -145,7 +145,9 @@ impl SessionCore {
                 self.clocks.received_at.max(self.clocks.keepalive_at).saturating_add(self.clocks.keepalive.wait())
             }),
             TimerKind::Path => self.path_deadline(memory).filter(|_| exchanges),
-            TimerKind::Silence => self.silence_ends_at(settings).filter(|_| exchanges),
+            TimerKind::Silence => {
+                self.silence_ends_at(settings).filter(|_| exchanges).map(|ends_at| ends_at.max(self.clocks.grace_until))
+            }
             TimerKind::PeerLost => exchanges.then(|| self.lost_at().max(self.clocks.grace_until)),
             TimerKind::Expiring => self.warning_at(settings),
             TimerKind::Idle | TimerKind::Sliding | TimerKind::Lifetime => self.expires_at(timeouts, timer),
@@ -190,7 +192,13 @@ impl SessionCore {
                 // What is lost by now is declared; a remainder at the same instant would recur.
                 self.path.loss_at = self.path.loss_at.filter(|at| *at > now);
             }
-            TimerKind::LossDetection => self.probe(context),
+            TimerKind::LossDetection => {
+                self.probe(context);
+                // Who slept through it has not waited for an answer.
+                if now.saturating_since(at) <= SLEPT {
+                    self.note_unanswered(now);
+                }
+            }
             TimerKind::Pacing => self.path.paced_until = None,
             TimerKind::Keepalive => {
                 // A peer that answers though it has no memory to acknowledge anything is asked as often as one that is heard of.
@@ -204,12 +212,12 @@ impl SessionCore {
             }
             TimerKind::Path => self.serve_path(context),
             TimerKind::Silence => {
-                self.expire(
-                    context,
-                    Some(deadline_reason(CloseCode::PEER_LOST, "the peer did not answer what was sent")),
-                );
+                let due_at = self.silence_ends_at(context.settings).unwrap_or(at);
+                self.lose_peer(context, due_at, "the peer did not answer what was sent");
             }
-            TimerKind::PeerLost => self.lose_peer(context, at),
+            TimerKind::PeerLost => {
+                self.lose_peer(context, self.lost_at(), "nothing came from the peer for too long");
+            }
             TimerKind::Expiring => self.warn_of_expiry(context.settings),
             TimerKind::Idle => self.end_at_once(context, deadline_reason(CloseCode::IDLE, "no user data for too long")),
             TimerKind::Sliding => {
@@ -223,18 +231,15 @@ impl SessionCore {
         }
     }
 
-    /// The peer is lost, unless this side only slept through the deadline: then it gets one chance to answer.
-    fn lose_peer<P: Provider>(&mut self, context: &mut Context<'_, P>, at: Instant) {
-        let had_grace = self.clocks.grace_until > self.lost_at();
-        if !had_grace && context.now.saturating_since(at) > SLEPT {
+    /// The peer is lost since `due_at`, unless this side only slept through that: then it gets one chance to answer.
+    fn lose_peer<P: Provider>(&mut self, context: &mut Context<'_, P>, due_at: Instant, text: &'static str) {
+        let had_grace = self.clocks.grace_until > due_at;
+        if !had_grace && context.now.saturating_since(due_at) > SLEPT {
             self.packets.ping_due = true;
             let grace = self.quiet_time().max(Duration::from_micros(1));
             self.clocks.grace_until = context.now.saturating_add(grace);
         } else {
-            self.expire(
-                context,
-                Some(deadline_reason(CloseCode::PEER_LOST, "nothing came from the peer for too long")),
-            );
+            self.expire(context, Some(deadline_reason(CloseCode::PEER_LOST, text)));
         }
     }
 

@@ -23,6 +23,8 @@ impl SessionCore {
         let unheard = self.clocks.received_at.saturating_add(span) <= now;
         if unheard && !self.clocks.silent {
             self.clocks.silent = true;
+            // That it was awake to see it: no more patience is owed where the time set for a silent peer has passed meanwhile.
+            self.clocks.grace_until = self.clocks.grace_until.max(now);
             self.events.raise(SessionEvent::Silence);
         }
     }

@@ -476,7 +476,6 @@ impl SessionCore {
     pub(super) fn probe<P: Provider>(&mut self, context: &mut Context<'_, P>) {
         self.path.probe_count = self.path.probe_count.saturating_add(1);
         self.path.probed_at = Some(context.now);
-        self.note_unanswered(context.now);
         self.path.ecn.on_probe_timeout(self.path.probe_count);
         self.path.probes_due = 2;
         if let Some(attempt) = context.shared.memory.attempts.get_mut(self.attempt) {
