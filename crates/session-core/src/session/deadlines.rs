@@ -85,7 +85,7 @@ const fn timers_of(phase: Phase) -> &'static [TimerKind] {
             T::Message,
             T::Rekey,
         ],
-        Phase::Closing | Phase::Draining => &[T::Drain],
+        Phase::Closing | Phase::Draining => &[T::Drain, T::Rekey],
         Phase::Closed => &[T::Forget],
     }
 }

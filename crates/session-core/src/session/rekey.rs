@@ -96,7 +96,8 @@ impl SessionCore {
 
     /// A packet was opened: whoever sealed it has the keys it was sealed with.
     pub(super) fn note_opened<P: Provider>(&mut self, context: &mut Context<'_, P>, by: OpenedBy) {
-        self.packets.opened = self.packets.opened.saturating_add(1);
+        let before = self.packets.opened;
+        self.packets.opened = before.saturating_add(1);
         if self.keys.rekey == SlabKey::NOWHERE {
             return;
         }
@@ -127,13 +128,14 @@ impl SessionCore {
 
     /// When [`serve_rekey`](Self::serve_rekey) has work.
     pub(super) fn rekey_deadline(&self, settings: &Settings, memory: &Memory) -> Option<Instant> {
-        if !matches!(self.phase, Phase::Established | Phase::Flushing) {
-            return None;
-        }
+        let answers = matches!(self.phase, Phase::Established | Phase::Flushing);
         let Some(rekey) = memory.rekeys.get(self.keys.rekey) else { return self.keys_are_old_since(settings) };
         match &rekey.stage {
             // What is flushed needs no new keys, but a peer that asks for them is answered.
-            Stage::Waiting(at) => Some(*at).filter(|_| self.phase == Phase::Established || rekey.offered.is_some()),
+            Stage::Waiting(at) => {
+                Some(*at).filter(|_| answers && (self.phase == Phase::Established || rekey.offered.is_some()))
+            }
+            // Old keys do not outlive their time because the session ends.
             Stage::Offered { .. } | Stage::Two { progress: Progress::Ready { .. }, .. } => None,
             Stage::Two { progress: Progress::Late { until }, .. } => *until,
         }
@@ -152,7 +154,8 @@ impl SessionCore {
                 let (offered, asked) = (rekey.offered, rekey.asked && self.phase == Phase::Established);
                 self.end_rekey(context.shared);
                 let at = if offered.is_some() { self.peers_exchange_at(now) } else { self.next_exchange_at(now) };
-                if offered.is_some() || asked {
+                let answers = offered.is_some() && matches!(self.phase, Phase::Established | Phase::Flushing);
+                if answers || asked {
                     self.begin_rekey(context, at, offered);
                 }
             }

@@ -4,6 +4,7 @@ use super::pair::{Pair, TRIP};
 use super::*;
 use crate::action::{Timeouts, TimerKind};
 use crate::reason::{ClosedBy, DiscardReason, ExtendError, SendError};
+use crate::session::State;
 use crate::wire::{ControlMessage, DataFrame, Frame, Frames, RekeyKey, Writer};
 
 /// Positions of CONNECT and ACCEPT without user data on channel 0, and of the messages about keys of the first generations.
@@ -577,6 +578,27 @@ fn d2_packets_of_the_next_phase_are_dropped_and_honest_traffic_flows() {
                 assert_eq!(pair.core(side).next_number(), at);
             }
         }
+    }
+}
+
+//= docs/protocol.md P-8.1-6
+#[test]
+fn d7_old_keys_are_wiped_in_time_though_the_session_ends_meanwhile() {
+    for side in [0, 1] {
+        let mut pair = established();
+        pair.core(side).set_round_trip(Duration::from_millis(20));
+        pair.session(0).rotate_key().unwrap();
+        pair.settle();
+        assert_eq!(pair.ends[side].shared.memory.rekeys.used(), 1);
+        let late = pair.seal_frame(1 - side, &Frame::Ping);
+        assert_eq!(pair.receive(side, &late), Received::Consumed);
+        pair.pass(TRIP);
+        pair.session(side).abort(0, "");
+        let (timer, at) = pair.deadline(side);
+        assert_eq!(timer, TimerKind::Rekey, "before the session is closed");
+        pair.serve(side, at);
+        assert_eq!((pair.look(side).state(), pair.ends[side].shared.memory.rekeys.used()), (State::Closing, 0));
+        assert_ne!(pair.deadline(side).0, TimerKind::Rekey);
     }
 }
 
