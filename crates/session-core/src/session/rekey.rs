@@ -101,6 +101,9 @@ impl SessionCore {
         if self.keys.rekey == SlabKey::NOWHERE {
             return;
         }
+        if before < u16::MAX && self.packets.opened == u16::MAX {
+            self.let_offer_through(context);
+        }
         let late = self.path.base_pto().saturating_mul(LATE_PTOS);
         let ends = Some(context.now.saturating_add(late));
         let rekey = context.shared.memory.rekeys.get_mut(self.keys.rekey);
@@ -109,6 +112,16 @@ impl SessionCore {
             (Progress::Late { until: None }, OpenedBy::Current) => *progress = Progress::Late { until: ends },
             (Progress::Ready { .. }, OpenedBy::Other) => self.switch_keys(context, ends),
             (Progress::Late { .. }, _) | (Progress::Ready { .. }, OpenedBy::Current) => {}
+        }
+    }
+
+    // P-8.1-7
+    /// The peer has sent so much under the keys in use that an offer of its own waits no longer.
+    fn let_offer_through<P: Provider>(&mut self, context: &mut Context<'_, P>) {
+        let rekey = context.shared.memory.rekeys.get(self.keys.rekey);
+        let waits = rekey.is_some_and(|rekey| matches!(rekey.stage, Stage::Waiting(_)) && rekey.offered.is_some());
+        if waits && matches!(self.phase, Phase::Established | Phase::Flushing) {
+            self.wait_until(context, context.now);
         }
     }
 

@@ -406,6 +406,24 @@ fn an_offer_waits_ten_seconds_after_the_last_exchange_unless_much_was_sent() {
     }
 }
 
+//= docs/protocol.md P-8.1-7
+#[test]
+fn an_offer_that_waits_comes_through_once_the_peer_has_sent_much() {
+    for from in [0, 1] {
+        let to = 1 - from;
+        let mut pair = rotated();
+        pair.core(to).count_opened(u16::MAX - 3);
+        let offer = forge(&mut pair, from, OFFER, 2, usable(), FIRST + LENGTH);
+        assert_eq!(pair.receive(to, &offer), Received::Consumed);
+        assert!(!answers(&mut pair, to));
+        for more in [1, 2] {
+            let packet = pair.seal_frame(from, &Frame::Ping);
+            assert_eq!(pair.receive(to, &packet), Received::Consumed);
+            assert_eq!(answers(&mut pair, to), more == 2, "after {more} more");
+        }
+    }
+}
+
 /// However much was sent: packets under keys of the same phase could not be told apart.
 //= docs/protocol.md P-8.1-7
 #[test]
