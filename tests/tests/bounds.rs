@@ -234,7 +234,7 @@ fn constants() -> [Row; 12] {
         (
             "MAX_CHANNEL_FRAMES",
             MAX_CHANNEL_FRAMES as u64,
-            "frames of a packet that name a channel",
+            "frames of a packet that name a channel or acknowledge",
             "more closes the session: `PROTOCOL`",
         ),
         (

@@ -124,7 +124,7 @@ impl SessionCore {
             return self.apply_after_close(context, opened.plaintext).map(|()| true);
         }
         let mut progress =
-            Progress { ack_eliciting: false, probing: true, stored: true, complete: true, channel_frames: 0 };
+            Progress { ack_eliciting: false, probing: true, stored: true, complete: true, costly_frames: 0 };
         for frame in Frames::new(opened.plaintext) {
             let frame = frame?;
             self.check_allowed(&frame)?;
@@ -561,16 +561,17 @@ struct Progress {
     stored: bool,
     /// Nothing of it has to come again.
     complete: bool,
-    /// Frames about channels, each of which may cost a search or a walk.
-    channel_frames: usize,
+    /// Frames about channels, and acknowledgements, each of which may cost a search or a walk.
+    costly_frames: usize,
 }
 
 impl Progress {
     fn count(&mut self, frame: &Frame<'_>) -> Result<(), Fault> {
         self.ack_eliciting |= frame.is_ack_eliciting();
         self.probing &= frame.is_probing();
-        let names_channel = match frame {
-            Frame::Data(_)
+        let is_costly = match frame {
+            Frame::Ack(_)
+            | Frame::Data(_)
             | Frame::Message(_)
             | Frame::Skip { .. }
             | Frame::Receipt { .. }
@@ -589,9 +590,9 @@ impl Progress {
             | Frame::PathResponse(_)
             | Frame::Extension { .. } => false,
         };
-        self.channel_frames = self.channel_frames.saturating_add(usize::from(names_channel));
-        if self.channel_frames > MAX_CHANNEL_FRAMES {
-            let text = "more than 64 frames about channels in a packet";
+        self.costly_frames = self.costly_frames.saturating_add(usize::from(is_costly));
+        if self.costly_frames > MAX_CHANNEL_FRAMES {
+            let text = "more than 64 frames about channels, and acknowledgements, in a packet";
             return Err(Fault::new(CloseCode::PROTOCOL, u64::from(frame.frame_type()), text));
         }
         Ok(())

@@ -45,8 +45,8 @@ pub(super) const FLAG_ECT: u16 = 1 << 15;
 
 /// Frames of data, and of ends, in one packet.
 const MAX_DATA_FRAMES: usize = 8;
-/// Frames of credit, of receipts and of what was given up that go along with them at most.
-const MAX_OTHER_FRAMES: usize = MAX_CHANNEL_FRAMES - MAX_DATA_FRAMES;
+/// Frames of credit, of receipts and of what was given up that go along with them and an acknowledgement at most.
+const MAX_OTHER_FRAMES: usize = MAX_CHANNEL_FRAMES - MAX_DATA_FRAMES - 1;
 /// A packet that has less room left is full: no frame of data that goes on would leave more.
 const ALMOST_FULL: usize = 16;
 /// Bytes of a tag.

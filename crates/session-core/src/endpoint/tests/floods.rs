@@ -52,6 +52,24 @@ fn d15_a_flood_of_acknowledgements_is_answered_by_nothing_and_held_nowhere() {
     assert_alive(&mut pair);
 }
 
+/// Each of them is a walk over what was sent.
+//= docs/protocol.md P-6-7
+#[test]
+fn d15_a_packet_holds_at_most_64_acknowledgements() {
+    for (count, expected) in [(64, None), (65, Some(CloseCode::PROTOCOL))] {
+        let mut pair = Pair::established(&small_limits());
+        let mut plaintext = [0; 1000];
+        let mut writer = Writer::new(&mut plaintext);
+        for _ in 0..count {
+            encode_ack(&mut writer, Duration::ZERO, None, [(0, 0)]).unwrap();
+        }
+        let length = writer.position();
+        let packet = pair.seal(1, &plaintext[..length]);
+        pair.deliver(0, &[packet]);
+        assert_eq!(pair.close_code(0), expected, "{count}");
+    }
+}
+
 #[test]
 fn d15_acknowledging_acknowledgements_comes_to_an_end() {
     let mut pair = Pair::established(&small_limits());
