@@ -164,7 +164,8 @@ impl PeerIds {
         self.retire_below(retire_prior_to)?;
         let first = self.replace_below(retire_prior_to)?;
         if !is_known && sequence < self.floor {
-            self.retire(sequence)?;
+            // Where too many wait already it is left alone: most likely it was said twice, and the peer has it back.
+            let _ = self.retire(sequence);
         } else if !is_known {
             let in_use = u32::from(self.in_use >= retire_prior_to) + u32::from(self.elsewhere.is_some());
             let used = in_use + self.spares.iter().flatten().count() as u32;
@@ -200,7 +201,10 @@ impl PeerIds {
     /// Another path is named by a spare, if there is one; no path is named by the one of before any more.
     pub(crate) fn go_elsewhere(&mut self) {
         self.leave_elsewhere(false);
-        self.elsewhere = self.take_spare();
+        // One of the two that are in use then is going to be retired: its place is kept.
+        if self.retiring.iter().any(Option::is_none) {
+            self.elsewhere = self.take_spare();
+        }
     }
 
     /// The id of the other path.
@@ -212,8 +216,8 @@ impl PeerIds {
     pub(crate) fn leave_elsewhere(&mut self, moved: bool) -> Option<ReceiverId> {
         let NumberedId { sequence, id } = self.elsewhere.take()?;
         let old = if moved { core::mem::replace(&mut self.in_use, sequence) } else { sequence };
-        // Where too many wait already, the peer keeps it: it gives no other in its place then, and that is all.
-        let _ = self.retire(old);
+        let retired = self.retire(old);
+        debug_assert!(retired.is_ok(), "its place was kept");
         moved.then_some(id)
     }
 
@@ -259,8 +263,10 @@ impl PeerIds {
         if self.retiring.iter().flatten().any(|retiring| retiring.sequence == sequence) {
             return Ok(());
         }
-        let room = self.retiring.iter_mut().find(|retiring| retiring.is_none()).ok_or(IdFault::TooMany)?;
-        *room = Some(Retiring { sequence, said_in: OptionalNumber::NONE });
+        // One place is for the id of the other path or the one it replaces.
+        let kept = usize::from(self.elsewhere.is_some());
+        let room = self.retiring.iter_mut().filter(|retiring| retiring.is_none()).nth(kept);
+        *room.ok_or(IdFault::TooMany)? = Some(Retiring { sequence, said_in: OptionalNumber::NONE });
         Ok(())
     }
 

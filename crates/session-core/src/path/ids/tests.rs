@@ -116,11 +116,50 @@ fn ids_that_churn_without_acknowledgements_are_bounded() {
     }
 }
 
+//= docs/protocol.md P-6.1-5
+#[test]
+fn an_id_that_comes_late_is_left_alone_while_too_many_wait() {
+    let mut kept = Kept::new();
+    for number in 1..=8 {
+        kept.take(&new_id(2 * number, 2 * number), 2).unwrap();
+    }
+    kept.say();
+    assert_eq!((kept.current, kept.told.len()), (id(16), MAX_RETIRING));
+    kept.take(&new_id(3, 0), 2).unwrap();
+    kept.say();
+    assert_eq!(kept.told.len(), MAX_RETIRING);
+    kept.ids.on_retire_packet(0, true);
+    kept.take(&new_id(5, 0), 2).unwrap();
+    kept.say();
+    assert_eq!(kept.told.last(), Some(&5));
+}
+
+#[test]
+fn another_path_is_named_by_a_fresh_id_only_where_one_of_the_two_can_be_given_back() {
+    let mut kept = Kept::new();
+    for number in 1..=8 {
+        kept.take(&new_id(number, number), 2).unwrap();
+    }
+    kept.say();
+    kept.take(&new_id(9, 0), 2).unwrap();
+    kept.ids.go_elsewhere();
+    assert_eq!(kept.ids.elsewhere(), None);
+    kept.ids.on_retire_packet(0, true);
+    kept.ids.go_elsewhere();
+    assert_eq!(kept.ids.elsewhere(), Some(id(9)));
+    // The place is not taken by what comes meanwhile.
+    kept.take(&new_id(3, 0), 2).unwrap();
+    assert_eq!(kept.ids.retire_due(), None);
+    assert_eq!(kept.ids.leave_elsewhere(true), Some(id(9)));
+    assert_eq!(kept.ids.retire_due(), Some(8));
+}
+
 /// What may happen to the ids of a peer.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     New(u32, u32),
-    Spare,
+    Look,
+    Leave(bool),
     Acked,
     Lost,
 }
@@ -142,10 +181,11 @@ fn every_order(steps: &[Step], length: u32, mut check: impl FnMut(&[Step])) {
 #[test]
 fn whatever_a_peer_does_with_its_ids_one_is_in_use_and_each_is_given_back_once() {
     let numbers = (0..4).flat_map(|sequence| (0..=sequence.min(3)).map(move |prior| Step::New(sequence, prior)));
-    let steps: Vec<_> = numbers.chain([Step::Spare, Step::Acked, Step::Lost]).collect();
+    let steps: Vec<_> =
+        numbers.chain([Step::Look, Step::Leave(false), Step::Leave(true), Step::Acked, Step::Lost]).collect();
     every_order(&steps, 5, |order| {
         let mut kept = Kept::new();
-        let (mut spares, mut prior_to) = (Vec::new(), 0);
+        let mut prior_to = 0;
         for step in order {
             match *step {
                 Step::New(sequence, prior) => {
@@ -155,17 +195,26 @@ fn whatever_a_peer_does_with_its_ids_one_is_in_use_and_each_is_given_back_once()
                     prior_to = prior_to.max(prior);
                     kept.say();
                 }
-                Step::Spare => spares.extend(kept.ids.take_spare()),
+                Step::Look => kept.ids.go_elsewhere(),
+                Step::Leave(moved) => {
+                    if let Some(next) = kept.ids.leave_elsewhere(moved) {
+                        kept.current = next;
+                    }
+                }
                 Step::Acked => kept.ids.on_retire_packet(kept.told.len().saturating_sub(1) as u64, true),
                 Step::Lost => {
                     kept.ids.on_retire_packet(kept.told.len().saturating_sub(1) as u64, false);
                     kept.say();
                 }
             }
-            let active = 1 + kept.ids.spares.iter().flatten().count();
+            let elsewhere = kept.ids.elsewhere;
+            let active = 1 + usize::from(elsewhere.is_some()) + kept.ids.spares.iter().flatten().count();
             assert!(active <= 3, "{order:?}: {active} ids");
             assert_eq!(kept.current, id(kept.ids.in_use), "{order:?}");
-            assert!(!kept.told.contains(&kept.ids.in_use), "{order:?}: the id in use was given back");
+            let used = [Some(kept.ids.in_use), elsewhere.map(|elsewhere| elsewhere.sequence)];
+            let given_back = used.into_iter().flatten().find(|sequence| kept.told.contains(sequence));
+            assert_eq!(given_back, None, "{order:?}: an id in use was given back");
+            assert_ne!(used[0], used[1], "{order:?}: one id names two paths");
             assert!(kept.ids.spares.iter().flatten().all(|spare| spare.sequence >= prior_to), "{order:?}");
         }
     });
