@@ -3,16 +3,19 @@
 use super::Endpoint;
 use super::route::name_of;
 use crate::crypto::Provider;
-use crate::path::OwnIds;
+use crate::path::{OwnIds, mark_of};
 
 impl<P: Provider> Endpoint<P> {
-    /// Gives the peer of a session the ids it may have. One that names another session already is left out: its number stays empty.
+    /// Gives the peer of a session the ids it may have. One that names another session already, or has the mark of another of this session, is left
+    /// out: its number stays empty.
     pub(super) fn give_ids(&mut self, slot: u32) {
         let Some(core) = self.slots.at_mut(slot) else { return };
         let first = core.local_id();
         while let Some(sequence) = core.wanted_id() {
-            let name = name_of(&self.shared.ids.further(&first, sequence));
-            let taken = self.routes.find(name).is_some();
+            let id = self.shared.ids.further(&first, sequence);
+            let name = name_of(&id);
+            let mut others = core.own_ids().active().map(|sequence| self.shared.ids.further(&first, sequence));
+            let taken = self.routes.find(name).is_some() || others.any(|other| mark_of(&other) == mark_of(&id));
             core.give_id(taken);
             if !taken {
                 self.routes.insert(name, slot);

@@ -7,6 +7,8 @@ use crate::wire::{NewIdFrame, ReceiverId};
 
 /// Ids of ours that are followed at a time; where the peer holds on to one for longer, it gets no more.
 const WINDOW: u32 = u8::BITS;
+/// An id that is so many behind the next is to be given back, while the window still has room for numbers that are left out.
+const OLD: u32 = WINDOW / 2;
 /// Ids of the peer that wait for it to hear that they are retired.
 const MAX_RETIRING: usize = 8;
 
@@ -20,11 +22,25 @@ pub(crate) struct OwnIds {
     due: u8,
     /// So many are active at a time.
     most: u8,
+    /// The mark of the one that the peer's newest packet over the path in use named.
+    named: u8,
 }
 
 impl OwnIds {
-    /// The first, which the handshake names.
-    pub(crate) const FIRST: Self = Self { next: 1, active: 1, due: 0, most: 1 };
+    /// `first` alone, which the handshake names.
+    pub(crate) fn of(first: &ReceiverId) -> Self {
+        Self { next: 1, active: 1, due: 0, most: 1, named: mark_of(first) }
+    }
+
+    /// The mark of the id by which the peer's packets come over the path in use.
+    pub(crate) fn named(&self) -> u8 {
+        self.named
+    }
+
+    /// They name the id of this mark from now on.
+    pub(crate) fn set_named(&mut self, mark: u8) {
+        self.named = mark;
+    }
 
     /// How many may be active: what both ends keep.
     pub(crate) fn set_most(&mut self, most: u8) {
@@ -37,7 +53,12 @@ impl OwnIds {
         (room && self.active.count_ones() < u32::from(self.most) && self.next < u32::MAX).then_some(self.next)
     }
 
-    /// The next number is used from now on or, where its id is `taken` by another session, left out.
+    /// Ids of lower numbers are to be given back: once one falls out of the window the peer would get no more, and could not move unrecognised.
+    pub(crate) fn retire_prior_to(&self) -> u32 {
+        if self.active >> OLD == 0 { 0 } else { self.next.saturating_sub(OLD) }
+    }
+
+    /// The next number is used from now on or, where its id is `taken`, left out.
     pub(crate) fn give(&mut self, taken: bool) {
         let bit = u8::from(!taken);
         self.next = self.next.saturating_add(1);
@@ -90,10 +111,15 @@ impl OwnIds {
     }
 
     pub(crate) fn digest_into(&self, hash: &mut StateHash) {
-        let Self { next, active, due, most } = self;
+        let Self { next, active, due, most, named } = self;
         hash.u64(u64::from(*next));
-        hash.bytes(&[*active, *due, *most]);
+        hash.bytes(&[*active, *due, *most, *named]);
     }
+}
+
+/// Tells the ids of one session apart: no two that are active at a time have the same mark.
+pub(crate) fn mark_of(id: &ReceiverId) -> u8 {
+    id.as_bytes().iter().fold(0, |mark, byte| mark ^ byte)
 }
 
 /// An id of the peer's and its number.

@@ -12,6 +12,6 @@ pub(crate) use ack_tracker::AckTracker;
 pub(crate) use ack_wish::AckWish;
 pub(crate) use active::Path;
 pub(crate) use ecn::EcnPath;
-pub(crate) use ids::{IdFault, OwnIds, PeerIds};
+pub(crate) use ids::{IdFault, OwnIds, PeerIds, mark_of};
 pub(crate) use other::{Challenge, OtherPath, Others};
 pub(crate) use sent_log::{Cursor, DataRecord, LogEvent, PacketFlags, PacketRecord, SentLog};

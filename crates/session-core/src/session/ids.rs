@@ -23,7 +23,7 @@ impl SessionCore {
         self.own_ids.wanted().filter(|_| self.phase == Phase::Established)
     }
 
-    /// The next id is the peer's to use or, where another session has it, nobody's.
+    /// The next id is the peer's to use or, where it is `taken`, nobody's.
     pub(crate) fn give_id(&mut self, taken: bool) {
         self.own_ids.give(taken);
     }
@@ -53,7 +53,8 @@ impl SessionCore {
         let Some(secrets) = self.keys.secrets.as_ref() else { return flags };
         for sequence in self.own_ids.due() {
             let id = shared.ids.further(&self.local_id, sequence);
-            let frame = NewIdFrame { sequence, retire_prior_to: 0, id, token: secrets.reset_token(&id) };
+            let retire_prior_to = self.own_ids.retire_prior_to().min(sequence);
+            let frame = NewIdFrame { sequence, retire_prior_to, id, token: secrets.reset_token(&id) };
             if Frame::NewId(frame).encode(writer).is_err() {
                 break;
             }

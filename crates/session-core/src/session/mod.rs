@@ -217,7 +217,7 @@ impl SessionCore {
             phase: if role == Role::Initiator { Phase::Connecting } else { Phase::Tentative },
             peer: Remote { key: peer, first_contact: peer.is_none(), ..Remote::default() },
             local_id,
-            own_ids: OwnIds::FIRST,
+            own_ids: OwnIds::of(&local_id),
             remote_id: None,
             peer_ids: SlabKey::NOWHERE,
             others: SlabKey::NOWHERE,

@@ -45,7 +45,7 @@ impl SessionCore {
         let newest = self.packets.replay.largest().is_none_or(|largest| opened.number > largest);
         self.packets.replay.insert(opened.number);
         self.path.ecn.on_received(opened.arrival.ecn);
-        let over = self.note_arrival(&mut context.shared.memory, opened);
+        let over = self.note_arrival(&mut context.shared.memory, opened, newest);
         self.note_heard(context.now);
         self.counters.packets_received = self.counters.packets_received.saturating_add(1);
         self.counters.bytes_received = self.counters.bytes_received.saturating_add(opened.length);
@@ -66,6 +66,7 @@ impl SessionCore {
         }
         match self.apply(context, opened) {
             Ok(probing) if newest && !probing => self.follow_peer(context, opened, over),
+            Ok(_) if self.phase.exchanges_data() => self.move_if_ready(context),
             Ok(_) => {}
             Err(fault) => self.end_at_once(context, fault.reason()),
         }
@@ -197,7 +198,7 @@ impl SessionCore {
             Frame::NewId(frame) => self.on_new_id(context, &frame)?,
             Frame::RetireId(sequence) => self.on_retire_id(context.shared, &opened.receiver_id, sequence)?,
             Frame::PathChallenge(challenge) => self.on_challenge(context, opened, challenge),
-            Frame::PathResponse(response) => self.on_response(context, opened, response),
+            Frame::PathResponse(response) => self.on_response(&mut context.shared.memory, response),
         }
         Ok(true)
     }
@@ -579,7 +580,6 @@ impl Progress {
             | Frame::Channel(_) => true,
             Frame::Padding(_)
             | Frame::Ping
-            | Frame::Ack(_)
             | Frame::AckFrequency(_)
             | Frame::Close(_)
             | Frame::MaxData(_)

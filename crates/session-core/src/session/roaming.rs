@@ -8,10 +8,10 @@ use crate::action::{Address, Link, Migration};
 use crate::crypto::Provider;
 use crate::limits::MIN_UDP_DATAGRAM;
 use crate::memory::Memory;
-use crate::path::{Challenge, OtherPath, Others};
+use crate::path::{Challenge, OtherPath, Others, mark_of};
 use crate::reason::MigrateError;
 use crate::recovery::PathMtu;
-use crate::shared::{Context, Settings};
+use crate::shared::{Context, Settings, Shared};
 use crate::time::Instant;
 use crate::wire::{Frame, Writer};
 
@@ -27,16 +27,20 @@ pub(super) enum Over {
 }
 
 impl SessionCore {
-    /// Over which path an authentic datagram came; counts what it brought.
-    pub(super) fn note_arrival(&mut self, memory: &mut Memory, opened: &Opened<'_>) -> Over {
+    /// Over which path an authentic datagram came, and by which id; counts what it brought.
+    pub(super) fn note_arrival(&mut self, memory: &mut Memory, opened: &Opened<'_>, newest: bool) -> Over {
         let link = &opened.arrival.link;
+        let named = mark_of(&opened.receiver_id);
         if is_same_way(link, &self.path.link) {
+            if newest {
+                self.own_ids.set_named(named);
+            }
             return Over::InUse;
         }
         self.path.elsewhere = self.path.elsewhere.saturating_add(1);
         match self.other_mut(memory).filter(|other| is_same_way(link, &other.link)) {
             Some(other) => {
-                other.on_received(opened.length);
+                other.on_received(opened.length, named);
                 Over::Other
             }
             None => Over::Neither,
@@ -86,18 +90,11 @@ impl SessionCore {
         }
     }
 
-    /// Counts only over the path that was challenged.
-    pub(super) fn on_response<P: Provider>(
-        &mut self,
-        context: &mut Context<'_, P>,
-        opened: &Opened<'_>,
-        response: Challenge,
-    ) {
-        let link = &opened.arrival.link;
-        if let Some(other) = self.other_mut(&mut context.shared.memory).filter(|other| is_same_way(link, &other.link)) {
-            other.on_response(&response);
+    /// Counts over whichever path it comes: else who copies the answer from elsewhere would keep a peer out that has moved (RFC 9000 §8.2.2).
+    pub(super) fn on_response(&mut self, memory: &mut Memory, response: Challenge) {
+        if let Some(others) = memory.others.get_mut(self.others) {
+            others.on_response(&response);
         }
-        self.move_if_ready(context);
     }
 
     /// Goes on over `link`.
@@ -125,8 +122,10 @@ impl SessionCore {
             Migration::Probing => {
                 self.others_mut(&mut context.shared.memory).ok_or(MigrateError::NoMemory)?;
                 self.end_other(context);
-                let other = self.challenged(context, link).chosen();
-                self.keep_other(&mut context.shared.memory, other);
+                let named = self.own_ids.named();
+                if let Some(path) = self.look_at(context, link, named) {
+                    path.choose();
+                }
                 self.name_afresh(&mut context.shared.memory);
                 self.move_if_ready(context);
                 Ok(())
@@ -161,15 +160,13 @@ impl SessionCore {
         if other.chosen {
             self.events.raise(SessionEvent::PathChanged);
         }
-        if let Some(peer_ids) = memory.peer_ids.get_mut(self.peer_ids) {
-            peer_ids.leave_elsewhere(false);
-        }
+        self.name_as_before(memory);
         self.free_others(memory);
     }
 
     /// Nothing of other paths is needed any more.
     pub(super) fn release_others(&mut self, memory: &mut Memory) {
-        memory.others.remove(core::mem::take(&mut self.others));
+        memory.others.discard(core::mem::take(&mut self.others));
     }
 
     // --- sending ---
@@ -250,23 +247,25 @@ impl SessionCore {
         memory.others.get_mut(self.others)
     }
 
-    fn keep_other(&mut self, memory: &mut Memory, other: OtherPath) {
-        if let Some(others) = self.others_mut(memory) {
-            others.path = Some(other);
-        }
-    }
-
     fn free_others(&mut self, memory: &mut Memory) {
         if memory.others.get(self.others).is_some_and(Others::is_empty) {
             self.release_others(memory);
         }
     }
 
-    fn challenged<P: Provider>(&self, context: &mut Context<'_, P>, link: Link) -> OtherPath {
-        let mut challenge = [0; 8];
-        context.shared.generator.fill(&mut challenge);
-        let proven = proves_addresses(context.settings, &link);
-        OtherPath::new(link, challenge, proven, self.path.base_pto(), context.now)
+    /// Begins to look at a path by which packets name our id of the mark `named`.
+    fn look_at<'m, P: Provider>(
+        &mut self,
+        context: &'m mut Context<'_, P>,
+        link: Link,
+        named: u8,
+    ) -> Option<&'m mut OtherPath> {
+        let (timeout, now) = (self.path.base_pto(), context.now);
+        let Shared { memory, generator, .. } = &mut *context.shared;
+        let others = self.others_mut(memory)?;
+        let (challenge, answered) = others.challenge(&link, || generator.draw_secret(), timeout, now);
+        let proven = answered || proves_addresses(context.settings, &link);
+        Some(others.path.insert(OtherPath::new(link, named, (challenge, proven), timeout, now)))
     }
 
     /// Begins to look at the path a packet came over, in place of another that is looked at; not of one this end chose.
@@ -281,18 +280,28 @@ impl SessionCore {
         if self.other(&context.shared.memory).is_some_and(|other| other.chosen) {
             return None;
         }
-        self.end_other(context);
         let ours = self.path.link.local;
         let local = if is_unspecified(&ours) { ours } else { opened.arrival.link.local };
         let link = Link { local, ..opened.arrival.link };
-        let mut other = self.challenged(context, link);
-        other.on_received(opened.length);
+        let named = mark_of(&opened.receiver_id);
         let memory = &mut context.shared.memory;
-        self.keep_other(memory, other);
-        if !is_same_host(&link, &self.path.link) {
+        let before = memory.others.get_mut(self.others).and_then(Others::displace);
+        // A copy from elsewhere takes no id: it names the one that packets of the peer named before (RFC 9000 §9.5).
+        if named == self.own_ids.named() {
+            self.name_as_before(memory);
+        } else if before.is_none_or(|before| before.named != named) {
             self.name_afresh(memory);
         }
-        self.other_mut(memory)
+        let path = self.look_at(context, link, named)?;
+        path.on_received(opened.length, named);
+        Some(path)
+    }
+
+    /// Over another path the session goes by the id in use.
+    fn name_as_before(&mut self, memory: &mut Memory) {
+        if let Some(peer_ids) = memory.peer_ids.get_mut(self.peer_ids) {
+            peer_ids.leave_elsewhere(false);
+        }
     }
 
     /// Over another path the session goes by another id, if the peer gave one (D37).
@@ -302,11 +311,13 @@ impl SessionCore {
         }
     }
 
-    fn move_if_ready<P: Provider>(&mut self, context: &mut Context<'_, P>) {
+    /// Goes on over the other path once it is known that the peer is there, and wants to be.
+    pub(super) fn move_if_ready<P: Provider>(&mut self, context: &mut Context<'_, P>) {
         let memory = &mut context.shared.memory;
         let Some(others) = memory.others.get_mut(self.others) else { return };
-        let Some(OtherPath { link, chosen, .. }) = others.path.take_if(|other| other.is_ready()) else { return };
+        let Some(OtherPath { link, chosen, named, .. }) = others.path.take_if(|other| other.is_ready()) else { return };
         self.free_others(memory);
+        self.own_ids.set_named(named);
         self.go_over(context, link);
         if chosen {
             self.call();

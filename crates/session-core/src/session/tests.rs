@@ -45,7 +45,7 @@ const RECORDS: [(&str, usize, usize); 12] = [
     ("skips", Slab::<Skips>::RECORD, 24),
     ("loss episode", Slab::<LossEpisode>::RECORD, 128),
     ("ids of the peer", Slab::<PeerIds>::RECORD, 280),
-    ("other paths", Slab::<Others>::RECORD, 152),
+    ("other paths", Slab::<Others>::RECORD, 192),
     ("attempt", Slab::<Attempt>::RECORD, 184),
     ("exchange of keys", Slab::<Rekey>::RECORD, 144),
     ("reason", Slab::<CloseReason>::RECORD, 168),

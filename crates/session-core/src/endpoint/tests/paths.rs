@@ -203,32 +203,76 @@ fn d27_a_session_follows_a_nat_that_rebinds_once_the_peer_has_answered() {
     assert_eq!(net.remote(0), ip(2, 7400));
 }
 
+/// The initiator goes to another host and both send: whoever sees both paths finds no id on both.
+fn assert_moves_unrecognised(net: &mut Net) {
+    let (was, is) = (*net.at[0].last().unwrap(), ip(9, 4000));
+    net.put(0, &[is]);
+    let now = net.pair.now;
+    net.pair.ends[0].rebind(Carrier(0), is, now);
+    net.run(TRIP * 6);
+    assert_eq!((net.remote(1), net.moved(1)), (is, 1));
+    net.send(1, 2000);
+    net.send(0, 2000);
+    net.run(Duration::from_secs(1));
+    net.read(0);
+    net.read(1);
+    for (old, new) in [((was, ip(2, 7400)), (is, ip(2, 7400))), ((ip(2, 7400), was), (ip(2, 7400), is))] {
+        let both: Vec<_> = net.ids[&old].intersection(&net.ids[&new]).collect();
+        assert!(both.is_empty() && !net.ids[&new].is_empty(), "{both:?} on {old:?} and {new:?}");
+    }
+}
+
 //= docs/protocol.md P-15-7 P-15-8
 #[test]
 fn d37_over_another_path_neither_end_is_known_by_its_ids() {
     let mut net = Net::new();
     net.send(0, 2000);
     net.run(TRIP * 10);
-    net.put(0, &[ip(9, 4000)]);
-    let now = net.pair.now;
-    net.pair.ends[0].rebind(Carrier(0), ip(9, 4000), now);
-    assert_eq!(net.pair.look(1).stats().congestion_window, net.pair.look(0).stats().congestion_window);
-    net.run(TRIP * 6);
-    assert_eq!((net.remote(1), net.moved(0), net.moved(1)), (ip(9, 4000), 1, 1));
-    net.send(1, 2000);
-    net.send(0, 2000);
-    net.run(Duration::from_secs(1));
-    assert_eq!((net.read(0), net.read(1)), (1, 2));
-    for (old, new) in [
-        ((ip(1, 4000), ip(2, 7400)), (ip(9, 4000), ip(2, 7400))),
-        ((ip(2, 7400), ip(1, 4000)), (ip(2, 7400), ip(9, 4000))),
-    ] {
-        let both: Vec<_> = net.ids[&old].intersection(&net.ids[&new]).collect();
-        assert!(both.is_empty() && !net.ids[&new].is_empty(), "{both:?} on {old:?} and {new:?}");
-    }
+    let window = |net: &Net| net.pair.look(1).stats().congestion_window;
+    let before = window(&net);
+    assert_moves_unrecognised(&mut net);
+    assert_eq!(net.moved(0), 1);
+    assert!(window(&net) >= before);
+    assert_eq!((net.read(0), net.read(1)), (0, 0));
     for side in [0, 1] {
         assert_eq!(net.pair.core(side).own_ids().active().collect::<Vec<_>>(), [1, 2, 3], "the old one is retired");
     }
+}
+
+/// Copies name the id that packets named before, so they cost none of those that are for moves.
+//= docs/protocol.md P-15-7
+#[test]
+fn d37_copies_from_other_addresses_use_up_no_ids() {
+    let mut net = Net::new();
+    for number in 0..10 {
+        let original = net.packet(0);
+        assert_eq!(net.arrive(1, ip(100 + number, 6666), &original.bytes), Received::Consumed);
+        assert!(net.looks_elsewhere(1));
+        net.run(if number % 2 == 0 { PATIENCE } else { TRIP * 4 });
+    }
+    assert_eq!(net.pair.core(0).own_ids().active().collect::<Vec<_>>(), [0, 1, 2]);
+    net.run(PATIENCE);
+    assert_moves_unrecognised(&mut net);
+}
+
+/// Where ids are used up all the same the oldest is asked back, long before there is no room for another.
+//= docs/protocol.md P-6.1-6
+#[test]
+fn d37_who_looks_for_paths_in_vain_goes_on_getting_fresh_ids() {
+    let mut net = Net::new();
+    let link = net.pair.look(0).link();
+    for number in 0..30 {
+        let nowhere = Link { remote: ip(77, 1000 + number), ..link };
+        net.pair.session(0).migrate(nowhere, Migration::Probing).unwrap();
+        net.run(TRIP * 8);
+        assert_eq!(net.pair.core(1).own_ids().active().count(), 3, "after {number}");
+    }
+    net.run(PATIENCE * 2);
+    let used = net.pair.core(0).remote_id().unwrap();
+    net.pair.events[0].clear();
+    assert_moves_unrecognised(&mut net);
+    assert_ne!(net.pair.core(0).remote_id(), Some(used));
+    assert_eq!(net.pair.close_code(0).or(net.pair.close_code(1)), None);
 }
 
 //= docs/protocol.md P-15-2
@@ -300,6 +344,79 @@ fn d27_a_session_that_was_led_over_a_relay_comes_back_when_the_relay_stops() {
         net.run(Duration::from_secs(1));
     }
     assert_eq!((net.remote(1), net.read(1)), (ip(1, 4000), 16), "nothing is lost");
+}
+
+/// Which of the initiator's packets come from elsewhere first.
+#[derive(Clone, Copy, Debug)]
+enum Stolen {
+    FirstOfEachTrip,
+    LastOfEachTrip,
+    EveryOther,
+    Answers,
+}
+
+/// Every packet is copied, and some copies are faster; each comes from an address of its own.
+//= docs/protocol.md P-15-2 P-15-6
+#[test]
+fn d27_whoever_copies_packets_keeps_no_peer_out_that_has_moved() {
+    for stolen in [Stolen::FirstOfEachTrip, Stolen::LastOfEachTrip, Stolen::EveryOther, Stolen::Answers] {
+        for host in [1, 9] {
+            let mut net = Net::new();
+            let new = ip(host, 5000);
+            net.put(0, &[new]);
+            let (mut thief, mut trips) = (0, 0);
+            while net.remote(1) != new {
+                trips += 1;
+                assert!(trips <= 16, "{stolen:?}: kept out of host {host}");
+                let mut sent = Vec::new();
+                for _ in 0..3 {
+                    net.send(0, 10);
+                    sent.extend(net.take(0));
+                }
+                let mut answers = net.take(1);
+                net.pair.pass(TRIP);
+                let last = sent.len() - 1;
+                for (place, flight) in sent.iter().enumerate() {
+                    let is_stolen = match stolen {
+                        Stolen::FirstOfEachTrip => place == 0,
+                        Stolen::LastOfEachTrip => place == last,
+                        Stolen::EveryOther => place % 2 == 0,
+                        Stolen::Answers => place == 1 || net.pair.open(1, &flight.bytes).1[0] == 0x1B,
+                    };
+                    thief += 1;
+                    let elsewhere = ip(100, thief);
+                    for from in if is_stolen { [elsewhere, new] } else { [new, elsewhere] } {
+                        let _ = net.arrive(1, from, &flight.bytes);
+                    }
+                    answers.extend(net.take(1));
+                }
+                answers.iter().for_each(|flight| net.carry(1, flight));
+                for side in [0, 1] {
+                    net.pair.ends[side].handle_timeout(net.pair.now);
+                    net.pair.ends[side].assert_invariants();
+                    net.check_amplification(side);
+                }
+            }
+            net.run(Duration::from_secs(2));
+            assert_eq!((net.remote(1), net.read(1)), (new, 3 * trips), "{stolen:?}");
+        }
+    }
+}
+
+/// A peer whose answer comes over the path in use is there, and is not sent elsewhere.
+//= docs/protocol.md P-15-2
+#[test]
+fn an_answer_over_the_path_in_use_shows_that_the_peer_has_not_moved() {
+    let mut net = Net::new();
+    let thief = ip(66, 6666);
+    let original = net.packet(0);
+    let _ = net.arrive(1, thief, &original.bytes);
+    let question = net.take(1).into_iter().find(|flight| flight.link.remote == thief).unwrap();
+    // The thief hands it on as if it came from the peer.
+    let _ = net.arrive(0, ip(2, 7400), &question.bytes);
+    let answer = net.take(0).remove(0);
+    assert_eq!(net.arrive(1, ip(1, 4000), &answer.bytes), Received::Consumed);
+    assert_eq!((net.remote(1), net.moved(1)), (ip(1, 4000), 0));
 }
 
 //= docs/protocol.md P-15-2 P-15-6
@@ -392,35 +509,32 @@ fn d28_a_flood_of_challenges_is_answered_by_one_datagram_on_each_path() {
 
 //= docs/protocol.md P-15-2 P-15-3
 #[test]
-fn d28_answers_that_are_forged_repeated_or_come_over_another_path_move_nothing() {
-    let mut net = Net::new();
-    let new = ip(1, 5000);
-    let flight = net.packet(0);
-    let _ = net.arrive(1, new, &flight.bytes);
-    let challenge = net.take(1).into_iter().find(|flight| flight.link.remote == new).unwrap();
-    let plaintext = net.pair.open(0, &challenge.bytes).1;
-    assert_eq!(plaintext[0], 0x1A);
-    let challenge: [u8; 8] = plaintext[1..9].try_into().unwrap();
-    let mut forged = challenge;
-    forged[7] ^= 1;
-    let wrong = net.pair.seal_frame(0, &Frame::PathResponse(forged));
-    let elsewhere = net.pair.seal_frame(0, &Frame::PathResponse(challenge));
-    let third = net.pair.seal_frame(0, &Frame::PathResponse(challenge));
-    let _ = net.arrive(1, new, &wrong);
-    let _ = net.arrive(1, ip(1, 4000), &elsewhere);
-    let _ = net.arrive(1, ip(1, 6000), &third);
-    assert_eq!(
-        (net.remote(1), net.arrive(1, new, &elsewhere)),
-        (ip(1, 4000), Received::Discarded(DiscardReason::Replayed))
-    );
-    assert_eq!(net.remote(1), ip(1, 4000));
-    let answer = net.pair.seal_frame(0, &Frame::PathResponse(challenge));
-    let _ = net.arrive(1, new, &answer);
-    assert_eq!(net.remote(1), new, "the true one does");
-    // An answer nobody asked for is nothing.
-    let again = net.pair.seal_frame(0, &Frame::PathResponse(challenge));
-    assert_eq!(net.arrive(1, ip(1, 4000), &again), Received::Consumed);
-    assert_eq!((net.remote(1), net.looks_elsewhere(1)), (new, false));
+fn d28_answers_that_are_forged_or_repeated_move_nothing_and_the_true_one_counts_wherever_it_comes() {
+    for over in [ip(1, 4000), ip(1, 5000), ip(1, 6000)] {
+        let mut net = Net::new();
+        let new = ip(1, 5000);
+        let flight = net.packet(0);
+        let _ = net.arrive(1, new, &flight.bytes);
+        let challenge = net.take(1).into_iter().find(|flight| flight.link.remote == new).unwrap();
+        let plaintext = net.pair.open(0, &challenge.bytes).1;
+        assert_eq!(plaintext[0], 0x1A);
+        let challenge: [u8; 8] = plaintext[1..9].try_into().unwrap();
+        let mut forged = challenge;
+        forged[7] ^= 1;
+        for from in [ip(1, 4000), new, ip(1, 6000)] {
+            let wrong = net.pair.seal_frame(0, &Frame::PathResponse(forged));
+            assert_eq!(net.arrive(1, from, &wrong), Received::Consumed);
+        }
+        assert_eq!(net.remote(1), ip(1, 4000));
+        let answer = net.pair.seal_frame(0, &Frame::PathResponse(challenge));
+        assert_eq!(net.arrive(1, over, &answer), Received::Consumed);
+        assert_eq!(net.remote(1), new, "the true one does, over {over:?}");
+        assert_eq!(net.arrive(1, over, &answer), Received::Discarded(DiscardReason::Replayed));
+        // An answer nobody asked for is nothing.
+        let again = net.pair.seal_frame(0, &Frame::PathResponse(challenge));
+        assert_eq!(net.arrive(1, ip(1, 4000), &again), Received::Consumed);
+        assert_eq!((net.remote(1), net.looks_elsewhere(1)), (new, false));
+    }
 }
 
 /// Mistake 16 of the published ones: an authenticated peer that comes from ever other ports.

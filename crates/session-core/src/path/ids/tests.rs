@@ -222,7 +222,7 @@ fn whatever_a_peer_does_with_its_ids_one_is_in_use_and_each_is_given_back_once()
 
 #[test]
 fn ids_of_ours_are_given_up_to_the_number_kept_and_as_others_are_retired() {
-    let mut own = OwnIds::FIRST;
+    let mut own = OwnIds::of(&id(0));
     assert_eq!(own.wanted(), None, "a peer that keeps one gets no more");
     own.set_most(3);
     while own.wanted().is_some() {
@@ -240,6 +240,7 @@ fn ids_of_ours_are_given_up_to_the_number_kept_and_as_others_are_retired() {
     assert_eq!(own.active().collect::<Vec<_>>(), [0, 2, 4], "a number whose id is taken stays empty");
     own.on_lost();
     assert_eq!(own.due().collect::<Vec<_>>(), [2, 4], "the handshake has named the first");
+    assert_eq!(own.retire_prior_to(), 1, "the first is old");
     assert!(own.retire(1), "twice is as good as once");
     assert!(!own.retire(5), "nobody was given that");
     // A peer that holds on to its first id gets no more in the end.
