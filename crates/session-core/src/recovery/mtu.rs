@@ -138,11 +138,6 @@ impl PathMtu {
         self.size
     }
 
-    /// The most that both ends take.
-    pub(crate) fn limit(&self) -> u16 {
-        self.limit
-    }
-
     /// Bytes that the path is taken to carry whatever happens.
     pub(crate) fn base(&self) -> u16 {
         self.base

@@ -106,6 +106,8 @@ struct Remote {
     /// The place of the pre-shared key in use; 0 is none.
     psk: u16,
     node_type: u8,
+    /// Bytes of the longest datagram it takes.
+    largest_datagram: u16,
     capabilities: u64,
 }
 
@@ -215,7 +217,7 @@ impl SessionCore {
             id,
             role,
             phase: if role == Role::Initiator { Phase::Connecting } else { Phase::Tentative },
-            peer: Remote { key: peer, first_contact: peer.is_none(), ..Remote::default() },
+            peer: Remote { key: peer, first_contact: peer.is_none(), largest_datagram: u16::MAX, ..Remote::default() },
             local_id,
             own_ids: OwnIds::of(&local_id),
             remote_id: None,
@@ -331,8 +333,8 @@ impl SessionCore {
         self.peer.capabilities = parameters.capabilities;
         self.channels.set_initial_credit(&mut shared.memory, &settings.config, &settings.limits, parameters);
         self.path.set_peer_max_ack_delay(parameters.max_ack_delay);
-        let largest = u16::try_from(parameters.largest_datagram).unwrap_or(u16::MAX);
-        self.path.bound_datagrams(largest, *now);
+        self.peer.largest_datagram = u16::try_from(parameters.largest_datagram).unwrap_or(u16::MAX);
+        self.path.bound_datagrams(self.peer.largest_datagram, *now);
         self.own_ids.set_most(parameters.ids.min(settings.limits.kept_ids()));
         let permille = 900 + shared.generator.below(201) as u16;
         let timeouts = &settings.config.timeouts;
@@ -545,11 +547,12 @@ impl SessionCore {
 
 impl Remote {
     fn digest_into(&self, hash: &mut StateHash) {
-        let Self { key, first_contact, psk, node_type, capabilities } = self;
+        let Self { key, first_contact, psk, node_type, largest_datagram, capabilities } = self;
         hash.bytes(key.as_ref().map_or(&[], |key| key.as_bytes()));
         hash.u64(u64::from(*psk));
         hash.flag(*first_contact);
         hash.u64(u64::from(*node_type));
+        hash.u64(u64::from(*largest_datagram));
         hash.u64(*capabilities);
     }
 }

@@ -197,7 +197,7 @@ impl SessionCore {
         let id = if over_this.is_some() { self.remote_id } else { elsewhere.or(self.remote_id) };
         let carrier = context.settings.config.carriers.get(usize::from(link.carrier.0));
         let expands = carrier.is_none_or(|carrier| carrier.padding);
-        let largest = carrier.map_or(u16::MAX, |carrier| carrier.max_datagram).min(self.path.mtu.limit());
+        let largest = carrier.map_or(u16::MAX, |carrier| carrier.max_datagram).min(self.peer.largest_datagram);
         let size = usize::from(MIN_UDP_DATAGRAM.min(room).min(largest).max(LEAST_PROBE));
         let Some(out) = out.get_mut(..size) else { return Outcome::NeedsRoom(size) };
         let Some((number, header_length)) = id.and_then(|id| self.write_header(out, id)) else {
@@ -337,7 +337,7 @@ impl SessionCore {
             let carrier = context.settings.config.carriers.get(usize::from(link.carrier.0));
             let (least, most) = carrier
                 .map_or((MIN_UDP_DATAGRAM, MIN_UDP_DATAGRAM), |carrier| (carrier.min_datagram, carrier.max_datagram));
-            let mtu = PathMtu::new(least, most.min(self.path.mtu.limit()), context.now);
+            let mtu = PathMtu::new(least, most.min(self.peer.largest_datagram), context.now);
             self.forget_losses(memory);
             let control = context.settings.config.congestion_control;
             self.path.begin_anew(link, control, mtu, context.now);

@@ -685,3 +685,24 @@ fn a_challenge_is_said_four_times_in_the_largest_datagram_that_may_go_there() {
     let asked: BTreeSet<_> = said.iter().map(|flight| net.pair.open(0, &flight.bytes).1[..9].to_vec()).collect();
     assert_eq!(asked.len(), 1);
 }
+
+/// What one carrier takes says nothing of another.
+#[test]
+fn back_on_a_carrier_of_larger_datagrams_larger_ones_are_looked_for_again() {
+    let mut ends = [1, 2].map(|number| endpoint(number, Limits::default()));
+    for end in &mut ends {
+        let carriers = [1452, 1200].map(|most| CarrierConfig { padding: false, ..CarrierConfig::udp(most) });
+        end.settings.config.carriers = carriers.to_vec();
+    }
+    let mut net = Net::with(ends);
+    for (number, largest) in [(1, 1200), (0, 1452), (1, 1200)] {
+        let mut packet = net.pair.seal_frame(0, &Frame::Ping);
+        let link = Link { carrier: Carrier(number), local: ip(2, 7400), remote: ip(1 + number, 4000) };
+        let now = net.pair.now;
+        let _ = net.pair.ends[1].handle_datagram(&mut packet, Arrival::new(link), now);
+        assert_eq!(net.pair.look(1).link(), link);
+        (0..6).for_each(|_| net.send(1, 1000));
+        let most = net.take(1).iter().map(|flight| flight.bytes.len()).max();
+        assert_eq!(most, Some(largest), "over carrier {number}");
+    }
+}
