@@ -50,6 +50,13 @@ const SHOWN_BY: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "forged_packets",
+        &[
+            "endpoint::tests::rekey::d10_forged_packets_bring_new_keys",
+            "endpoint::tests::rekey::d10_a_session_ends_before_a_key_has_met_too_many_forged_packets",
+        ],
+    ),
+    (
         "spare_ids",
         &[
             "endpoint::tests::ids::each_end_gives_as_many_ids_as_both_keep",
@@ -85,7 +92,7 @@ const SHOWN_BY: &[(&str, &[&str])] = &[
 ];
 
 /// Every limit, what it bounds, and what happens there.
-fn limits() -> [Row; 14] {
+fn limits() -> [Row; 15] {
     let Limits {
         sessions,
         pending,
@@ -100,6 +107,7 @@ fn limits() -> [Row; 14] {
         record_blocks,
         opened_channels,
         key_packets,
+        forged_packets,
         spare_ids,
         ..
     } = Limits::default();
@@ -166,6 +174,12 @@ fn limits() -> [Row; 14] {
             key_packets.into(),
             "packets sealed under one key, and never more than 8,323,072",
             "new keys are agreed on; without an answer the session closes: `KEY_LIMIT`",
+        ),
+        (
+            "forged_packets",
+            forged_packets.into(),
+            "forged packets that name a session, until new keys are asked for",
+            "new keys are agreed on; at 32,767 times as many under one key the session closes: `KEY_LIMIT`",
         ),
         (
             "spare_ids",

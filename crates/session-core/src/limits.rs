@@ -22,6 +22,7 @@
 /// | both together, as configured | [`MAX_DYNAMIC_CHANNELS`] | `ConfigError::DynamicChannels` |
 /// | frames about channels, and acknowledgements, in a packet | [`MAX_CHANNEL_FRAMES`] | more closes the session with `PROTOCOL` |
 /// | packets sealed under one key | `key_packets`, and 8,323,072 whatever it says | new keys are agreed on; without an answer the session closes with `KEY_LIMIT` |
+/// | forged packets that name a session | `forged_packets` | new keys are agreed on; at 32,767 times as many under one key the session closes with `KEY_LIMIT` |
 /// | blocks of sent-packet records of a session | `record_blocks` | no further data until an acknowledgement |
 /// | ids of the peer, and of ours, ready beside the one in use | `spare_ids` | more closes the session with `PROTOCOL`; ours are given as the peer retires others |
 ///
@@ -62,6 +63,8 @@ pub struct Limits {
     pub opened_channels: u32,
     /// Packets that are sealed under one key before new ones are asked for.
     pub key_packets: u32,
+    /// Forged packets that name a session after which new keys are asked for; 32,767 times as many under one key end it.
+    pub forged_packets: u32,
     /// Ids that each end of a session gives the other beside the one in use, 0 to 3: who goes on from another address by a fresh one is not recognised
     /// by it. The first takes 311 bytes of a session's memory, each further one 31.
     pub spare_ids: u32,
@@ -88,6 +91,7 @@ impl Limits {
             record_blocks: 2,
             opened_channels: 0,
             key_packets: 1 << 20,
+            forged_packets: 1 << 21,
             spare_ids: 0,
         }
     }
@@ -112,6 +116,7 @@ impl Limits {
             record_blocks: 128,
             opened_channels: 0,
             key_packets: 1 << 20,
+            forged_packets: 1 << 21,
             spare_ids: 0,
         }
     }
@@ -141,6 +146,7 @@ impl Default for Limits {
             record_blocks: 256,
             opened_channels: 0,
             key_packets: 1 << 20,
+            forged_packets: 1 << 21,
             spare_ids: 1,
         }
     }

@@ -124,7 +124,7 @@ impl<P: Provider> Endpoint<P> {
         self.apply_reply(slot, &reply, link, carrier).inspect_err(|reason| {
             // An attempt that fails says whether anything came back.
             if let Some(core) = self.slots.at_mut(slot) {
-                core.count_discard(*reason);
+                let _ = core.count_discard(*reason, &self.settings.limits);
             }
         })
     }

@@ -451,9 +451,16 @@ impl<P: Provider> Endpoint<P> {
         let core = self.slots.at_mut(slot).ok_or(DiscardReason::UnknownSession)?;
         let context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
         // What does not open files nothing anew: not even a place in a queue may change.
-        let opened = core
-            .open(context.shared, datagram, (id, number_offset), arrival)
-            .inspect_err(|reason| core.count_discard(*reason))?;
+        let opened = match core.open(context.shared, datagram, (id, number_offset), arrival) {
+            Ok(opened) => opened,
+            Err(reason) => {
+                // But where forged packets are so many that new keys are due (P-8-4).
+                if core.count_discard(reason, &self.settings.limits) {
+                    self.file(slot);
+                }
+                return Err(reason);
+            }
+        };
         self.with(slot, |core, context| core.receive(context, &opened));
         self.join_crossing(slot);
         Ok(())
@@ -477,6 +484,7 @@ fn check_limits(limits: &Limits, config: &Config) -> Result<(), ConfigError> {
         limits.mailbox_blocks,
         limits.session_mailbox_blocks,
         limits.record_blocks,
+        limits.forged_packets,
     ]
     .contains(&0);
     if zero

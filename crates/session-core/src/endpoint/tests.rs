@@ -61,6 +61,7 @@ fn small_limits() -> Limits {
         session_mailbox_blocks: 64,
         record_blocks: 8,
         key_packets: 1 << 20,
+        forged_packets: 1 << 21,
         opened_channels: 0,
         spare_ids: 0,
     }

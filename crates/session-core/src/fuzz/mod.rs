@@ -65,6 +65,7 @@ fn limits() -> Limits {
         session_mailbox_blocks: 24,
         record_blocks: 8,
         key_packets: 1 << 20,
+        forged_packets: 1 << 21,
         opened_channels: 1,
         spare_ids: 1,
     }

@@ -10,7 +10,7 @@ use crate::crypto::Provider;
 use crate::ids::{ChannelId, MessageId, Uid};
 use crate::memory::Memory;
 use crate::pool::Pool;
-use crate::reason::{CloseReason, Discards, RecvError, SendError};
+use crate::reason::{CloseReason, RecvError, SendError};
 use crate::send_options::SendOptions;
 use crate::session::{ChannelStats, CloseReport, Heard, State, Stats};
 use crate::shared::Context;
@@ -263,10 +263,6 @@ impl SessionCore {
     pub(crate) fn close_report(&self, memory: &Memory, id: ChannelId) -> Option<CloseReport> {
         let over = matches!(self.phase, Phase::Closing | Phase::Draining | Phase::Closed);
         self.channel_stats(memory, id).filter(|_| over).map(CloseReport::from)
-    }
-
-    pub(crate) fn discards(&self) -> Discards {
-        self.discards.all()
     }
 
     pub(crate) fn uid(&self) -> Option<Uid> {

@@ -13,17 +13,21 @@ const REASONS: [DiscardReason; 7] = [
     DiscardReason::State,
 ];
 
-/// A counter for each; a counter stays at 2³² − 1.
+/// A counter for each; a counter stays at 2³² − 1, but that of forged packets begins anew.
 #[derive(Debug, Default)]
 pub(crate) struct OwnDiscards([u32; REASONS.len()]);
 
 impl OwnDiscards {
-    pub(crate) fn count(&mut self, reason: DiscardReason) {
+    /// Returns how many there were for this reason.
+    pub(crate) fn count(&mut self, reason: DiscardReason) -> u32 {
         let place = REASONS.iter().position(|counted| *counted == reason);
         debug_assert!(place.is_some(), "a session has no counter for {reason:?}");
-        if let Some(counter) = place.and_then(|place| self.0.get_mut(place)) {
-            *counter = counter.saturating_add(1);
+        let Some(counter) = place.and_then(|place| self.0.get_mut(place)) else { return 0 };
+        let more = counter.wrapping_add(1);
+        if more > 0 || reason == DiscardReason::Authentication {
+            *counter = more;
         }
+        more
     }
 
     pub(crate) fn is_any(&self) -> bool {

@@ -15,6 +15,7 @@ mod discards;
 mod dynamic;
 mod events;
 mod expiry;
+mod forgeries;
 mod ids;
 mod late;
 mod lifetime;
@@ -42,6 +43,7 @@ use control::Control;
 use deadlines::AttemptLimit;
 use discards::OwnDiscards;
 use events::{ChannelEvent, Events};
+use forgeries::Forgeries;
 use lifetime::{Keepalive, Lifetime};
 use stats::Counters;
 
@@ -121,6 +123,7 @@ struct Keys {
     generation: u32,
     /// Where an exchange is kept, and the keys before it.
     rekey: SlabKey,
+    forged: Forgeries,
 }
 
 /// Packet numbers in both directions.
@@ -232,6 +235,7 @@ impl SessionCore {
                 hint: u32::MAX,
                 generation: 0,
                 rekey: SlabKey::NOWHERE,
+                forged: Forgeries::default(),
             },
             packets: Packets {
                 next_number: 0,
@@ -457,10 +461,6 @@ impl SessionCore {
         }
     }
 
-    pub(crate) fn count_discard(&mut self, reason: crate::reason::DiscardReason) {
-        self.discards.count(reason);
-    }
-
     /// Gives everything back that the session holds of the shared state.
     pub(crate) fn release<P: Provider>(&mut self, shared: &mut Shared<P>) {
         self.channels.release(&mut shared.memory);
@@ -481,7 +481,7 @@ impl SessionCore {
         self.end_rekey(shared);
     }
 
-    /// Discard counters are left out: they are all that unauthenticated input may change. The hint is where a cache entry was.
+    /// Discard counters are left out, and what is counted from them: they are all that unauthenticated input may change. The hint is where a cache entry was.
     pub(crate) fn digest_into(&self, memory: &Memory, hash: &mut StateHash) {
         let pool = &memory.pool;
         let Self {
@@ -564,7 +564,7 @@ impl Keys {
     }
 
     fn digest_into(&self, memory: &Memory, hash: &mut StateHash) {
-        let Self { secrets, uid, owner, hint: _, generation, rekey } = self;
+        let Self { secrets, uid, owner, hint: _, generation, rekey, forged: _ } = self;
         hash.flag(secrets.is_some());
         if let Some(secrets) = secrets {
             secrets.digest_into(hash);

@@ -142,6 +142,9 @@ impl SessionCore {
     /// When [`serve_rekey`](Self::serve_rekey) has work.
     pub(super) fn rekey_deadline(&self, settings: &Settings, memory: &Memory) -> Option<Instant> {
         let answers = matches!(self.phase, Phase::Established | Phase::Flushing);
+        if answers && self.keys.forged.are_too_many() {
+            return Some(self.clocks.attempt_at);
+        }
         let Some(rekey) = memory.rekeys.get(self.keys.rekey) else { return self.keys_are_old_since(settings) };
         match &rekey.stage {
             // What is flushed needs no new keys, but a peer that asks for them is answered.
@@ -157,6 +160,11 @@ impl SessionCore {
     /// Offers, answers, or wipes the old keys.
     pub(super) fn serve_rekey<P: Provider>(&mut self, context: &mut Context<'_, P>) {
         let now = context.now;
+        let answers = matches!(self.phase, Phase::Established | Phase::Flushing);
+        if answers && self.keys.forged.are_too_many() {
+            let text = "the key has met as many forged packets as it may";
+            return self.end_at_once(context, CloseReason::protocol(ClosedBy::Protocol, CloseCode::KEY_LIMIT, text));
+        }
         let Some(rekey) = context.shared.memory.rekeys.get_mut(self.keys.rekey) else {
             return self.begin_rekey(context, now, None);
         };
@@ -167,8 +175,7 @@ impl SessionCore {
                 let (offered, asked) = (rekey.offered, rekey.asked && self.phase == Phase::Established);
                 self.end_rekey(context.shared);
                 let at = if offered.is_some() { self.peers_exchange_at(now) } else { self.next_exchange_at(now) };
-                let answers = offered.is_some() && matches!(self.phase, Phase::Established | Phase::Flushing);
-                if answers || asked {
+                if (answers && offered.is_some()) || asked {
                     self.begin_rekey(context, at, offered);
                 }
             }
@@ -184,13 +191,16 @@ impl SessionCore {
         }
     }
 
-    /// Since when the keys are due to be replaced; never after now.
+    /// When the keys are due to be replaced, or since when.
     fn keys_are_old_since(&self, settings: &Settings) -> Option<Instant> {
         if self.phase != Phase::Established {
             return None;
         }
         if self.packets.sealed >= settings.limits.key_packets {
             return Some(self.clocks.attempt_at);
+        }
+        if self.keys.forged.are_many() {
+            return Some(self.next_exchange_at(self.clocks.attempt_at));
         }
         let age = settings.config.timeouts.new_keys?;
         // P-8.1-8: where both move data one offer is enough, even if clocks differ by a tenth.
@@ -299,6 +309,7 @@ impl SessionCore {
         self.keys.generation = self.keys.generation.saturating_add(1);
         self.packets.sealed = 0;
         self.packets.opened = 0;
+        self.keys.forged.begin_anew();
         self.clocks.attempt_at = context.now;
         // Both ends wipe old keys once they have seen the new ones: the answer to this is sealed with them, at the latest.
         self.packets.ping_due |= late_until.is_none();

@@ -651,3 +651,58 @@ fn an_exchange_holds_one_record_and_gives_it_back_at_every_end() {
         }
     }
 }
+
+/// A packet of `from` whose tag is wrong.
+fn spoilt(pair: &mut Pair, from: usize) -> Vec<u8> {
+    let mut packet = pair.seal_frame(from, &Frame::Ping);
+    *packet.last_mut().unwrap() ^= 1;
+    packet
+}
+
+//= docs/protocol.md P-8-4
+#[test]
+fn d10_forged_packets_bring_new_keys() {
+    let limits = Limits { forged_packets: 100, ..small_limits() };
+    for victim in [0, 1] {
+        let mut pair = established_with([&limits, &limits], |_, _| {});
+        for round in 1..=3 {
+            let forged = spoilt(&mut pair, 1 - victim);
+            let before = pair.ends[victim].digest();
+            for _ in 0..99 {
+                assert_eq!(pair.receive(victim, &forged), Received::Discarded(DiscardReason::Authentication));
+            }
+            assert_eq!(pair.ends[victim].digest(), before);
+            assert_ne!(pair.deadline(victim).0, TimerKind::Rekey);
+            let _ = pair.receive(victim, &forged);
+            let (timer, at) = pair.deadline(victim);
+            assert_eq!(timer, TimerKind::Rekey, "round {round}");
+            assert_eq!(pair.ends[victim].next_deadline().map(|deadline| deadline.at), Some(at), "it is filed");
+            pair.serve(victim, at);
+            live_for(&mut pair, seconds(12));
+            assert_eq!(rotations(&pair), [round, round]);
+            assert_talks(&mut pair);
+        }
+    }
+}
+
+//= docs/protocol.md P-8-4
+#[test]
+fn d10_a_session_ends_before_a_key_has_met_too_many_forged_packets() {
+    let limits = Limits { forged_packets: 2, ..small_limits() };
+    let mut pair = established_with([&limits, &limits], |_, _| {});
+    let forged = spoilt(&mut pair, 1);
+    for number in 1..2 * 32_767 {
+        let _ = pair.receive(0, &forged);
+        if number % 10_000 == 0 {
+            // Nobody answers the offer.
+            pair.serve(0, pair.now);
+            let _ = pair.take(0);
+        }
+    }
+    assert_eq!(pair.close_code(0), None);
+    let _ = pair.receive(0, &forged);
+    pair.serve(0, pair.now);
+    let reason = pair.look(0).close_reason().unwrap();
+    assert_eq!((reason.by, reason.code), (ClosedBy::Protocol, CloseCode::KEY_LIMIT));
+    assert_eq!(pair.look(0).discards().of(DiscardReason::Authentication), 2 * 32_767);
+}

@@ -6,7 +6,7 @@ fn each_reason_is_counted_under_its_own_name() {
     assert!(!own.is_any());
     for (more, reason) in REASONS.into_iter().enumerate() {
         for _ in 0..=more {
-            own.count(reason);
+            let _ = own.count(reason);
         }
     }
     let discards = own.all();
@@ -19,6 +19,8 @@ fn each_reason_is_counted_under_its_own_name() {
 #[test]
 fn counters_stay_at_their_end() {
     let mut own = OwnDiscards([u32::MAX; REASONS.len()]);
-    own.count(DiscardReason::Replayed);
+    let _ = own.count(DiscardReason::Replayed);
     assert_eq!(own.all().of(DiscardReason::Replayed), u64::from(u32::MAX));
+    assert_eq!(own.count(DiscardReason::Authentication), 0);
+    assert_eq!(own.count(DiscardReason::Authentication), 1, "it begins anew");
 }
