@@ -168,7 +168,7 @@ fn deadlines_and_dynamic_channels_work_without_the_allocator() {
     let mut world = World::new(13);
     let (alice, bob) = (world.add(&setup, RustCrypto), world.add(&setup, RustCrypto));
     let (at_alice, at_bob) = world.establish(alice, bob);
-    let loss = Probability::from_percent(10);
+    let loss = Probability::from_percent(15);
     world.set_link(alice, bob, LinkConfig { loss, delay: Duration::from_millis(10), ..LinkConfig::default() });
     let mut turnover = Turnover::new([(alice, at_alice), (bob, at_bob)]);
     let mut buffer = [0; 900];

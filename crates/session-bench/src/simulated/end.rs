@@ -16,8 +16,12 @@ pub(crate) trait End {
     /// When `handle_timeout` has something to serve; asked after `poll_transmit` had nothing.
     fn next_deadline(&mut self) -> Option<Instant>;
 
-    /// Whether applications may begin.
+    /// Whether the peer is there, and both are who they are to be.
     fn is_established(&self) -> bool;
+    /// Whether the library takes what the application has to send: where it keeps that for the peer, from the start.
+    fn may_write(&self) -> bool {
+        self.is_established()
+    }
     /// Gives bytes of the bulk flow; says how many were taken.
     fn write(&mut self, bytes: &[u8], now: Instant) -> usize;
     /// Says that all bytes of the bulk flow were given.

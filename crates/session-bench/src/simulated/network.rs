@@ -154,8 +154,8 @@ impl Network {
                         link.send_from(index, self.now, &datagram);
                     }
                 }
-                // An end may have been told that it is established while it was asked for datagrams.
-                if flow.has_begun || !flow.ends[0].is_established() {
+                // An end may have come to take data while it was asked for datagrams.
+                if flow.has_begun || !flow.ends[0].may_write() {
                     break;
                 }
             }
@@ -165,7 +165,7 @@ impl Network {
 
 impl Flow {
     fn message_due(&self) -> Option<Instant> {
-        self.task.message_every.filter(|_| self.ends[0].is_established()).map(|_| self.next_message)
+        self.task.message_every.filter(|_| self.ends[0].may_write()).map(|_| self.next_message)
     }
 
     fn next_instant(&mut self) -> Option<Instant> {
@@ -174,7 +174,7 @@ impl Flow {
     }
 
     fn send(&mut self, now: Instant, piece: &[u8]) {
-        if !self.ends[0].is_established() || (self.has_begun && !self.is_woken) {
+        if !self.ends[0].may_write() || (self.has_begun && !self.is_woken) {
             return;
         }
         if !self.has_begun {

@@ -109,6 +109,11 @@ impl End for SessionEnd {
         self.is_established
     }
 
+    /// What is written before the answer leaves with the packet that ends the handshake.
+    fn may_write(&self) -> bool {
+        self.session.is_some()
+    }
+
     fn write(&mut self, bytes: &[u8], now: Instant) -> usize {
         let Some(mut session) = self.session.and_then(|id| self.endpoint.session_mut(id, now)) else { return 0 };
         if !self.has_begun {

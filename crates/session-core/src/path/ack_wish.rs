@@ -12,6 +12,8 @@ const PARTS_OF_WINDOW: u64 = 8;
 /// Acknowledgements are held back for a quarter of a round trip at most, and for this time where that is less.
 const PARTS_OF_ROUND_TRIP: u32 = 4;
 const LEAST_DELAY: Duration = Duration::from_millis(1);
+/// Below so many datagrams each packet is to be acknowledged at once: the odd one at the end of a flight would hold back what follows.
+const SMALL_WINDOW: u64 = 8;
 /// 2⁵ = 32 packets.
 const MOST_DOUBLINGS: u8 = 5;
 /// Two packets, which nobody has to ask for.
@@ -33,9 +35,9 @@ impl AckWish {
 
     /// The window is now so wide.
     pub(crate) fn on_window(&mut self, window: u64, max_datagram: u16) {
-        let packets = window / PARTS_OF_WINDOW / u64::from(max_datagram.max(1));
-        let doublings = packets.checked_ilog2().map_or(0, |doublings| doublings.min(u32::from(MOST_DOUBLINGS)) as u8);
-        let doublings = doublings.max(DEFAULT_DOUBLINGS);
+        let datagrams = window / u64::from(max_datagram.max(1));
+        let doublings = (datagrams / PARTS_OF_WINDOW).checked_ilog2().unwrap_or(0).min(u32::from(MOST_DOUBLINGS)) as u8;
+        let doublings = if datagrams < SMALL_WINDOW { 0 } else { doublings.max(DEFAULT_DOUBLINGS) };
         // Numbers end some day; what was told last holds from then on.
         if doublings != self.doublings && self.sequence < u16::MAX {
             self.doublings = doublings;

@@ -14,6 +14,9 @@ use crate::time::{Instant, Span};
 /// Largest ack delay assumed of a peer that names none (protocol §4.3).
 const DEFAULT_MAX_ACK_DELAY: Duration = Duration::from_millis(25);
 
+/// What a probe timeout allows for the peer's delay at least, however short a delay was asked for: its timers are not exact.
+const LEAST_ACK_DELAY: Duration = Duration::from_millis(10);
+
 /// Datagrams of urgent data that may exceed the window in one round trip.
 const URGENT_DATAGRAMS: u8 = 2;
 
@@ -144,6 +147,11 @@ impl Path {
     /// What the peer's transport parameters say.
     pub(crate) fn set_peer_max_ack_delay(&mut self, delay: Duration) {
         self.peer_max_ack_delay = delay.into();
+    }
+
+    /// The peer has been asked to acknowledge within `delay`, and that has arrived.
+    pub(crate) fn expect_acks_within(&mut self, delay: Duration) {
+        self.peer_max_ack_delay = delay.max(LEAST_ACK_DELAY).into();
     }
 
     /// The probe timeout without backoff: the unit of quiet times.

@@ -460,6 +460,10 @@ impl SessionCore {
         if let Some(largest) = record.largest_acked {
             self.packets.acks.on_ack_acked(largest);
         }
+        if record.flags.bits() & FLAG_WISH != 0 {
+            // Also where it was an earlier wish: all ask for the same part of a round trip.
+            self.path.expect_acks_within(self.packets.wish.frame(self.path.rtt.smoothed()).delay());
+        }
     }
 
     /// Declares packets lost (RFC 9002 §6.1) and queues what they carried again. `newest_large` is the newest large one just acknowledged.

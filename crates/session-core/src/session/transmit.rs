@@ -472,7 +472,8 @@ impl SessionCore {
         self.counters.ack_eliciting_sent = self.counters.ack_eliciting_sent.saturating_add(1);
     }
 
-    /// A probe timeout: lets two packets go whatever the window says, and queues the oldest data again for them.
+    /// A probe timeout: lets two packets go whatever the window says. They bring what was never sent, and without such the oldest data again
+    /// (RFC 9002 §6.2.4): what was sent may well have arrived.
     pub(super) fn probe<P: Provider>(&mut self, context: &mut Context<'_, P>) {
         self.path.probe_count = self.path.probe_count.saturating_add(1);
         self.path.probed_at = Some(context.now);
@@ -481,6 +482,14 @@ impl SessionCore {
         if let Some(attempt) = context.shared.memory.attempts.get_mut(self.attempt) {
             attempt.queue();
         }
+        let schedule = self.channels.schedule(&context.shared.memory);
+        if self.channels.next_with_data(&context.shared.memory, &schedule, false).is_none() {
+            self.repeat_oldest(context);
+        }
+    }
+
+    /// Queues what the two oldest packets in flight brought again.
+    fn repeat_oldest<P: Provider>(&mut self, context: &mut Context<'_, P>) {
         let mut cursor = Cursor::default();
         let mut packets = 0;
         while let Some(event) = self.packets.log.next_oldest(&context.shared.memory.pool, &mut cursor) {

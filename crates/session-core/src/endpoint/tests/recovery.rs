@@ -150,6 +150,88 @@ fn probes_go_out_at_the_probe_timeout_which_doubles() {
 
 //= docs/protocol.md P-10-3
 #[test]
+fn probes_bring_what_was_never_sent() {
+    let mut pair = established();
+    for _ in 0..100 {
+        pair.session(0).send(&[7; 1000], CHANNEL).unwrap();
+    }
+    let offset = |pair: &mut Pair, packet: &[u8]| {
+        let (_, plaintext) = pair.open(1, packet);
+        Frames::new(&plaintext).find_map(|frame| match frame {
+            Ok(Frame::Data(data)) => Some(data.offset),
+            _ => None,
+        })
+    };
+    let lost = pair.take(0);
+    let offsets: Vec<_> = lost.iter().filter_map(|packet| offset(&mut pair, packet)).collect();
+    assert_eq!(offsets.len(), lost.len());
+    let (timer, at) = pair.deadline(0);
+    assert_eq!(timer, TimerKind::LossDetection);
+    pair.serve(0, at);
+    let probes = pair.take(0);
+    assert_eq!(probes.len(), 2);
+    for probe in &probes {
+        assert!(offset(&mut pair, probe) > offsets.last().copied());
+    }
+    // They show what is lost, and all of it arrives.
+    pair.deliver(1, &probes);
+    pair.settle();
+    assert!(pair.look(0).channel_stats(CHANNEL).unwrap().is_all_acked());
+}
+
+//= docs/protocol.md P-10-3
+//= docs/protocol.md P-10-12
+#[test]
+fn who_asked_for_early_acknowledgements_probes_earlier_once_that_has_arrived() {
+    let timeout = |pair: &Pair, delay: Duration| {
+        let stats = pair.look(0).stats();
+        pair.now.saturating_add(stats.smoothed_rtt + (stats.rtt_variance * 4).max(Duration::from_millis(1)) + delay)
+    };
+    let mut pair = established();
+    // A little more than the first window.
+    for _ in 0..13 {
+        pair.session(0).send(&[7; 1000], CHANNEL).unwrap();
+    }
+    let flight = pair.take(0);
+    pair.pass(TRIP);
+    for packets in [&flight[3..4], &flight[4..], &flight[1..3]] {
+        pair.deliver(1, packets);
+        let acks = pair.take(1);
+        pair.deliver(0, &acks);
+        let stats = pair.look(0).stats();
+        assert!(stats.congestion_window < 8 * u64::from(stats.max_datagram), "a loss made the window small");
+    }
+    let mut packets = pair.take(0);
+    while let (TimerKind::Pacing, at) = pair.deadline(0) {
+        pair.serve(0, at);
+        packets.extend(pair.take(0));
+    }
+    let asked = packets.iter().any(|packet| {
+        let (_, plaintext) = pair.open(1, packet);
+        Frames::new(&plaintext).any(|frame| matches!(frame, Ok(Frame::AckFrequency(wish)) if wish.packets.get() == 1))
+    });
+    assert!(asked);
+    assert_eq!(
+        pair.deadline(0),
+        (TimerKind::LossDetection, timeout(&pair, ACK_DELAY)),
+        "nobody knows whether it arrives"
+    );
+    pair.pass(TRIP);
+    for packet in &packets {
+        pair.deliver(1, std::slice::from_ref(packet));
+        let acks = pair.take(1);
+        assert_eq!(acks.len(), 1, "each is acknowledged at once");
+        pair.deliver(0, &acks);
+    }
+    let _ = send(&mut pair, 0, 1);
+    let (timer, at) = pair.deadline(0);
+    assert_eq!(timer, TimerKind::LossDetection);
+    // A quarter of what the round trip was estimated at when that arrived, and 10 ms at least.
+    assert!(timeout(&pair, Duration::from_millis(10)) <= at && at < timeout(&pair, ACK_DELAY), "{at:?}");
+}
+
+//= docs/protocol.md P-10-3
+#[test]
 fn a_keepalive_begins_probing_anew_where_the_peer_was_heard_of() {
     for heard in [false, true] {
         let mut pair = established();

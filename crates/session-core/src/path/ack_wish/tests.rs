@@ -12,7 +12,7 @@ fn packets(wish: &mut AckWish, datagrams: u64) -> u8 {
 #[test]
 fn no_more_than_an_eighth_of_the_window_is_asked_for() {
     for (datagrams, expected) in
-        [(0, 2), (10, 2), (31, 2), (32, 4), (63, 4), (64, 8), (128, 16), (256, 32), (1 << 40, 32)]
+        [(0, 1), (7, 1), (8, 2), (10, 2), (31, 2), (32, 4), (63, 4), (64, 8), (128, 16), (256, 32), (1 << 40, 32)]
     {
         assert_eq!(packets(&mut AckWish::new(), datagrams), expected, "{datagrams}");
     }

@@ -17,7 +17,10 @@ use slow_start::SlowStart;
 /// Bytes the initial window may have whatever the datagram size (RFC 9002 §7.2).
 const INITIAL_WINDOW_BYTES: u32 = 14_720;
 const INITIAL_WINDOW_DATAGRAMS: u32 = 10;
+/// kMinimumWindow (RFC 9002 §7.2), to which persistent congestion falls.
 const MINIMUM_WINDOW_DATAGRAMS: u32 = 2;
+/// What a single loss leaves: of three datagrams, one that is lost is seen by what came after it, without a probe timeout (ADR 0016).
+const LEAST_AFTER_LOSS_DATAGRAMS: u32 = 3;
 /// The slow-start threshold before the first congestion.
 const NO_THRESHOLD: u32 = u32::MAX;
 
@@ -222,17 +225,24 @@ impl Congestion {
 fn fall<A: Avoidance>(last: Option<&A>, before: u32, max_datagram: u16, phase: fn(A) -> Phase) -> (u32, Phase) {
     let (numerator, denominator) = A::DECREASE;
     let part = u64::from(before) * u64::from(numerator) / u64::from(denominator);
-    let after = u32::try_from(part).unwrap_or(u32::MAX).max(minimum_window(max_datagram));
+    let least = datagrams(LEAST_AFTER_LOSS_DATAGRAMS, max_datagram);
+    // Persistent congestion may have left less, which a loss does not raise.
+    let after = u32::try_from(part).unwrap_or(u32::MAX).max(least).min(before).max(minimum_window(max_datagram));
     (after, phase(A::after_congestion(last, before, after, max_datagram)))
 }
 
 fn minimum_window(max_datagram: u16) -> u32 {
-    MINIMUM_WINDOW_DATAGRAMS * u32::from(max_datagram.max(1))
+    datagrams(MINIMUM_WINDOW_DATAGRAMS, max_datagram)
 }
 
 fn initial_window(max_datagram: u16) -> u32 {
     let floor = INITIAL_WINDOW_BYTES.max(minimum_window(max_datagram));
-    floor.min(INITIAL_WINDOW_DATAGRAMS * u32::from(max_datagram.max(1)))
+    floor.min(datagrams(INITIAL_WINDOW_DATAGRAMS, max_datagram))
+}
+
+/// The bytes of so many datagrams.
+fn datagrams(count: u32, max_datagram: u16) -> u32 {
+    count * u32::from(max_datagram.max(1))
 }
 
 #[cfg(test)]

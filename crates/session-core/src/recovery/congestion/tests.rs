@@ -81,7 +81,7 @@ fn time_in_which_little_was_sent_does_not_count_for_cubic() {
 
 #[test]
 fn one_recovery_period_is_answered_once() {
-    for (control, once, twice) in [(CongestionControl::NewReno, 6_000, 3_000), (CongestionControl::Cubic, 8_400, 5_880)]
+    for (control, once, twice) in [(CongestionControl::NewReno, 6_000, 3_600), (CongestionControl::Cubic, 8_400, 5_880)]
     {
         let mut congestion = Congestion::new(control, DATAGRAM);
         congestion.on_congestion(at(5), at(10), false, DATAGRAM);
@@ -93,6 +93,22 @@ fn one_recovery_period_is_answered_once() {
         assert_eq!(congestion.window(), once, "acknowledgements of the period do not grow the window");
         congestion.on_congestion(at(11), at(20), false, DATAGRAM);
         assert_eq!(congestion.window(), twice, "sent after it");
+    }
+}
+
+//= docs/protocol.md P-10-13
+#[test]
+fn losses_leave_three_datagrams_and_persistent_congestion_two() {
+    for control in BOTH {
+        let mut congestion = Congestion::new(control, DATAGRAM);
+        for loss in 0..20 {
+            congestion.on_congestion(at(11 + 10 * loss), at(15 + 10 * loss), false, DATAGRAM);
+        }
+        assert_eq!(congestion.window(), 3_600);
+        congestion.on_congestion(at(300), at(310), true, DATAGRAM);
+        assert_eq!(congestion.window(), 2_400);
+        congestion.on_congestion(at(320), at(330), false, DATAGRAM);
+        assert_eq!(congestion.window(), 2_400, "a loss never raises the window");
     }
 }
 

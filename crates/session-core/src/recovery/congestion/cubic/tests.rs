@@ -69,7 +69,7 @@ impl Model {
             _ => self.cwnd,
         };
         self.w_max = Some(w_max);
-        self.ssthresh = (self.cwnd * BETA_CUBIC).max(2.0);
+        self.ssthresh = (self.cwnd * BETA_CUBIC).max(3.0);
         self.cwnd = self.ssthresh;
         self.k = ((w_max - self.cwnd) / C).max(0.0).cbrt();
         self.w_est = self.cwnd;
