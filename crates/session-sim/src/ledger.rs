@@ -209,13 +209,12 @@ impl Ledger {
     }
 
     fn is_at_its_end(&self, message: &MessageRecord) -> bool {
+        if !is_reliable(message.mode) || !message.is_open() {
+            return true;
+        }
         let session = &self.sessions[message.session];
         let has_report = session.acked.contains_key(&message.channel.0);
-        let is_over = session.ended || session.died || has_report;
-        !is_reliable(message.mode)
-            || !message.is_open()
-            || is_over
-            || self.peer_left(message.session, message.channel.0)
+        session.ended || session.died || has_report || self.peer_left(message.session, message.channel.0)
     }
 
     /// Some message that has not come to its end, for people.

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::hash::{DefaultHasher, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use session_core::{DhError, OpenError, Provider, RustCrypto, RustCryptoKey, Secret};
 
+use crate::checker::fingerprint::{fingerprint, mix};
 use crate::outside;
 
 /// [`RustCrypto`] with a ledger. Clones share it, so one ledger sees both ends of a session.
@@ -64,8 +64,23 @@ struct Ledger {
     names: HashMap<[u8; 32], KeyName>,
     sealed: HashMap<(KeyName, [u8; 12]), Entry>,
     last_sealed: Option<KeyName>,
+    /// Public keys by their secrets.
+    publics: HashMap<[u8; 32], [u8; 32]>,
+    /// What two keys have in common: both ends compute the same, which is done once.
+    shared: HashMap<Pair, [u8; 32]>,
+    last_opened: Option<KeyName>,
     /// Keys that have opened something.
     used: BTreeSet<KeyName>,
+}
+
+/// Two public keys, whoever holds which secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Pair([[u8; 32]; 2]);
+
+impl Pair {
+    fn new(one: &[u8; 32], other: &[u8; 32]) -> Self {
+        Self([*one.min(other), *one.max(other)])
+    }
 }
 
 #[derive(Debug)]
@@ -174,7 +189,9 @@ impl Provider for Recording {
         let text = digest(associated_data, in_out);
         let is_honest = self.note(|ledger| {
             ledger.usage.opened += 1;
-            ledger.used.insert(key.name);
+            if ledger.last_opened.replace(key.name) != Some(key.name) {
+                ledger.used.insert(key.name);
+            }
             let entry = ledger.sealed.get_mut(&(key.name, *nonce)).filter(|entry| entry.text == text);
             entry.map(|entry| entry.opened += 1).is_some()
         });
@@ -187,12 +204,28 @@ impl Provider for Recording {
     }
 
     fn dh(&self, secret: &Secret, public: &[u8; 32]) -> Result<Secret, DhError> {
-        self.note(|ledger| ledger.usage.diffie_hellmans += 1);
-        RustCrypto.dh(secret, public)
+        let pair = self.note(|ledger| {
+            ledger.usage.diffie_hellmans += 1;
+            ledger.publics.get(secret.dangerous_expose()).map(|own| Pair::new(own, public))
+        });
+        let known = pair.as_ref().and_then(|pair| self.note(|ledger| ledger.shared.get(pair).copied()));
+        if let Some(shared) = known {
+            return Ok(Secret::new(shared));
+        }
+        let shared = RustCrypto.dh(secret, public)?;
+        if let Some(pair) = pair {
+            self.note(|ledger| ledger.shared.insert(pair, *shared.dangerous_expose()));
+        }
+        Ok(shared)
     }
 
     fn public_key(&self, secret: &Secret) -> [u8; 32] {
-        RustCrypto.public_key(secret)
+        let known = self.note(|ledger| ledger.publics.get(secret.dangerous_expose()).copied());
+        known.unwrap_or_else(|| {
+            let public = RustCrypto.public_key(secret);
+            self.note(|ledger| ledger.publics.insert(*secret.dangerous_expose(), public));
+            public
+        })
     }
 }
 
@@ -204,11 +237,7 @@ impl fmt::Debug for RecordedKey {
 
 /// Not for enemies: who could make two texts collide would have to know the key first, and then has won anyway.
 fn digest(associated_data: &[u8], plaintext: &[u8]) -> u64 {
-    let mut hash = DefaultHasher::new();
-    hash.write_usize(associated_data.len());
-    hash.write(associated_data);
-    hash.write(plaintext);
-    hash.finish()
+    mix(fingerprint(associated_data), fingerprint(plaintext))
 }
 
 #[cfg(test)]

@@ -33,3 +33,24 @@ fn an_honest_text_opens_as_often_as_it_comes() {
     }
     assert_eq!((recording.sealed(), recording.arrived(), recording.opened()), (1, 1, 2));
 }
+
+#[test]
+fn what_two_keys_have_in_common_is_computed_once_and_right() {
+    let recording = Recording::new();
+    let secrets = [Secret::new([1; 32]), Secret::new([2; 32])];
+    let [one, other] = [&secrets[0], &secrets[1]].map(|secret| recording.public_key(secret));
+    let truth = *RustCrypto.dh(&secrets[0], &other).expect("no low order").dangerous_expose();
+    for _ in 0..2 {
+        for (secret, public) in [(&secrets[0], &other), (&secrets[1], &one)] {
+            assert_eq!(*recording.dh(secret, public).expect("no low order").dangerous_expose(), truth);
+        }
+    }
+    let computed = recording.ledger().shared.len();
+    assert_eq!((computed, recording.usage().diffie_hellmans), (1, 4));
+    // A key of low order is refused each time, and another encoding of a known key is another key.
+    assert!((0..2).all(|_| recording.dh(&secrets[0], &[0; 32]).is_err()));
+    let mut same = other;
+    same[31] |= 0x80;
+    let bytes = |shared: Result<Secret, DhError>| shared.map(|shared| *shared.dangerous_expose());
+    assert_eq!(bytes(recording.dh(&secrets[0], &same)), bytes(RustCrypto.dh(&secrets[0], &same)));
+}

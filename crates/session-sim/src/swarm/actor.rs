@@ -1,18 +1,20 @@
 //! A node of the swarm: an endpoint and the application that uses it.
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
 use session_core::{
     Address, Arrival, Carrier, ChannelId, ChannelMode, ChannelOptions, CloseCode, CloseSpace, ConnectOptions, Endpoint,
     Event, Instant, Link, Migration, PskName, PublicKey, Received, Seed, SendOptions, SessionId, SessionMut, State,
+    TimerKind,
 };
 
 use super::actions::Actions;
 use super::coverage::Coverage;
 use super::options::{Options, one_in, pick};
-use super::talk::{Talk, Talks, Use, mode_of};
+use super::talk::{LONGEST, Talk, Talks, Use, mode_of};
 use crate::ledger::Ledger;
 use crate::world::PSK;
 use crate::{Generator, Node, Output, Recording, inside, outside};
@@ -52,6 +54,8 @@ pub(super) struct Shared {
     pub(super) coverage: RefCell<Coverage>,
     pub(super) actions: RefCell<Actions>,
     pub(super) provider: Recording,
+    /// What is being read.
+    pub(super) buffer: RefCell<Box<[u8; LONGEST]>>,
 }
 
 /// A peer to have a session with.
@@ -60,6 +64,26 @@ pub(super) struct Target {
     pub(super) node: usize,
     pub(super) address: Address,
     pub(super) key: PublicKey,
+}
+
+/// What was done to an endpoint.
+#[derive(Clone, Copy, Debug)]
+enum Trigger {
+    Start,
+    Command,
+    Datagram,
+    Timer(TimerKind),
+}
+
+impl fmt::Display for Trigger {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start => formatter.write_str("start"),
+            Self::Command => formatter.write_str("command"),
+            Self::Datagram => formatter.write_str("datagram"),
+            Self::Timer(timer) => write!(formatter, "{timer:?}"),
+        }
+    }
 }
 
 /// Where a node is: an address, and the carrier that serves it.
@@ -87,7 +111,7 @@ pub(super) struct Actor {
     random: Generator,
     next_turn: Instant,
     /// What was last done to the endpoint.
-    trigger: String,
+    trigger: Trigger,
     /// When anything was last done to it.
     pub(super) seen_at: Instant,
 }
@@ -109,7 +133,7 @@ impl Actor {
             ways,
             random: Generator::new(options.seed.wrapping_mul(97).wrapping_add(number as u64 * 31 + life)),
             next_turn: now,
-            trigger: String::from("start"),
+            trigger: Trigger::Start,
             seen_at: now,
         };
         if options.contact.is_first() {
@@ -145,7 +169,9 @@ impl Actor {
                 }
             }
             Event::Readable(id, channel) => {
-                self.on_session(id, now, |talk, session| talk.read(session, channel, &mut ledger))
+                self.on_session(id, now, |talk, session| {
+                    talk.read(session, channel, &mut shared.buffer.borrow_mut(), &mut ledger);
+                });
             }
             Event::Expired(id, channel) => {
                 self.on_session(id, now, |talk, session| talk.take_expired(session, channel, &mut ledger));
@@ -176,7 +202,9 @@ impl Actor {
                     ledger.left(talk.number);
                     talk.channels.keys().for_each(|channel| ledger.given_up(talk.number, ChannelId(*channel)));
                 }
-                self.on_session(id, now, |talk, session| talk.end(session, &mut ledger));
+                self.on_session(id, now, |talk, session| {
+                    talk.end(session, &mut shared.buffer.borrow_mut(), &mut ledger);
+                });
                 self.talks.remove(&id);
                 inside(|| self.endpoint.forget(id));
             }
@@ -216,7 +244,7 @@ impl Actor {
     fn note_state(&mut self, id: SessionId, ledger: &mut Ledger) {
         let (Some(session), Some(talk)) = (self.endpoint.session(id), self.talks.get_mut(&id)) else { return };
         let state = session.state();
-        self.shared.coverage.borrow_mut().note(talk.state, &self.trigger, state);
+        self.shared.coverage.borrow_mut().note(talk.state, &self.trigger.to_string(), state);
         talk.state = state;
         // What is sent before the other side accepts bears its name already.
         ledger.set_uid(talk.number, session.uid());
@@ -230,7 +258,7 @@ impl Actor {
 
     /// One turn of the application.
     fn turn(&mut self, now: Instant) {
-        self.set_trigger("command");
+        self.trigger = Trigger::Command;
         match self.shared.phase.get() {
             Phase::Busy => {
                 self.connect_where_wanted(now);
@@ -324,11 +352,6 @@ impl Actor {
             }
         }
     }
-
-    fn set_trigger(&mut self, trigger: &str) {
-        self.trigger.clear();
-        self.trigger.push_str(trigger);
-    }
 }
 
 /// Sends a message on one of the channels, if it takes one.
@@ -382,7 +405,7 @@ impl Node for Actor {
     type Event = Event;
 
     fn handle_datagram(&mut self, datagram: &mut [u8], arrival: Arrival, now: Instant) -> Received {
-        outside(|| self.set_trigger("datagram"));
+        self.trigger = Trigger::Datagram;
         self.seen_at = now;
         inside(|| self.endpoint.handle_datagram(datagram, arrival, now))
     }
@@ -390,7 +413,7 @@ impl Node for Actor {
     fn handle_timeout(&mut self, now: Instant) {
         self.seen_at = now;
         if let Some(deadline) = self.endpoint.next_deadline().filter(|deadline| deadline.at <= now) {
-            outside(|| self.set_trigger(&format!("{:?}", deadline.timer)));
+            self.trigger = Trigger::Timer(deadline.timer);
             inside(|| self.endpoint.handle_timeout(now));
         }
         if self.next_turn <= now {

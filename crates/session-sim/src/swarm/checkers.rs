@@ -6,12 +6,12 @@ use session_core::{DiscardReason, Instant, State};
 
 use super::actor::Actor;
 use crate::checker::fingerprint::{fingerprint, mix};
-use crate::checker::{KeyHolder, KeyState, Subject};
+use crate::checker::{CHECKSUM_KEY, KeyHolder, KeyState, Subject};
 use crate::{Node, Observer, Passage};
 
 impl Subject for Actor {
-    fn digest(&self) -> [u8; 32] {
-        self.endpoint.digest()
+    fn checksum(&self) -> u128 {
+        self.endpoint.checksum(CHECKSUM_KEY)
     }
 
     fn is_due(&self) -> bool {

@@ -15,6 +15,7 @@ use super::chaos::Chaos;
 use super::checkers::Fingerprint;
 use super::coverage::Coverage;
 use super::options::Options;
+use super::talk::LONGEST;
 use crate::checker::{Amplification, Bound, KeyPhases, Noop, Work, WorkBound};
 use crate::ledger::{Ledger, Totals};
 use crate::trace::Trace;
@@ -122,6 +123,7 @@ impl World {
             coverage: RefCell::new(Coverage::default()),
             actions: RefCell::new(Actions::begin(options)),
             provider: Recording::new(),
+            buffer: RefCell::new(Box::new([0; LONGEST])),
         });
         let mut network = Network::new(options.seed).without_digest();
         network.default_link = options.link;

@@ -9,7 +9,7 @@ use crate::ledger::{Ledger, SessionNumber};
 use crate::{Recording, inside, outside};
 
 /// Bytes of the longest message an application takes.
-const LONGEST: usize = 32_768;
+pub(super) const LONGEST: usize = 32_768;
 
 /// A session and its channels.
 #[derive(Debug)]
@@ -37,12 +37,16 @@ impl Talk {
     }
 
     /// Takes all messages there are of a channel.
-    pub(super) fn read(&self, session: &mut SessionMut<'_, Recording>, channel: ChannelId, ledger: &mut Ledger) {
-        let mut buffer = outside(|| vec![0; LONGEST]);
-        while let Ok(Some(length)) = inside(|| session.recv(&mut buffer, channel)) {
+    pub(super) fn read(
+        &self,
+        session: &mut SessionMut<'_, Recording>,
+        channel: ChannelId,
+        buffer: &mut [u8; LONGEST],
+        ledger: &mut Ledger,
+    ) {
+        while let Ok(Some(length)) = inside(|| session.recv(buffer, channel)) {
             outside(|| ledger.delivered(self.number, channel, &buffer[..length]));
         }
-        outside(|| drop(buffer));
     }
 
     /// Takes the reports of messages that were too late.
@@ -58,9 +62,9 @@ impl Talk {
     }
 
     /// The session has ended: takes what there is still to be had, and the reports.
-    pub(super) fn end(&self, session: &mut SessionMut<'_, Recording>, ledger: &mut Ledger) {
+    pub(super) fn end(&self, session: &mut SessionMut<'_, Recording>, buffer: &mut [u8; LONGEST], ledger: &mut Ledger) {
         for channel in self.channels.keys().copied().map(ChannelId) {
-            self.read(session, channel, ledger);
+            self.read(session, channel, buffer, ledger);
             self.take_expired(session, channel, ledger);
             let report = inside(|| session.as_ref().and_then(|session| session.close_report(channel)));
             if let Some(report) = report {
