@@ -97,6 +97,9 @@ impl<S: AsyncUdpSocket, T: Timer> Driver<S, T> {
         let Self { shared, outbox, socket, receive, woken, notes, spans, .. } = self;
         let more = shared.with_driver(woken, |state, now| {
             note(state, outbox, receive);
+            if let Some((link, bytes)) = outbox.take_refused() {
+                state.core.datagram_refused(&link, bytes, now);
+            }
             let more = take(state, outbox, socket, blocked, now);
             std::mem::swap(notes, &mut state.notes);
             more

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
+use rustix::io::Errno;
 use session_core::{Ecn, Limits, RustCrypto, Secret, Seed, StaticKey};
 
 use crate::clock::Clock;
@@ -93,6 +94,8 @@ pub(crate) struct Calls {
     pub(crate) receive_faults: Mutex<HashMap<usize, Fault>>,
     /// The socket takes nothing while this is set; who waits for it.
     blocked: Mutex<Option<Vec<Waker>>>,
+    /// Longer datagrams are refused; 0 is no bound.
+    pub(crate) largest: AtomicUsize,
     /// The descriptions received are replaced by this stride.
     pub(crate) stride: Mutex<Option<usize>>,
 }
@@ -177,6 +180,9 @@ impl AsyncUdpSocket for FakeSocket {
         }
         if let Some(fault) = Calls::next(&self.calls.sends, &self.calls.send_faults) {
             return fail(fault, context).map(Err);
+        }
+        if (1..size).contains(&self.calls.largest.load(Ordering::Relaxed)) {
+            return Poll::Ready(Err(io::Error::from_raw_os_error(Errno::MSGSIZE.raw_os_error())));
         }
         let mut network = self.network.lock().unwrap();
         network.largest_batch = network.largest_batch.max(datagrams.contents.len().div_ceil(size));
@@ -394,7 +400,7 @@ pub(crate) async fn join<A, B>(a: impl Future<Output = A>, b: impl Future<Output
 /// The next `count` datagrams that leave `node` are lost.
 pub(crate) fn lose(node: &Node, count: usize) {
     let next = node.calls.sends.load(Ordering::Relaxed);
-    let lost = (next..next + count).map(|call| (call, Fault::Errno(rustix::io::Errno::PERM.raw_os_error())));
+    let lost = (next..next + count).map(|call| (call, Fault::Errno(Errno::PERM.raw_os_error())));
     node.calls.send_faults.lock().unwrap().extend(lost);
 }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use session_core::{Address, Instant, Transmit};
+use session_core::{Address, Instant, Link, Transmit};
 
 use crate::socket::{AsyncUdpSocket, Datagrams};
 use crate::udp::Source as _;
@@ -35,6 +35,8 @@ pub(crate) struct Outbox {
     max_segments: usize,
     offload: bool,
     retry: Retry,
+    /// A datagram that the system does not take so long.
+    refused: Option<(Link, usize)>,
     sent: Sent,
 }
 
@@ -51,6 +53,7 @@ struct Batch {
 struct Retry {
     refusals: u32,
     resets: u32,
+    too_large: bool,
     at: Option<Instant>,
 }
 
@@ -65,7 +68,7 @@ enum Verdict {
     Reset,
     /// The system cannot segment.
     NoOffload,
-    /// Larger than the path: smaller pieces of the same batch will not do better.
+    /// Larger than the interface takes: smaller pieces of the same batch will not do better.
     TooLarge,
     /// Anything else.
     Refused,
@@ -81,6 +84,7 @@ impl Outbox {
             max_segments: 1,
             offload: true,
             retry: Retry::default(),
+            refused: None,
             sent: Sent::default(),
         }
     }
@@ -180,6 +184,11 @@ impl Outbox {
         self.sent
     }
 
+    /// A datagram that was longer than what leads there takes, told once; `None` where ICMP has a say in what the system refuses.
+    pub(crate) fn take_refused(&mut self) -> Option<(Link, usize)> {
+        self.refused.take().filter(|_| raw::HEEDS_NO_ICMP)
+    }
+
     /// Whether the system still segments for us.
     pub(crate) fn offload(&self) -> bool {
         self.offload
@@ -203,7 +212,12 @@ impl Outbox {
             // The error was waiting in the socket and nothing was sent; it is gone now that it has been told.
             Verdict::Reset if self.retry.resets < 2 => self.retry.resets += 1,
             Verdict::NoOffload if several => self.offload = false,
-            Verdict::TooLarge => self.give_up(usize::MAX),
+            // One that was waiting in the socket, for which ICMP would do, is gone now. What the system finds out itself it finds again.
+            Verdict::TooLarge if !self.retry.too_large => self.retry.too_large = true,
+            Verdict::TooLarge => {
+                self.refused = Some((batch.first.link, batch.first.len));
+                self.give_up(usize::MAX);
+            }
             Verdict::NoBuffers | Verdict::Reset | Verdict::NoOffload | Verdict::Refused => self.give_up(end),
         }
     }
@@ -277,6 +291,9 @@ mod raw {
     pub(super) const TOO_LARGE: i32 = Errno::MSGSIZE.raw_os_error();
     pub(super) const NO_BUFFERS: i32 = Errno::NOBUFS.raw_os_error();
     pub(super) const IO: i32 = Errno::IO.raw_os_error();
+    /// Linux refuses what is too long for the interface and, of a socket with `IP_PMTUDISC_PROBE` (quinn-udp sets it), nothing else. Others may heed what they learned
+    /// from ICMP, which anybody can forge.
+    pub(super) const HEEDS_NO_ICMP: bool = cfg!(any(target_os = "linux", target_os = "android"));
 }
 
 /// Winsock's numbers; it has no error of its own for a failed segmentation.
@@ -285,6 +302,7 @@ mod raw {
     pub(super) const TOO_LARGE: i32 = 10040;
     pub(super) const NO_BUFFERS: i32 = 10055;
     pub(super) const IO: i32 = i32::MIN;
+    pub(super) const HEEDS_NO_ICMP: bool = false;
 }
 
 fn is_raw(error: &io::Error, code: i32) -> bool {

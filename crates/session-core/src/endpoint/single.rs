@@ -197,6 +197,11 @@ impl<P: Provider> Session<P> {
         self.endpoint.max_datagram()
     }
 
+    /// The system refused a datagram of `bytes` bytes as too long: see [`Endpoint::datagram_refused`].
+    pub fn datagram_refused(&mut self, link: &Link, bytes: usize, now: Instant) {
+        self.endpoint.datagram_refused(link, bytes, now);
+    }
+
     /// Mixes fresh entropy into the generator; at any time.
     pub fn add_entropy(&mut self, seed: Seed) {
         self.endpoint.add_entropy(seed);

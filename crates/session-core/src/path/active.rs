@@ -100,6 +100,11 @@ impl Path {
         self.change_size(|mtu| mtu.on_probe_acked(bytes, now));
     }
 
+    /// The system refused a datagram of `bytes` as too long.
+    pub(crate) fn on_refused(&mut self, bytes: u16, now: Instant) {
+        self.change_size(|mtu| mtu.on_refused(bytes, now));
+    }
+
     /// Whether a datagram of `bytes` is longer than what every path carries: the first to be lost when the path comes to take less.
     pub(crate) fn is_large(&self, bytes: u16) -> bool {
         bytes > self.mtu.base()

@@ -101,6 +101,10 @@ impl PathMtu {
     /// A probe of `bytes` arrived.
     pub(crate) fn on_probe_acked(&mut self, bytes: u16, now: Instant) {
         let Search::Running { highest, lost, probe } = &mut self.search else { return };
+        // One that the system refused was never on its way, and another may be.
+        if bytes > *highest && bytes <= self.limit {
+            return;
+        }
         *probe = Probe::Waits;
         // One that was sent before the path changed may say anything.
         if bytes <= self.size || bytes > *highest {
@@ -114,6 +118,9 @@ impl PathMtu {
     /// A probe of `bytes` was lost, for whatever reason.
     pub(crate) fn on_probe_lost(&mut self, bytes: u16, now: Instant) {
         let Search::Running { highest, lost, probe } = &mut self.search else { return };
+        if bytes > *highest && bytes <= self.limit {
+            return;
+        }
         *probe = Probe::Waits;
         if bytes <= self.size || bytes > *highest {
             return;
@@ -124,6 +131,27 @@ impl PathMtu {
             *highest = bytes.saturating_sub(1);
             self.settle(now);
         }
+    }
+
+    /// Whether a datagram of `bytes` may leave, now or as a probe.
+    pub(crate) fn may_use(&self, bytes: u16) -> bool {
+        let highest = match self.search {
+            Search::Running { highest, .. } => highest,
+            Search::Done { .. } => self.size,
+        };
+        bytes > self.base && bytes <= highest
+    }
+
+    /// The system takes no datagram of `bytes` for what leads to this path.
+    pub(crate) fn on_refused(&mut self, bytes: u16, now: Instant) {
+        if !self.may_use(bytes) {
+            return;
+        }
+        if bytes <= self.size {
+            self.size = self.base;
+        }
+        self.search = Search::Running { highest: bytes.saturating_sub(1), lost: 0, probe: Probe::Waits };
+        self.settle(now);
     }
 
     /// Datagrams above the base no longer pass: goes back to it, and searches again up to where it was.

@@ -141,6 +141,16 @@ impl SessionCore {
         }
     }
 
+    /// Whether datagrams of `bytes` may leave over `link`, where it is in use.
+    pub(crate) fn may_use(&self, link: &Link, bytes: u16) -> bool {
+        is_same_way(link, &self.path.link) && self.path.mtu.may_use(bytes)
+    }
+
+    /// Our system takes no datagrams of `bytes` over the path in use.
+    pub(crate) fn on_refused(&mut self, bytes: u16, now: Instant) {
+        self.path.on_refused(bytes, now);
+    }
+
     /// When there is something to do about another path.
     pub(super) fn path_deadline(&self, memory: &Memory) -> Option<Instant> {
         self.other(memory).map(OtherPath::deadline)

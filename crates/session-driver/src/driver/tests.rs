@@ -90,6 +90,61 @@ fn every_error_of_a_send_at_every_call_is_survived() {
     }
 }
 
+/// Sends until all is acknowledged, with room for many probes.
+async fn send_much(from: &Session, to: &Session) {
+    let (sender, receiver) = (from.channel(CHANNEL), to.channel(CHANNEL));
+    let receiving = async {
+        for _ in 0..60 {
+            assert_eq!(receiver.recv(&mut Vec::new(), 64 << 10).await, Ok(Some(5000)));
+        }
+    };
+    let sending = async {
+        for number in 0..60 {
+            sender.send(&pattern(5000, number)).await.expect("sends");
+        }
+        sender.flushed().await.expect("everything is acknowledged");
+    };
+    join(sending, receiving).await;
+}
+
+//= docs/protocol.md P-10.1-7
+#[cfg(target_os = "linux")]
+#[test]
+fn what_the_interface_refuses_is_given_up_at_once() {
+    for segments in [64, 1] {
+        let mut world = World::new();
+        let (a, b) = (world.node_with(segments, segments, |builder| builder.limits(small_limits())), world.node());
+        a.calls.largest.store(1300, Ordering::Relaxed);
+        let (near, far) = open(&mut world, &a, &b);
+        world.run(send_much(&near, &far));
+        let found = near.stats().max_datagram;
+        assert!((1284..=1300).contains(&found), "{found}");
+        // 1452, 1372, 1320 and 1307: by loss each would take three.
+        assert_eq!(a.endpoint.stats().datagrams_refused, 4);
+        // The route goes over another interface.
+        a.calls.largest.store(1250, Ordering::Relaxed);
+        world.run(send_much(&near, &far));
+        let found = near.stats().max_datagram;
+        assert!((1232..=1250).contains(&found), "{found}");
+    }
+}
+
+/// An error that waited in the socket may be ICMP's, which anybody can forge.
+//= docs/protocol.md P-10.1-6
+#[test]
+fn d29_an_error_that_does_not_come_again_changes_no_size() {
+    let mut world = World::new();
+    let (a, b) = (world.node(), world.node());
+    let (near, far) = open(&mut world, &a, &b);
+    for _ in 0..20 {
+        let next = a.calls.sends.load(Ordering::Relaxed);
+        let faults = [next, next + 3, next + 5].map(|call| (call, Fault::Errno(Errno::MSGSIZE.raw_os_error())));
+        a.calls.send_faults.lock().unwrap().extend(faults);
+        world.run(send_much(&near, &far));
+    }
+    assert_eq!((near.stats().max_datagram, a.endpoint.stats().datagrams_refused), (1452, 0));
+}
+
 #[test]
 fn every_error_of_a_receive_at_every_call_is_survived() {
     let (_, receives, _) = run(|_| {});

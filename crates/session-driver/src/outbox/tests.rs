@@ -112,7 +112,7 @@ fn a_datagram_that_must_be_alone_is_sent_alone() {
         outbox.push(probe, 64);
         assert!(outbox.is_full(), "nothing joins it");
         if mark == 2 {
-            fault(&socket, 1, Fault::Errno(Errno::MSGSIZE.raw_os_error()));
+            [1, 2].into_iter().for_each(|call| fault(&socket, call, Fault::Errno(Errno::MSGSIZE.raw_os_error())));
         }
         assert_eq!(flush(&mut outbox, &mut socket, 0), Poll::Ready(()));
         while !outbox.is_empty() {
@@ -215,17 +215,18 @@ fn would_block_as_an_error_is_never_a_loss() {
 #[test]
 fn too_large_drops_the_batch_and_forged_news_drop_nothing() {
     let (mut outbox, mut socket) = (Outbox::new(DATAGRAM), socket(64));
-    fault(&socket, 0, Fault::Errno(Errno::MSGSIZE.raw_os_error()));
+    [0, 1].into_iter().for_each(|call| fault(&socket, call, Fault::Errno(Errno::MSGSIZE.raw_os_error())));
     for mark in 0..3 {
         put(&mut outbox, 1000, 1, mark);
     }
     assert_eq!(flush(&mut outbox, &mut socket, 0), Poll::Ready(()));
     assert_eq!((arrived(&socket, 1), outbox.sent().dropped, outbox.offload()), (Vec::new(), 3, true));
-    for errno in [Errno::CONNREFUSED, Errno::CONNRESET, Errno::HOSTUNREACH] {
+    assert_eq!(outbox.take_refused(), Some((link(1), 1000)).filter(|_| cfg!(target_os = "linux")));
+    for errno in [Errno::MSGSIZE, Errno::CONNREFUSED, Errno::CONNRESET, Errno::HOSTUNREACH] {
         fault(&socket, sends(&socket), Fault::Errno(errno.raw_os_error()));
         put(&mut outbox, 1000, 1, 7);
         assert_eq!(flush(&mut outbox, &mut socket, 0), Poll::Ready(()));
-        assert_eq!(arrived(&socket, 1), [(1000, 7)]);
+        assert_eq!((arrived(&socket, 1), outbox.take_refused()), (vec![(1000, 7)], None));
     }
 }
 

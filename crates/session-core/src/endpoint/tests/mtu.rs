@@ -141,3 +141,72 @@ fn after_a_probe_timeout_data_leaves_in_datagrams_that_every_path_carries() {
     };
     assert!(probes.len() >= 2 && probes[..2].iter().all(|packet| (1100..=1200).contains(&packet.len())));
 }
+
+/// Where the initiator has its peer.
+fn link_of(pair: &Pair) -> Link {
+    pair.look(0).link()
+}
+
+/// The next probe for a larger datagram.
+fn next_probe(pair: &mut Pair) -> Option<usize> {
+    while let Some((transmit, _)) = next(pair) {
+        if transmit.alone {
+            return Some(transmit.len);
+        }
+    }
+    None
+}
+
+//= docs/protocol.md P-10.1-7
+#[test]
+fn a_size_that_our_own_system_refuses_is_not_tried_again() {
+    let mut pair = sending();
+    let mut tried = Vec::new();
+    while let Some(bytes) = next_probe(&mut pair) {
+        tried.push(bytes);
+        let (link, now) = (link_of(&pair), pair.now);
+        pair.ends[0].datagram_refused(&link, bytes, now);
+    }
+    assert_eq!(tried[..2], [1452, 1372]);
+    assert!(tried.windows(2).all(|pair| pair[1] < pair[0]), "{tried:?}");
+    assert_eq!((pair.look(0).stats().max_datagram, pair.look(0).stats().packets_lost), (1200, 0));
+}
+
+//= docs/protocol.md P-10.1-7
+#[test]
+fn a_size_in_use_that_our_own_system_refuses_is_given_up_at_once() {
+    let mut pair = sending();
+    for _ in 0..2 {
+        let packets = pair.take(0);
+        pair.pass(TRIP);
+        pair.deliver(1, &packets);
+        let acks = pair.take(1);
+        pair.pass(TRIP);
+        pair.deliver(0, &acks);
+    }
+    assert_eq!(pair.look(0).stats().max_datagram, 1452);
+    let (link, now) = (link_of(&pair), pair.now);
+    pair.ends[0].datagram_refused(&link, 1452, now);
+    assert_eq!(pair.look(0).stats().max_datagram, 1200);
+    pair.pass(TRIP);
+    pair.serve(0, pair.now);
+    let sizes: Vec<_> = pair.take(0).iter().map(Vec::len).collect();
+    assert_eq!(sizes.iter().max(), Some(&1372), "{sizes:?}");
+    assert_eq!(sizes.iter().filter(|bytes| **bytes > 1200).count(), 1, "the next probe: {sizes:?}");
+}
+
+//= docs/protocol.md P-10.1-6
+#[test]
+fn d29_what_is_said_of_other_paths_or_of_sizes_that_every_path_takes_changes_nothing() {
+    let mut pair = sending();
+    let (link, now) = (link_of(&pair), pair.now);
+    let elsewhere = Link { remote: address(9), ..link };
+    let on_another = Link { carrier: Carrier(1), ..link };
+    let before = pair.ends[0].digest();
+    for (link, bytes) in
+        [(link, 0), (link, 600), (link, 1200), (link, 1453), (link, 70_000), (elsewhere, 1452), (on_another, 1452)]
+    {
+        pair.ends[0].datagram_refused(&link, bytes, now);
+        assert_eq!(pair.ends[0].digest(), before, "{bytes} over {link:?}");
+    }
+}

@@ -161,6 +161,29 @@ fn probes_of_another_time_change_nothing() {
     assert_eq!(mtu.size(), 1452);
 }
 
+//= docs/protocol.md P-10.1-7 P-10.1-2
+#[test]
+fn after_a_refusal_the_next_probe_is_the_only_one_on_its_way() {
+    let mut mtu = PathMtu::new(1200, 1452, START);
+    mtu.on_full_sent(START);
+    mtu.on_probe_sent();
+    mtu.on_refused(1452, START);
+    mtu.on_full_sent(START);
+    assert_eq!(mtu.probe(WIDE), Some(1372));
+    mtu.on_probe_sent();
+    // The one that never left is found lost now.
+    mtu.on_probe_lost(1452, START);
+    mtu.on_full_sent(START);
+    assert_eq!(mtu.probe(WIDE), None);
+    mtu.on_probe_acked(1372, START);
+    assert_eq!(mtu.size(), 1372);
+    // What is in use, or smaller, is refused: back to the base and up again. Below the base nothing is refused.
+    mtu.on_refused(1300, START);
+    assert_eq!((mtu.size(), search(&mut mtu, 1299, WIDE, START).iter().max()), (1200, Some(&1284)));
+    mtu.on_refused(1200, START);
+    assert_eq!(mtu.size(), 1284);
+}
+
 #[test]
 fn a_peer_that_takes_less_bounds_search_and_base() {
     let mut mtu = PathMtu::new(1200, 65_507, START);
