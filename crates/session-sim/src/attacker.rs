@@ -31,6 +31,7 @@ pub struct AttackerConfig {
 
 /// What an attacker has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Attacks {
     /// Datagrams made of random bytes.
     pub injected: u64,
@@ -57,6 +58,7 @@ impl AddAssign for Attacks {
 
 /// A datagram that nobody honest has sent now.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Injection {
     /// When it arrives.
     pub at: Instant,

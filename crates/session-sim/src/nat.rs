@@ -36,7 +36,7 @@ pub struct Nat {
     number: u16,
     next_port: u16,
     mappings: Vec<Mapping>,
-    /// How often a node got another outer address than before.
+    /// How often a mapping was made although there had been one before. One for each remote is no such change and not counted.
     rebound: u64,
     /// Datagrams that were not let in.
     filtered: u64,
@@ -94,7 +94,7 @@ impl Nat {
         self.mappings.clear();
     }
 
-    /// How often a mapping was made although there had been one before.
+    /// How often the node got another outer address than before; not counted where every remote sees one of its own.
     #[must_use]
     pub fn rebound(&self) -> u64 {
         self.rebound

@@ -22,6 +22,7 @@ use media::Media;
 
 /// A datagram as it left a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Departure {
     /// When.
     pub at: Instant,

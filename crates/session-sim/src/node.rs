@@ -30,6 +30,7 @@ pub trait Node {
 
 /// The output of a [`Node`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Output<Event> {
     /// The first bytes of the buffer are to be sent.
     Transmit(Transmit),

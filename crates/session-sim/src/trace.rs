@@ -99,4 +99,6 @@ fn millis(at: Instant) -> String {
 }
 
 #[cfg(test)]
+pub(crate) mod buffer;
+#[cfg(test)]
 mod tests;

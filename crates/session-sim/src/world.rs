@@ -3,7 +3,7 @@
 mod node;
 mod setup;
 
-pub use node::Peer as WorldNode;
+pub use node::WorldNode;
 pub use setup::{Contact, PSK, Setup};
 
 use std::ops::{Deref, DerefMut};

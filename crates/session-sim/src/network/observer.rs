@@ -42,6 +42,7 @@ pub struct Passage {
 
 /// Who brought a datagram about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Origin {
     /// A node sends it.
     Node,

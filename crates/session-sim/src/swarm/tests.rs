@@ -1,26 +1,8 @@
-use std::cell::RefCell;
-use std::io::Write;
-use std::rc::Rc;
-
 use session_core::State;
 
 use super::*;
 use crate::Probability;
-
-/// A file in memory.
-#[derive(Clone, Default)]
-struct Buffer(Rc<RefCell<Vec<u8>>>);
-
-impl Write for Buffer {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.borrow_mut().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
+use crate::trace::buffer::Buffer;
 
 #[test]
 fn the_same_seed_is_the_same_run_bit_for_bit() {
@@ -28,7 +10,7 @@ fn the_same_seed_is_the_same_run_bit_for_bit() {
         let runs = [(); 2].map(|()| {
             let (text, events) = (Buffer::default(), Buffer::default());
             let report = run_traced(&Options::expand(seed, 600), None, text.clone(), events.clone());
-            (report.fingerprint, report.totals, report.coverage, text.0.take(), events.0.take())
+            (report.fingerprint, report.totals, report.coverage, text.take(), events.take())
         });
         assert!(runs[0] == runs[1], "seed {seed}");
         let untraced = run(&Options::expand(seed, 600), None);

@@ -1,22 +1,5 @@
-use std::cell::RefCell;
-use std::rc::Rc;
-
+use super::buffer::Buffer;
 use super::*;
-
-/// A file in memory.
-#[derive(Clone, Default)]
-struct Buffer(Rc<RefCell<Vec<u8>>>);
-
-impl Write for Buffer {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.borrow_mut().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 #[test]
 fn a_datagram_is_a_line_for_people_and_a_record_for_tools() {
@@ -36,12 +19,12 @@ fn a_datagram_is_a_line_for_people_and_a_record_for_tools() {
     let discarded = Received::Discarded(session_core::DiscardReason::Malformed);
     Observer::<()>::arrived(&mut trace, &(), &passage, discarded);
 
-    let text = String::from_utf8(text.0.take()).expect("text");
+    let text = String::from_utf8(text.take()).expect("text");
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines[1], "1.000042 1 sent          3 5 > 10.0.0.1:9 Hello");
     assert_eq!(lines[2], "1.000042 1 received      3 5 > 10.0.0.1:9 forged data");
     assert_eq!(lines.len(), 4);
-    let events = String::from_utf8(events.0.take()).expect("text");
+    let events = String::from_utf8(events.take()).expect("text");
     let records: Vec<_> = events.split_terminator('\n').collect();
     assert_eq!(records.len(), 4);
     for record in records {

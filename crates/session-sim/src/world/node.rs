@@ -5,18 +5,18 @@ use session_core::{Arrival, Endpoint, Event, Instant, Provider, Received};
 use crate::{Node, Output};
 
 /// A node of a [`World`](crate::World).
-pub struct Peer<P: Provider> {
+pub struct WorldNode<P: Provider> {
     pub(super) endpoint: Endpoint<P>,
     accepts: bool,
 }
 
-impl<P: Provider> Peer<P> {
+impl<P: Provider> WorldNode<P> {
     pub(super) fn new(endpoint: Endpoint<P>, accepts: bool) -> Self {
         Self { endpoint, accepts }
     }
 }
 
-impl<P: Provider> Node for Peer<P> {
+impl<P: Provider> Node for WorldNode<P> {
     type Event = Event;
 
     fn handle_datagram(&mut self, datagram: &mut [u8], arrival: Arrival, now: Instant) -> Received {
