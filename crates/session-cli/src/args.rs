@@ -68,7 +68,7 @@ pub enum Command {
     Chat(Chat),
     /// Pass UDP datagrams on as a bad network does
     #[command(long_about = impair::LONG_ABOUT)]
-    Impair(Impair),
+    Impair(Box<Impair>),
     /// Write the manual pages and the shell completions into a folder
     #[command(hide = true)]
     Generate(Generate),

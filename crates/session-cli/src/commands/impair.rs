@@ -179,9 +179,11 @@ impl Status {
 fn faults_event(direction: &str, faults: &Faults) -> Event {
     let event = Event::new("impaired").text("direction", direction);
     let event = event.number("sent", faults.sent).number("delivered", faults.delivered).number("lost", faults.lost);
+    let event = event.number("lost_in_bursts", faults.lost_in_bursts);
     let event = event.number("duplicated", faults.duplicated).number("reordered", faults.reordered);
     let event = event.number("corrupted", faults.corrupted).number("too_big", faults.too_big);
-    event.number("queue_dropped", faults.queue_dropped)
+    let event = event.number("queue_dropped", faults.queue_dropped);
+    event.number("codel_dropped", faults.codel_dropped).number("policed", faults.policed)
 }
 
 #[cfg(test)]

@@ -34,10 +34,11 @@ fn nothing_given_is_a_perfect_link() {
 
 #[test]
 fn each_option_holds_both_ways() {
-    let options = "--loss 2% --delay 20ms --jitter 500us --duplicate 0.5% --reorder 1% --places 5 --corrupt 0.0001% \
-        --rate 10mbit --queue 64KiB --mtu 1200";
+    let options = "--loss 2% --burst 1% --burst-length 8 --delay 20ms --jitter 500us --duplicate 0.5% --reorder 1% --places 5 \
+        --corrupt 0.0001% --rate 10mbit --queue 64KiB --codel 10ms --police 20mbit --police-burst 3000 --mtu 1200";
     let config = LinkConfig {
         loss: Probability::from_percent(2),
+        bursts: Some(Bursts::of(Probability::from_percent(1), 8)),
         duplication: Probability::from_ppm(5_000),
         reordering: Reordering::new(Probability::from_percent(1), 5, MAX_HOLD),
         corruption: Probability::from_ppm(1),
@@ -45,8 +46,9 @@ fn each_option_holds_both_ways() {
         jitter: Duration::from_micros(500),
         bandwidth: NonZeroU64::new(1_250_000),
         queue: Some(65_536),
+        codel: Some(CoDel { target: Duration::from_millis(10), interval: Duration::from_millis(200) }),
+        policer: NonZeroU64::new(2_500_000).map(|rate| Policer { rate, burst: 3_000 }),
         mtu: Some(1_200),
-        ..LinkConfig::default()
     };
     assert_eq!(links(&options.split_whitespace().collect::<Vec<_>>()), Ok([config, config]));
 }
@@ -76,6 +78,31 @@ fn queue_needs_a_rate_its_way() {
     assert_eq!(links(&["--rate", "up:1mbit", "--queue", "1000"]), Err(sentence.to_owned()));
     assert!(links(&["--rate", "up:1mbit", "--queue", "up:1000"]).is_ok());
     assert!(links(&["--places", "5"]).unwrap_err().contains("--reorder <PERCENT>"));
+}
+
+#[test]
+fn bursts_codel_and_police_hold_one_way_and_from_a_time_on() {
+    let options =
+        "--rate 1mbit --codel up:5ms --codel up:0ms@2s --burst down:3% --burst down:0%@1s --police up:8mbit@1s";
+    let phases = phases(&options.split_whitespace().collect::<Vec<_>>()).unwrap();
+    let has = |link: LinkConfig| [link.codel.is_some(), link.bursts.is_some(), link.policer.is_some()];
+    let told: Vec<_> = phases.iter().map(|phase| (phase.from.as_secs(), has(phase.up), has(phase.down))).collect();
+    let [nothing, queue, burst] = [[false; 3], [true, false, false], [false, true, false]];
+    let expected = [(0, queue, burst), (1, [true, false, true], nothing), (2, [false, false, true], nothing)];
+    assert_eq!(told, expected);
+    // Unless told otherwise, as much at once as a queue would hold.
+    assert_eq!(phases[1].up.policer.map(|policer| policer.burst), Some(100_000));
+}
+
+#[test]
+fn what_needs_a_rate_says_so() {
+    assert!(links(&["--codel", "5ms"]).unwrap_err().contains("--rate <RATE>"));
+    assert!(links(&["--police-burst", "1000"]).unwrap_err().contains("--police <RATE>"));
+    assert!(links(&["--burst-length", "5"]).unwrap_err().contains("--burst <PERCENT>"));
+    let sentence = "there is CoDel down, and no rate that anything would wait for; give --rate down:RATE too";
+    assert_eq!(links(&["--rate", "up:1mbit", "--codel", "5ms"]), Err(sentence.to_owned()));
+    let sentence = "there is an allowance down, and no rate above which it would count; give --police down:RATE too";
+    assert_eq!(links(&["--police", "up:1mbit", "--police-burst", "1000"]), Err(sentence.to_owned()));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU64;
 
-use session_sim::{Probability, Reordering};
+use session_sim::{Bursts, CoDel, Policer, Probability, Reordering};
 
 use super::*;
 
@@ -68,6 +69,47 @@ fn same_seed_gives_the_same_faults() {
     assert!(faults.lost > 0 && faults.duplicated > 0 && faults.corrupted > 0, "{faults}");
     assert_eq!(survivors(config, 7), (faults, received.clone()));
     assert_ne!(survivors(config, 8).1, received);
+}
+
+#[test]
+fn bursts_and_a_policer_drop_what_they_are_to() {
+    let bursts = Some(Bursts::of(Probability::from_percent(20), 10));
+    let (faults, received) = survivors(LinkConfig { bursts, ..LinkConfig::default() }, 7);
+    assert!(faults.lost > 10 && faults.lost == faults.lost_in_bursts, "{faults}");
+    let gaps =
+        received.windows(2).map(|pair| number(&pair[1]) - number(&pair[0])).filter(|gap| *gap > 1).count() as u64;
+    assert!(gaps <= faults.lost / 3, "{gaps} gaps for {} lost: several in a row", faults.lost);
+
+    // Eight bytes a datagram: the allowance is spent after ten, and nothing comes back in time.
+    let policer = NonZeroU64::new(1).map(|rate| Policer { rate, burst: 80 });
+    let (faults, received) = survivors(LinkConfig { policer, ..LinkConfig::default() }, 7);
+    assert!(
+        received.len() >= 10 && faults.policed > 200 && faults.sent == faults.policed + faults.delivered,
+        "{faults}"
+    );
+}
+
+#[test]
+fn codel_drops_what_would_only_have_waited() {
+    let (server, client) = (socket(V4), socket(V4));
+    let target = Duration::from_millis(5);
+    let link = LinkConfig {
+        bandwidth: NonZeroU64::new(100_000),
+        codel: Some(CoDel { target, interval: target * 4 }),
+        ..LinkConfig::default()
+    };
+    let relay = relay(V4, &server, link, LinkConfig::default(), 1);
+    // 40 ms of them: each waits for longer than the one before.
+    for sent in 1..=40_u64 {
+        client.send_to(&[0; 100], relay.address()).unwrap();
+        report_when(&relay, |report| report.up.sent == sent);
+    }
+    let report = report_when(&relay, |report| report.in_flight == 0);
+    assert!(report.up.codel_dropped > 0 && report.up.queue_dropped == 0, "{report:?}");
+}
+
+fn number(datagram: &[u8]) -> u64 {
+    u64::from_be_bytes(datagram.try_into().unwrap())
 }
 
 #[test]
