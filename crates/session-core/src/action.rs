@@ -303,6 +303,9 @@ pub struct Timeouts {
     pub release: Duration,
     /// Keepalive interval we ask for (S0-23); three of them without a packet mean the peer is lost (S0-24).
     pub keepalive: Duration,
+    /// The interval that a search for a longer one begins with: whoever asks lengthens it up to `keepalive` as long as a NAT on the way remembers the session that
+    /// long, and goes back where it did not. `None`, the default, searches nothing. 15 seconds is what hardly any NAT undercuts (RFC 6263 §4).
+    pub least_keepalive: Option<Duration>,
     /// The longest interval we go along with, whatever the peer asks for: where it asks for more, we ping too.
     pub longest_keepalive: Duration,
     /// How long after its last packet a peer counts as lost that does not answer what was sent ([`Event::Silence`]); `None`, the default, leaves that to
@@ -331,6 +334,7 @@ impl Default for Timeouts {
             tentative: Duration::from_secs(5),
             release: Duration::from_secs(10),
             keepalive: Duration::from_secs(5),
+            least_keepalive: None,
             longest_keepalive: Duration::from_secs(3600),
             silence: None,
             idle: Some(Duration::from_secs(60)),

@@ -137,8 +137,12 @@ impl Config {
         if self.carriers.iter().any(|carrier| carrier.padding && carrier.min_datagram < MIN_UDP_DATAGRAM) {
             return Err(ConfigError::Carriers);
         }
-        let Timeouts { keepalive, longest_keepalive, .. } = self.timeouts;
-        if !is_keepalive(keepalive) || !is_keepalive(longest_keepalive) || keepalive > longest_keepalive {
+        let Timeouts { keepalive, least_keepalive, longest_keepalive, .. } = self.timeouts;
+        let least = least_keepalive.unwrap_or(keepalive);
+        if ![least, keepalive, longest_keepalive].into_iter().all(is_keepalive)
+            || least > keepalive
+            || keepalive > longest_keepalive
+        {
             return Err(ConfigError::Keepalive);
         }
         if self.capabilities > MAX_VARINT {

@@ -302,6 +302,7 @@ impl SessionCore {
             bytes_retransmitted: self.counters.bytes_retransmitted,
             no_memory: u64::from(self.counters.no_memory),
             max_datagram: self.path.mtu.size(),
+            keepalive: self.clocks.keepalive.interval(),
             packets_elsewhere: self.path.elsewhere,
             key_rotations: self.keys.generation,
             path_changes: self.path_changes,

@@ -47,6 +47,50 @@ pub(crate) struct Keepalive {
     permille: u16,
     /// This side pings.
     asks: bool,
+    ladder: Ladder,
+}
+
+/// How far the search for the longest interval has come that a NAT on the way bears: the rung in use in the lower half, and in the upper half the
+/// lowest one that is too long. Nothing is searched where that is 0.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Ladder(u8);
+
+impl Ladder {
+    /// The lowest rung, and none that is too long.
+    const FOOT: Self = Self(0xF0);
+
+    fn new(rung: u8, too_long: u8) -> Self {
+        Self(too_long << 4 | rung)
+    }
+
+    fn rung(self) -> u8 {
+        self.0 & 0x0F
+    }
+
+    fn too_long(self) -> u8 {
+        self.0 >> 4
+    }
+
+    fn is_in_use(self) -> bool {
+        self.0 != 0
+    }
+
+    /// The interval of this rung `held`, or was too long.
+    fn after(self, held: bool) -> Self {
+        let (rung, too_long) = (self.rung(), self.too_long());
+        if held {
+            Self::new((rung + 1).min(too_long - 1), too_long)
+        } else {
+            Self::new(rung.saturating_sub(1), rung.max(1))
+        }
+    }
+
+    /// Two rungs double the interval.
+    fn interval(self, least: Duration) -> u64 {
+        let doubled = u64::from(millis(least)) << (self.rung() / 2);
+        // The root of two.
+        if self.rung().is_multiple_of(2) { doubled } else { doubled * 181 / 128 }
+    }
 }
 
 impl SessionCore {
@@ -135,7 +179,32 @@ impl Keepalive {
         let agreed = timeouts.keepalive.max(theirs);
         let interval = agreed.min(timeouts.longest_keepalive);
         let asks = role == Role::Initiator || interval < agreed;
-        Self { agreed: millis(agreed), interval: millis(interval), permille, asks }
+        let (agreed, interval) = (millis(agreed), millis(interval));
+        let mut keepalive = Self { agreed, interval, permille, asks, ladder: Ladder::default() };
+        keepalive.ladder = if asks { Ladder::FOOT } else { Ladder::default() };
+        keepalive.begin_anew(timeouts);
+        keepalive
+    }
+
+    /// Searches from the least interval on, if that is wanted: what is on the way now is not known.
+    pub(super) fn begin_anew(&mut self, timeouts: &Timeouts) {
+        if self.ladder.is_in_use() {
+            self.climb(timeouts, Ladder::FOOT);
+        }
+    }
+
+    /// A PING that came after an interval of quiet was answered. It `held` if the peer saw it come from where it knew this end to be.
+    pub(super) fn on_answered(&mut self, timeouts: &Timeouts, held: bool) {
+        if self.ladder.is_in_use() {
+            self.climb(timeouts, self.ladder.after(held));
+        }
+    }
+
+    fn climb(&mut self, timeouts: &Timeouts, ladder: Ladder) {
+        let Some(least) = timeouts.least_keepalive else { return };
+        self.ladder = ladder;
+        let most = self.agreed.min(millis(timeouts.longest_keepalive));
+        self.interval = u32::try_from(ladder.interval(least)).unwrap_or(u32::MAX).min(most);
     }
 
     fn set(&mut self, interval: Duration) -> Option<()> {
@@ -144,6 +213,7 @@ impl Keepalive {
         }
         self.interval = millis(interval);
         self.asks = true;
+        self.ladder = Ladder::default();
         Some(())
     }
 
@@ -160,14 +230,18 @@ impl Keepalive {
     }
 
     pub(super) fn digest_into(&self, hash: &mut StateHash) {
-        let Self { agreed, interval, permille, asks } = self;
+        let Self { agreed, interval, permille, asks, ladder } = self;
         hash.u64(u64::from(*agreed));
         hash.u64(u64::from(*interval));
         hash.u64(u64::from(*permille));
         hash.flag(*asks);
+        hash.u64(u64::from(ladder.0));
     }
 }
 
 fn millis(interval: Duration) -> u32 {
     u32::try_from(interval.as_millis()).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use super::close::Fault;
 use super::deadlines::AttemptLimit;
 use super::events::ChannelEvent;
 use super::rekey::OpenedBy;
+use super::roaming::Over;
 use super::transmit::{FLAG_CHANNELS, FLAG_ECT, FLAG_MAX_DATA, FLAG_PING, FLAG_SEARCH, FLAG_SKIP, FLAG_WISH};
 use super::{Phase, SessionCore, Trigger};
 use crate::action::{Arrival, Ecn};
@@ -46,6 +47,7 @@ impl SessionCore {
         self.packets.replay.insert(opened.number);
         self.path.ecn.on_received(opened.arrival.ecn);
         let over = self.note_arrival(&mut context.shared.memory, opened, newest);
+        let ends_quiet = self.clocks.keepalive_at > self.clocks.received_at;
         self.note_heard(context.now);
         self.counters.packets_received = self.counters.packets_received.saturating_add(1);
         self.counters.bytes_received = self.counters.bytes_received.saturating_add(opened.length);
@@ -64,7 +66,12 @@ impl SessionCore {
                 return;
             }
         }
-        match self.apply(context, opened) {
+        let applied = self.apply(context, opened);
+        if ends_quiet && over == Over::InUse {
+            let held = !self.is_asked_for_its_path(&context.shared.memory);
+            self.clocks.keepalive.on_answered(&context.settings.config.timeouts, held);
+        }
+        match applied {
             Ok(probing) if newest && !probing => self.follow_peer(context, opened, over),
             Ok(_) if self.phase.exchanges_data() => self.move_if_ready(context),
             Ok(_) => {}

@@ -90,6 +90,11 @@ impl SessionCore {
         }
     }
 
+    /// The peer asks over the path in use whether this end is there: it saw it come from elsewhere, if it has not moved itself.
+    pub(super) fn is_asked_for_its_path(&self, memory: &Memory) -> bool {
+        memory.others.get(self.others).is_some_and(|others| others.answer.is_some())
+    }
+
     /// Counts over whichever path it comes: else who copies the answer from elsewhere would keep a peer out that has moved (RFC 9000 §8.2.2).
     pub(super) fn on_response(&mut self, memory: &mut Memory, response: Challenge) {
         if let Some(others) = memory.others.get_mut(self.others) {
@@ -116,7 +121,7 @@ impl SessionCore {
                 self.end_other(context);
                 self.name_afresh(&mut context.shared.memory);
                 self.go_over(context, link);
-                self.call();
+                self.call(context.settings);
                 Ok(())
             }
             Migration::Probing => {
@@ -330,7 +335,7 @@ impl SessionCore {
         self.own_ids.set_named(named);
         self.go_over(context, link);
         if chosen {
-            self.call();
+            self.call(context.settings);
         }
     }
 
@@ -362,8 +367,9 @@ impl SessionCore {
         self.path.probe_anew();
     }
 
-    /// Says at once where this end is now.
-    fn call(&mut self) {
+    /// Says at once where this end is now. What is on the way from there is not known.
+    fn call(&mut self, settings: &Settings) {
+        self.clocks.keepalive.begin_anew(&settings.config.timeouts);
         self.packets.ping_due = true;
         self.path.probes_due = self.path.probes_due.max(1);
     }

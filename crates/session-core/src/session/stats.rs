@@ -40,6 +40,8 @@ pub struct Stats {
     pub no_memory: u64,
     /// Largest datagram the path takes.
     pub max_datagram: u16,
+    /// The keepalive interval in use.
+    pub keepalive: Duration,
     /// Authentic datagrams that came from another address than the session's: a NAT on the way has forgotten it (a shorter keepalive interval
     /// helps), or somebody has moved. Counted up to 65,535 (S0-31).
     pub packets_elsewhere: u16,
