@@ -43,5 +43,10 @@ impl<P: Provider> Subject for Endpoint<P> {
     }
 }
 
+/// Whether a datagram is a packet of a session, and none of a handshake (protocol §5).
+fn is_data(datagram: &[u8]) -> bool {
+    datagram.first().is_some_and(|first| first & 0x80 == 0)
+}
+
 #[cfg(test)]
 mod tests;

@@ -64,6 +64,7 @@ struct Ledger {
     names: HashMap<[u8; 32], KeyName>,
     sealed: HashMap<(KeyName, [u8; 12]), Entry>,
     last_sealed: Option<KeyName>,
+    is_probe: bool,
     /// Public keys by their secrets.
     publics: HashMap<[u8; 32], [u8; 32]>,
     /// What two keys have in common: both ends compute the same, which is done once.
@@ -133,6 +134,12 @@ impl Recording {
         self.ledger().last_sealed
     }
 
+    /// Whether the text that was sealed last is a probe of a path and nothing else.
+    #[must_use]
+    pub fn has_sealed_probe(&self) -> bool {
+        self.ledger().is_probe
+    }
+
     /// Whether a text was opened that was sealed under this key.
     #[must_use]
     pub fn has_opened(&self, key: KeyName) -> bool {
@@ -162,10 +169,11 @@ impl Provider for Recording {
     }
 
     fn seal(&self, key: &RecordedKey, nonce: &[u8; 12], associated_data: &[u8], in_out: &mut [u8]) -> [u8; 16] {
-        let text = digest(associated_data, in_out);
+        let (text, is_probe) = (digest(associated_data, in_out), is_probe(in_out));
         let before = self.note(|ledger| {
             ledger.usage.seals += 1;
             ledger.last_sealed = Some(key.name);
+            ledger.is_probe = is_probe;
             ledger.sealed.insert((key.name, *nonce), Entry { text, opened: 0 })
         });
         // The same text again is the same bytes again: a reply that found no memory and is made anew from what it was made of.
@@ -233,6 +241,32 @@ impl fmt::Debug for RecordedKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("RecordedKey(..)")
     }
+}
+
+/// Whether there is nothing in a packet's text but what may go over a path that is not validated (protocol §6, §15).
+fn is_probe(text: &[u8]) -> bool {
+    let mut rest = text;
+    while let Some((frame, body)) = rest.split_first() {
+        let length = match frame {
+            // PADDING
+            0x00 => 0,
+            // NEW_ID: two varints, the length of an id, the id, a token.
+            0x18 => {
+                let numbers = varint_length(body) + body.get(varint_length(body)..).map_or(0, varint_length);
+                numbers + 1 + body.get(numbers).map_or(0, |length| usize::from(*length)) + 16
+            }
+            // PATH_CHALLENGE and PATH_RESPONSE
+            0x1a | 0x1b => 8,
+            _ => return false,
+        };
+        let Some(behind) = body.get(length..) else { return false };
+        rest = behind;
+    }
+    true
+}
+
+fn varint_length(bytes: &[u8]) -> usize {
+    bytes.first().map_or(0, |first| 1 << (first >> 6))
 }
 
 /// Not for enemies: who could make two texts collide would have to know the key first, and then has won anyway.

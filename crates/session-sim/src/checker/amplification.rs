@@ -1,4 +1,4 @@
-//! I7: nobody is sent more than three times what came from there, before he has shown that he hears.
+//! I7: nobody is sent more than three times what came from there, nor anything but probes, before he has shown that he hears.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,16 +6,18 @@ use std::rc::Rc;
 
 use session_core::{Address, Received};
 
-use crate::{Observer, Origin, Passage};
+use super::is_data;
+use crate::{Observer, Origin, Passage, Recording};
 
 /// Bytes out for each byte in, at most (RFC 9000 §8.1).
 const FACTOR: usize = 3;
 
-/// Counts bytes by node and remote address.
+/// Counts bytes by node and remote address, and tells probes of a path from other packets of data (P-15-1).
 ///
 /// An address counts as proven once a node accepts a datagram that its owner sent, from wherever, after it had got one there from the node.
 #[derive(Clone, Debug, Default)]
 pub struct Amplification {
+    provider: Recording,
     /// Addresses to which a node begins sessions: nobody else made it send there.
     wanted: Rc<RefCell<BTreeSet<(usize, Address)>>>,
     accounts: BTreeMap<(usize, Address), Account>,
@@ -33,6 +35,12 @@ struct Account {
 }
 
 impl Amplification {
+    /// Watches nodes that share `provider`.
+    #[must_use]
+    pub fn new(provider: Recording) -> Self {
+        Self { provider, ..Self::default() }
+    }
+
     /// The node sends there of its own accord.
     pub fn want(&self, node: usize, address: Address) {
         self.wanted.borrow_mut().insert((node, address));
@@ -40,7 +48,7 @@ impl Amplification {
 }
 
 impl<N> Observer<N> for Amplification {
-    fn departed(&mut self, passage: &Passage, _: &[u8]) {
+    fn departed(&mut self, passage: &Passage, datagram: &[u8]) {
         self.owners.insert(passage.source, passage.node);
         let key = (passage.node, passage.destination);
         let account = self.accounts.entry(key).or_default();
@@ -48,6 +56,8 @@ impl<N> Observer<N> for Amplification {
         let Account { received, sent, is_proven } = *account;
         let is_allowed = is_proven || sent <= FACTOR * received || self.wanted.borrow().contains(&key);
         assert!(is_allowed, "I7: {sent} bytes to {:?} for {received} from there, unproven", passage.destination);
+        let is_probe = !is_data(datagram) || self.provider.has_sealed_probe();
+        assert!(is_proven || is_probe, "I7: {:?} gets data and has answered nothing", passage.destination);
     }
 
     fn arriving(&mut self, _: &N, passage: &Passage, _: &[u8]) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use session_core::{DiscardReason, Instant, Received};
 
 use super::fingerprint::fingerprint;
+use super::is_data;
 use crate::{KeyName, Observer, Origin, Passage, Recording};
 
 /// Probe timeouts for which old keys are kept (protocol, P-8.1-6).
@@ -130,8 +131,4 @@ impl<N: KeyHolder> Observer<N> for KeyPhases {
     fn started(&mut self, number: usize) {
         self.sessions.retain(|(node, _), _| *node != number);
     }
-}
-
-fn is_data(datagram: &[u8]) -> bool {
-    datagram.first().is_some_and(|first| first & 0x80 == 0)
 }

@@ -137,6 +137,29 @@ fn amplification_believes_nothing_of_before_a_restart() {
     Observer::<()>::departed(&mut amplification, &leaving(1), b"");
 }
 
+/// A packet of so and so many frames goes to where 100 bytes came from.
+fn seals_for_a_stranger(text: &[u8]) {
+    let provider = Recording::new();
+    let mut amplification = Amplification::new(provider.clone());
+    Observer::<()>::arriving(&mut amplification, &(), &arriving(Origin::Network), b"");
+    let _tag = provider.seal(&provider.expand(&Secret::new([1; 32])), &[0; 12], b"", &mut text.to_vec());
+    Observer::<()>::departed(&mut amplification, &leaving(50), &[0x40; 50]);
+}
+
+#[test]
+fn amplification_lets_probes_pass_to_who_has_answered_nothing() {
+    let (challenge, response, padding) = ([0x1a; 9], [0x1b; 9], [0; 5]);
+    let id = [&[0x18, 0x40, 0x07, 0x00, 0x08][..], &[9; 8], &[7; 16]].concat();
+    seals_for_a_stranger(&[&challenge[..], &id, &response, &padding].concat());
+}
+
+#[test]
+#[should_panic(expected = "I7")]
+fn amplification_finds_a_frame_behind_a_probe_for_who_has_answered_nothing() {
+    let (challenge, ping) = ([0x1a; 9], [0x01]);
+    seals_for_a_stranger(&[&challenge[..], &ping].concat());
+}
+
 /// A datagram during which a provider seals so many texts and computes so many secrets.
 fn works(seals: u8, computations: u8, received: Received) {
     let provider = Recording::new();

@@ -135,7 +135,7 @@ impl World {
             lives: vec![0; options.nodes],
             ways: (0..options.nodes).map(|node| vec![Way::first(address(node, 0))]).collect(),
             moves: 0,
-            amplification: Amplification::default(),
+            amplification: Amplification::new(shared.provider.clone()),
             fingerprint: fingerprint.share(),
             jumped: vec![0; options.nodes],
             shared,
