@@ -11,6 +11,8 @@ const HEADER: usize = 8;
 const FLAG: u64 = 1 << 63;
 const MARK: u64 = 1 << 62;
 const WORD_BITS: usize = 64;
+/// A word of which every bit is set.
+const FULL: [u8; 8] = [u8::MAX; 8];
 
 /// W: positions one block of `block_size` bytes covers. Blocks are at least 256 bytes.
 pub(crate) const fn positions_per_block(block_size: usize) -> u64 {
@@ -87,20 +89,55 @@ pub(super) fn set(bits: &mut [u8], at: usize) {
 }
 
 pub(super) fn set_range(bits: &mut [u8], from: usize, to: usize) {
-    for at in words(bits, from, to) {
-        store(bits, at, word(bits, at) | mask(at, from, to));
+    let to = to.min(bits.len() * 8);
+    if from >= to {
+        return;
+    }
+    let (first, last) = (from / 8, (to - 1) / 8);
+    let (low, high) = (u8::MAX << (from % 8), u8::MAX >> (7 - (to - 1) % 8));
+    if first == last {
+        bits[first] |= low & high;
+    } else {
+        bits[first] |= low;
+        bits[first + 1..last].fill(u8::MAX);
+        bits[last] |= high;
     }
 }
 
 /// Clears `from..to` and tells how many bits of it were set.
 pub(super) fn clear_range(bits: &mut [u8], from: usize, to: usize) -> u64 {
-    let mut cleared = 0;
-    for at in words(bits, from, to) {
-        let (before, range) = (word(bits, at), mask(at, from, to));
-        cleared += u64::from((before & range).count_ones());
-        store(bits, at, before & !range);
+    let to = to.min(bits.len() * 8);
+    if from >= to {
+        return 0;
     }
-    cleared
+    // The words that lie wholly within, and what is left at either end.
+    let (whole, end) = (from.div_ceil(WORD_BITS), to / WORD_BITS);
+    if whole >= end {
+        return words(bits, from, to).map(|at| clear(bits, at, mask(at, from, to))).sum();
+    }
+    let edges = [whole.checked_sub(1), Some(end)];
+    let at_edges: u64 = edges.into_iter().flatten().map(|at| clear(bits, at, mask(at, from, to))).sum();
+    let (words, _) = bits[whole * 8..end * 8].as_chunks_mut::<8>();
+    let cleared = words.iter_mut().map(|bytes| {
+        #[cfg(test)]
+        work::count();
+        match core::mem::take(bytes) {
+            // Most often, and counting is slow where the processor is not told to.
+            FULL => WORD_BITS as u64,
+            bytes => u64::from(u64::from_le_bytes(bytes).count_ones()),
+        }
+    });
+    cleared.sum::<u64>() + at_edges
+}
+
+/// Clears the bits of `range` in word `at` and tells how many of them were set.
+fn clear(bits: &mut [u8], at: usize, range: u64) -> u64 {
+    if range == 0 {
+        return 0;
+    }
+    let before = word(bits, at);
+    store(bits, at, before & !range);
+    u64::from((before & range).count_ones())
 }
 
 /// Sets the bits of `from..to` that are clear in `except` and tells how many of them were not set before.
@@ -128,10 +165,33 @@ pub(super) fn first_clear(bits: &[u8], from: usize, limit: usize) -> Option<usiz
 
 fn first(bits: &[u8], from: usize, limit: usize, invert: u64) -> Option<usize> {
     let limit = limit.min(bits.len() * 8);
-    words(bits, from, limit).find_map(|at| {
-        let hits = (word(bits, at) ^ invert) & mask(at, from, limit);
-        (hits != 0).then(|| at * WORD_BITS + hits.trailing_zeros() as usize)
-    })
+    if from >= limit {
+        return None;
+    }
+    let found = |at: usize, hits: u64| {
+        let found = at * WORD_BITS + hits.trailing_zeros() as usize;
+        (found < limit).then_some(found)
+    };
+    let begin = from / WORD_BITS;
+    let hits = (word(bits, begin) ^ invert) & !low_bits(from % WORD_BITS);
+    if hits != 0 {
+        return found(begin, hits);
+    }
+    // Whole words without bounds to check, in a tight loop: runs are long.
+    let (begin, end) = (begin + 1, limit.div_ceil(WORD_BITS));
+    let (whole, _) = bits.get(begin * 8..).unwrap_or_default().as_chunks::<8>();
+    let whole = &whole[..whole.len().min(end.saturating_sub(begin))];
+    for (at, bytes) in (begin..).zip(whole) {
+        #[cfg(test)]
+        work::count();
+        let hits = u64::from_le_bytes(*bytes) ^ invert;
+        if hits != 0 {
+            return found(at, hits);
+        }
+    }
+    // What is left of the bitmap is no whole word.
+    let last = begin + whole.len();
+    if last < end { found(last, word(bits, last) ^ invert) } else { None }
 }
 
 /// The last set bit in `from..limit`.
