@@ -32,6 +32,14 @@ impl<P: Provider> Endpoint<P> {
         let telling = self.slots.iter().filter(|(_, core)| core.has_events()).count();
         assert!(telling <= self.slots.queued(Queue::Events), "a session has news that nobody will fetch");
         self.assert_tentative_slots_are_found();
+        let told = self.next_deadline();
+        let deadlines = self.slots.iter().filter_map(|(slot, _)| self.deadline_of(slot));
+        assert!(
+            deadlines
+                .min_by_key(|true_one| true_one.at)
+                .is_none_or(|least| told.is_some_and(|told| told.at <= least.at)),
+            "a deadline is told late"
+        );
         if self.session_count() == 0 {
             assert_eq!((pool.free(), pool.promised()), (pool.capacity(), 0), "blocks are held by nobody");
             let Memory {

@@ -3,6 +3,9 @@
 //! A slot stands in the heap once. An earlier deadline moves it up at once; a later one is noted when the old one fires, so
 //! that the timers that every packet pushes back cost nothing per packet. What kind a deadline is, is noted with it: whoever asks
 //! when there is something to do need not derive it anew.
+//!
+//! A datagram in, what the application does about it and a datagram out change a session's deadline three times, and nobody asks in between. So a
+//! slot is only noted at first, and its deadline derived when somebody wants to know.
 
 use alloc::vec::Vec;
 
@@ -12,6 +15,8 @@ use crate::memory_need::MemoryNeed;
 use crate::time::Instant;
 
 const NONE: u32 = u32::MAX;
+/// Slots that can be noted: those of a batch of datagrams, of which most are for few sessions.
+const NOTED: usize = 16;
 
 #[derive(Clone, Copy)]
 struct Entry {
@@ -22,6 +27,9 @@ struct Entry {
 
 pub(super) struct Deadlines {
     heap: Vec<Entry>,
+    /// Slots whose deadline may be another than the one they are filed under; the first `noted_count` of them, each once.
+    noted: [u32; NOTED],
+    noted_count: usize,
 }
 
 impl Deadlines {
@@ -31,7 +39,30 @@ impl Deadlines {
     }
 
     pub(super) fn new(capacity: u32) -> Self {
-        Self { heap: Vec::with_capacity(capacity as usize) }
+        Self { heap: Vec::with_capacity(capacity as usize), noted: [NONE; NOTED], noted_count: 0 }
+    }
+
+    /// Notes that `slot` is to be filed anew; `false` if too many are noted already.
+    #[must_use]
+    pub(super) fn note(&mut self, slot: u32) -> bool {
+        if self.noted().any(|noted| noted == slot) {
+            return true;
+        }
+        let Some(free) = self.noted.get_mut(self.noted_count) else { return false };
+        *free = slot;
+        self.noted_count += 1;
+        true
+    }
+
+    /// The slots that are noted. Some may be free by now.
+    pub(super) fn noted(&self) -> impl Iterator<Item = u32> {
+        self.noted[..self.noted_count].iter().copied()
+    }
+
+    /// Takes one of them out of the note.
+    pub(super) fn take_noted(&mut self) -> Option<u32> {
+        self.noted_count = self.noted_count.checked_sub(1)?;
+        Some(self.noted[self.noted_count])
     }
 
     /// Files `slot` under `deadline`, or lets it stand where it is filed earlier.

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::Endpoint;
 use super::route::{name_of_hello, name_of_peer};
 use super::slots::Queue;
-use crate::action::Event;
+use crate::action::{Deadline, Event};
 use crate::crypto::Provider;
 use crate::reason::RecvError;
 use crate::session::{Phase, SessionCore};
@@ -144,13 +144,28 @@ impl<P: Provider> Endpoint<P> {
         }
     }
 
+    /// The deadline of a slot may have changed.
     pub(super) fn file(&mut self, slot: u32) {
-        let (settings, memory) = (&self.settings, &self.shared.memory);
-        let deadline = self.slots.at(slot).and_then(|core| core.next_deadline(settings, memory));
-        match deadline {
-            Some(deadline) => self.deadlines.file(&mut self.slots, slot, deadline),
-            None => self.deadlines.remove(&mut self.slots, slot),
+        if !self.deadlines.note(slot) {
+            self.file_noted();
+            let noted = self.deadlines.note(slot);
+            debug_assert!(noted, "there is room again");
         }
+    }
+
+    /// Derives the deadlines that may have changed.
+    pub(super) fn file_noted(&mut self) {
+        while let Some(slot) = self.deadlines.take_noted() {
+            match self.deadline_of(slot) {
+                Some(deadline) => self.deadlines.file(&mut self.slots, slot, deadline),
+                None => self.deadlines.remove(&mut self.slots, slot),
+            }
+        }
+    }
+
+    /// The true deadline of a slot.
+    pub(super) fn deadline_of(&self, slot: u32) -> Option<Deadline> {
+        self.slots.at(slot)?.next_deadline(&self.settings, &self.shared.memory)
     }
 
     pub(super) fn take_event(&mut self, slot: u32) -> Option<Event> {

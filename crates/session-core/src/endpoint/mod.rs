@@ -174,13 +174,13 @@ impl<P: Provider> Endpoint<P> {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
         for _ in 0..TIMEOUTS_PER_CALL {
+            self.file_noted();
             let Some((first, slot)) = self.deadlines.first() else { return };
             if first.at > self.now {
                 return;
             }
             self.with(slot, |core, context| core.handle_timeout(context));
-            let (settings, memory) = (&self.settings, &self.shared.memory);
-            let next = self.slots.at(slot).and_then(|core| core.next_deadline(settings, memory));
+            let next = self.deadline_of(slot);
             self.deadlines.settle(&mut self.slots, slot, next);
         }
     }
@@ -246,6 +246,7 @@ impl<P: Provider> Endpoint<P> {
                 }
             }
         }
+        self.file_noted();
         Action::Wait(self.next_deadline())
     }
 
@@ -254,7 +255,9 @@ impl<P: Provider> Endpoint<P> {
     /// The instant may be early, because a deadline pushed back is noted when the old one passes, of whose kind it is until then; it is never late.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Deadline> {
-        self.deadlines.first().map(|(deadline, _)| deadline)
+        let filed = self.deadlines.first().map(|(deadline, _)| deadline);
+        let noted = self.deadlines.noted().filter_map(|slot| self.deadline_of(slot));
+        filed.into_iter().chain(noted).min_by_key(|deadline| deadline.at)
     }
 
     // --- commands ---
@@ -450,7 +453,7 @@ impl<P: Provider> Endpoint<P> {
             hellos: _,
             pending_peers: _,
             directory,
-            deadlines,
+            deadlines: _,
             pending,
             pairing_until,
             now: _,
@@ -465,7 +468,7 @@ impl<P: Provider> Endpoint<P> {
             hash.option(slots.first(queue).map(u64::from));
         }
         directory.digest_into(hash);
-        hash.option(deadlines.first().map(|(deadline, _)| deadline.at.as_micros()));
+        hash.option(self.next_deadline().map(|deadline| deadline.at.as_micros()));
         hash.u64(u64::from(*pending));
         hash.option(pairing_until.map(Instant::as_micros));
     }

@@ -179,3 +179,27 @@ fn after_an_abort_nobody_claims_that_everything_arrived() {
     assert!(!session.channel_stats(CHANNEL).unwrap().is_all_acked());
     assert!(session.channel_stats(CHANNEL).unwrap().acked < sent.end_offset);
 }
+
+/// Deadlines are derived when somebody asks: of few sessions, and of more than can be noted.
+#[test]
+fn no_deadline_is_told_late_however_many_sessions_have_changed() {
+    let mut endpoint = endpoint(1, Limits { sessions: 50, pool_blocks: 2048, ..small_limits() });
+    let mut now = Instant::from_micros(1_000_000);
+    let key = |number| *StaticKey::new(&RustCrypto, Secret::new([number; 32])).public();
+    for number in 0..50 {
+        let peer = Peer::Known { key: key(number + 10), psk: None };
+        endpoint.connect(peer, link(1, number), ConnectOptions::default(), now).unwrap();
+        endpoint.assert_invariants();
+        now = now.saturating_add(Duration::from_millis(1));
+    }
+    let mut buffer = [0; 2048];
+    while let Action::Transmit(_) | Action::Event(_) = endpoint.poll_action(&mut buffer, now) {
+        endpoint.assert_invariants();
+    }
+    for _ in 0..200 {
+        let Some(next) = endpoint.next_deadline() else { break };
+        now = next.at.max(now);
+        endpoint.handle_timeout(now);
+        endpoint.assert_invariants();
+    }
+}

@@ -37,3 +37,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_slot_is_noted_once_and_no_more_than_there_is_room_for() {
+    let mut deadlines = Deadlines::new(40);
+    for slot in 0..NOTED as u32 {
+        assert!(deadlines.note(slot) && deadlines.note(0));
+    }
+    assert!(!deadlines.note(NOTED as u32), "no room");
+    let mut noted: Vec<_> = core::iter::from_fn(|| deadlines.take_noted()).collect();
+    noted.sort_unstable();
+    assert!(noted.into_iter().eq(0..NOTED as u32));
+    assert!(deadlines.note(NOTED as u32));
+}
