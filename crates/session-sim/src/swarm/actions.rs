@@ -32,6 +32,10 @@ pub struct Actions {
     pub worn_keys: u64,
     /// Runs at whose end links take no larger datagrams than every path does.
     pub narrow: u64,
+    /// Runs in which keepalives find out how long a NAT remembers.
+    pub learning_keepalives: u64,
+    /// Runs in which a peer that answers nothing is lost early.
+    pub impatient: u64,
     /// Runs by the ids in reserve, 0 to 3.
     pub spare_ids: [u64; 4],
 }
@@ -48,6 +52,8 @@ impl Actions {
             two_carriers: u64::from(options.second_carrier.is_some()),
             worn_keys: u64::from(options.wears_keys()),
             narrow: u64::from(options.ends_narrow),
+            learning_keepalives: u64::from(options.least_keepalive.is_some()),
+            impatient: u64::from(options.silence.is_some()),
             spare_ids,
             ..Self::default()
         }
@@ -55,10 +61,11 @@ impl Actions {
 
     /// Every kind with its number.
     #[must_use]
-    pub fn kinds(&self) -> [(&'static str, u64); 16] {
+    pub fn kinds(&self) -> [(&'static str, u64); 18] {
         let Self { keys_wanted, keys_replaced, migrations_probing, migrations_at_once, rebound, paths_changed, .. } =
             *self;
         let Self { new_reno, cubic, strict, two_carriers, worn_keys, narrow, spare_ids, .. } = *self;
+        let Self { learning_keepalives, impatient, .. } = *self;
         [
             ("new keys wanted", keys_wanted),
             ("new keys used", keys_replaced),
@@ -72,6 +79,8 @@ impl Actions {
             ("runs with two carriers", two_carriers),
             ("runs with keys that wear out", worn_keys),
             ("runs that end narrow", narrow),
+            ("runs whose keepalives learn", learning_keepalives),
+            ("runs without patience", impatient),
             ("runs without spare ids", spare_ids[0]),
             ("runs with one spare id", spare_ids[1]),
             ("runs with two spare ids", spare_ids[2]),
@@ -85,6 +94,7 @@ impl AddAssign for Actions {
         let Self { keys_wanted, keys_replaced, migrations_probing, migrations_at_once, rebound, paths_changed, .. } =
             other;
         let Self { new_reno, cubic, strict, two_carriers, worn_keys, narrow, spare_ids, .. } = other;
+        let Self { learning_keepalives, impatient, .. } = other;
         self.keys_wanted += keys_wanted;
         self.keys_replaced += keys_replaced;
         self.migrations_probing += migrations_probing;
@@ -97,6 +107,8 @@ impl AddAssign for Actions {
         self.two_carriers += two_carriers;
         self.worn_keys += worn_keys;
         self.narrow += narrow;
+        self.learning_keepalives += learning_keepalives;
+        self.impatient += impatient;
         self.spare_ids.iter_mut().zip(spare_ids).for_each(|(sum, more)| *sum += more);
     }
 }

@@ -92,6 +92,10 @@ pub struct Options {
     pub rotations: Probability,
     /// In the end links take what every path takes, and no more.
     pub ends_narrow: bool,
+    /// What the search for a keepalive interval begins with, if there is one.
+    pub least_keepalive: Option<Duration>,
+    /// How long after its last packet a peer counts as lost that answers nothing.
+    pub silence: Option<Duration>,
 }
 
 impl Options {
@@ -147,6 +151,8 @@ impl Options {
             new_keys: *pick(&mut random, &[None, Some(Duration::from_secs(120)), Some(Duration::from_secs(12))]),
             rotations: Probability::from_ppm(*pick(&mut random, &[0, 1_000, 20_000])),
             ends_narrow: !one_in(&mut random, 4),
+            least_keepalive: one_in(&mut random, 3).then(|| Duration::from_millis(200)),
+            silence: one_in(&mut random, 4).then(|| Duration::from_secs(2)),
         }
     }
 
@@ -192,6 +198,7 @@ impl Options {
         config.strict_address = self.strict_address;
         config.timeouts = Timeouts::default();
         (config.timeouts.keepalive, config.timeouts.idle) = (self.keepalive, self.idle);
+        (config.timeouts.least_keepalive, config.timeouts.silence) = (self.least_keepalive, self.silence);
         config.timeouts.new_keys = self.new_keys;
         config.psks.push((PskName::new(PSK).expect("a name"), Secret::new([7; 32])));
         config.second_session = SecondSession::NewestWins;
@@ -283,13 +290,15 @@ impl fmt::Display for Options {
             new_keys,
             rotations,
             ends_narrow,
+            least_keepalive,
+            silence,
             ..
         } = self;
         writeln!(formatter, "seed {seed}: {packets} packets, {nodes} nodes, contact {contact:?}, mutual {mutual}")?;
         writeln!(
             formatter,
             "  windows {session_window}/{channel_window}, {pool_blocks} blocks of {block_size}, datagrams of {max_datagram}, \
-             keepalive {keepalive:?}, idle {idle:?}"
+             keepalive {least_keepalive:?} to {keepalive:?}, silence {silence:?}, idle {idle:?}"
         )?;
         writeln!(
             formatter,
