@@ -181,7 +181,12 @@ fn first(bits: &[u8], from: usize, limit: usize, invert: u64) -> Option<usize> {
     let (begin, end) = (begin + 1, limit.div_ceil(WORD_BITS));
     let (whole, _) = bits.get(begin * 8..).unwrap_or_default().as_chunks::<8>();
     let whole = &whole[..whole.len().min(end.saturating_sub(begin))];
-    for (at, bytes) in (begin..).zip(whole) {
+    // Four words at a time while there is nothing in them.
+    let nothing = if invert == 0 { [0; 32] } else { [u8::MAX; 32] };
+    let passed = 4 * whole.as_flattened().as_chunks::<32>().0.iter().take_while(|four| **four == nothing).count();
+    #[cfg(test)]
+    (0..passed).for_each(|_| work::count());
+    for (at, bytes) in (begin + passed..).zip(&whole[passed..]) {
         #[cfg(test)]
         work::count();
         let hits = u64::from_le_bytes(*bytes) ^ invert;
