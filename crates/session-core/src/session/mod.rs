@@ -3,6 +3,7 @@
 //! [`SessionCore`] is the state. Its methods take what sessions share as an argument ([`Context`]), so that an endpoint can
 //! own many of them beside one pool. Applications see [`SessionMut`] and [`SessionRef`], which the endpoint lends out.
 
+mod acknowledge;
 mod channels;
 #[cfg(test)]
 mod check;

@@ -1,0 +1,229 @@
+//! What the peer acknowledges, and what is lost (RFC 9002): packets leave the log, and their data goes or is queued again.
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects)]
+
+use super::SessionCore;
+use super::channels::CONTROL;
+use super::close::Fault;
+use super::events::ChannelEvent;
+use super::transmit::{FLAG_CHANNELS, FLAG_ECT, FLAG_MAX_DATA, FLAG_PING, FLAG_SEARCH, FLAG_SKIP, FLAG_WISH};
+use crate::channel::SignalFate;
+use crate::crypto::Provider;
+use crate::memory::Memory;
+use crate::path::{Cursor, DataRecord, LogEvent, PacketRecord};
+use crate::reason::CloseCode;
+use crate::recovery::{LossThresholds, LostPackets, PersistentCongestion};
+use crate::shared::Context;
+use crate::time::Instant;
+use crate::wire::{AckFrame, MAX_RANGES};
+
+impl SessionCore {
+    /// Applies an ACK frame.
+    pub(super) fn on_ack<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        ack: &AckFrame<'_>,
+    ) -> Result<(), Fault> {
+        let mut ranges = [(0, 0); MAX_RANGES];
+        let mut count: usize = 0;
+        for (slot, range) in ranges.iter_mut().zip(ack.ranges()) {
+            if self.packets.never_sent(range.0, range.1) {
+                return Err(Fault::new(
+                    CloseCode::ACK_OF_UNSENT,
+                    0x02,
+                    "acknowledgement of a packet that was never sent",
+                ));
+            }
+            *slot = range;
+            count = count.saturating_add(1);
+        }
+        let acked_before = self.packets.largest_acked.get();
+        let largest_acked = acked_before.max(Some(ack.largest()));
+        self.packets.largest_acked = largest_acked.into();
+        let mut newest: Option<PacketRecord> = None;
+        let mut marked: u64 = 0;
+        let mut newest_large = None;
+        for (low, high) in ranges.into_iter().take(count).rev() {
+            let mut cursor = Cursor::default();
+            while let Some(event) = self.packets.log.next_acked(&mut context.shared.memory.pool, low, high, &mut cursor)
+            {
+                match event {
+                    LogEvent::Packet(record) => {
+                        self.on_packet_acked(context.now, &record);
+                        if self.path.is_large(record.size) {
+                            newest_large = newest_large.max(Some(record.number));
+                        }
+                        if record.flags.bits() & FLAG_SKIP != 0 {
+                            self.channels.on_skip_packet(&mut context.shared.memory, record.number, true);
+                        }
+                        self.on_ids_packet(&mut context.shared.memory, &record, true);
+                        marked = marked.saturating_add(u64::from(record.flags.bits() & FLAG_ECT != 0));
+                        if newest.is_none_or(|newest| record.number > newest.number) {
+                            newest = Some(record);
+                        }
+                    }
+                    LogEvent::Data(data) => self.on_data_acked(&mut context.shared.memory, &data),
+                }
+            }
+        }
+        self.packets.log.sweep(&mut context.shared.memory.pool);
+        self.review_rekey(context);
+        if let Some(newest) = newest {
+            self.path.probe_anew();
+            if newest.number == ack.largest() && self.packets.log.is_of_path(&newest) {
+                self.path.measure(newest.sent_at, ack.delay(), context.now);
+            }
+            // Acknowledgements that overtook each other tell of fewer than are known.
+            if largest_acked > acked_before
+                && self.path.ecn.on_ack(marked, ack.ecn())
+                && self.packets.log.is_of_path(&newest)
+            {
+                self.path.on_congestion(newest.sent_at, context.now, false);
+                // Whatever became of its packets, the path is congested.
+                self.forget_losses(&mut context.shared.memory);
+            }
+        }
+        if newest_large.is_some() {
+            self.path.on_large_acked();
+        }
+        let acked = ranges.get(..count).unwrap_or_default();
+        self.review_losses(&mut context.shared.memory, acked);
+        let timeout = self.path.base_pto();
+        let mut persistent = PersistentCongestion::new(acked, acked_before, self.path.sampled_at, timeout);
+        self.detect_lost(context, Some(&mut persistent), newest_large);
+        // Who sends little learns nothing of the window, and asks for nothing.
+        if !self.path.app_limited {
+            self.packets.wish.on_window(self.path.congestion.window(), self.path.mtu.size());
+        }
+        Ok(())
+    }
+
+    /// What a packet said of a channel has arrived.
+    fn on_data_acked(&mut self, memory: &mut Memory, data: &DataRecord) {
+        let index = data.index();
+        if let Some(signal) = data.signal() {
+            self.channels.on_signal(memory, index, signal, SignalFate::Acked);
+        } else {
+            let Memory { pool, channels, dynamics, expiries, .. } = &mut *memory;
+            let Some(channel) = self.channels.get_in(dynamics, channels, index) else { return };
+            let before = channel.outbox.acked_to();
+            channel.on_acked(pool, data.offset, u64::from(data.positions));
+            if index != CONTROL && channel.outbox.acked_to() != before {
+                if let Some(expiry) = expiries.get_mut(channel.expiry) {
+                    channel.review(pool, expiry);
+                }
+                let was_blocked = core::mem::take(&mut channel.blocked);
+                self.events.raise_on(dynamics, index, ChannelEvent::Acknowledged);
+                if was_blocked {
+                    self.events.raise_on(dynamics, index, ChannelEvent::Writable);
+                }
+            }
+        }
+        self.channels.on_named_no_more(memory, index);
+    }
+
+    fn on_packet_acked(&mut self, now: Instant, record: &PacketRecord) {
+        if self.packets.log.is_of_path(record) {
+            if record.flags.bits() & FLAG_SEARCH != 0 {
+                self.path.on_search_acked(record.size, now);
+            }
+            self.path.on_acked(record.size, record.sent_at, now);
+        }
+        if let Some(largest) = record.largest_acked {
+            self.packets.acks.on_ack_acked(largest);
+        }
+        if record.flags.bits() & FLAG_WISH != 0 {
+            // Also where it was an earlier wish: all ask for the same part of a round trip.
+            self.path.expect_acks_within(self.packets.wish.frame(self.path.rtt.smoothed()).delay());
+        }
+    }
+
+    /// Declares packets lost (RFC 9002 §6.1) and queues what they carried again. `newest_large` is the newest large one just acknowledged.
+    pub(super) fn detect_lost<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        mut persistent: Option<&mut PersistentCongestion<'_>>,
+        newest_large: Option<u64>,
+    ) {
+        let Some(largest_acked) = self.packets.largest_acked.get() else { return };
+        let thresholds = LossThresholds::new(largest_acked, context.now, &self.path.rtt, self.path.patience);
+        let mut cursor = Cursor::default();
+        let (mut newest_lost, mut is_large_lost, mut any_lost) = (None, false, false);
+        let mut lost = LostPackets::new();
+        while let Some(event) = self.packets.log.next_lost(&mut context.shared.memory.pool, &thresholds, &mut cursor) {
+            match event {
+                // Most likely it was too long, so it tells nothing of congestion.
+                LogEvent::Packet(record) if record.flags.bits() & FLAG_SEARCH != 0 => {
+                    if self.packets.log.is_of_path(&record) {
+                        self.path.mtu.on_probe_lost(record.size, context.now);
+                    }
+                    any_lost = true;
+                }
+                LogEvent::Packet(record) => {
+                    self.on_packet_lost(&mut context.shared.memory, &record);
+                    if self.packets.log.is_of_path(&record) {
+                        is_large_lost |=
+                            self.path.is_large(record.size) && newest_large.is_none_or(|newest| record.number > newest);
+                        newest_lost = newest_lost.max(Some(record.sent_at));
+                        lost.add(record.number);
+                    }
+                    any_lost = true;
+                    if let Some(persistent) = persistent.as_deref_mut() {
+                        persistent.on_lost(record.number, record.sent_at);
+                    }
+                }
+                LogEvent::Data(data) => self.on_data_lost(&mut context.shared.memory, &data),
+            }
+        }
+        self.path.loss_at = cursor.earliest_outstanding().map(|sent_at| thresholds.deadline(sent_at));
+        if is_large_lost {
+            self.path.on_large_lost(context.now);
+        }
+        if any_lost {
+            self.packets.log.sweep(&mut context.shared.memory.pool);
+            self.settle_channels(&mut context.shared.memory);
+        }
+        if let Some(sent_at) = newest_lost {
+            let persistent = persistent.is_some_and(|persistent| persistent.is_established());
+            let before = self.path.on_congestion(sent_at, context.now, persistent);
+            self.remember_losses(&mut context.shared.memory, before, lost);
+        }
+    }
+
+    /// What a packet said of a channel is lost, and queued again if it is owed.
+    fn on_data_lost(&mut self, memory: &mut Memory, data: &DataRecord) {
+        let index = data.index();
+        if let Some(signal) = data.signal() {
+            self.channels.on_signal(memory, index, signal, SignalFate::Lost);
+        } else {
+            let Memory { pool, channels, dynamics, .. } = &mut *memory;
+            let Some(channel) = self.channels.get_in(dynamics, channels, index) else { return };
+            if channel.on_lost(pool, data.offset, u64::from(data.positions)) {
+                let was_blocked = core::mem::take(&mut channel.blocked);
+                self.events.raise_on(dynamics, index, ChannelEvent::Lost);
+                if was_blocked {
+                    self.events.raise_on(dynamics, index, ChannelEvent::Writable);
+                }
+            }
+        }
+        self.channels.on_named_no_more(memory, index);
+    }
+
+    /// Regenerates what a lost packet announced.
+    pub(super) fn on_packet_lost(&mut self, memory: &mut Memory, record: &PacketRecord) {
+        self.counters.packets_lost = self.counters.packets_lost.saturating_add(1);
+        let flags = record.flags.bits();
+        self.channels.announce |= flags & FLAG_MAX_DATA != 0;
+        self.packets.ping_due |= flags & FLAG_PING != 0;
+        self.packets.wish.due |= flags & FLAG_WISH != 0;
+        if flags & FLAG_ECT != 0 && self.packets.log.is_of_path(record) {
+            self.path.ecn.on_marked_lost();
+        }
+        if flags & FLAG_CHANNELS != 0 {
+            self.channels.announce_all(memory);
+        }
+        if flags & FLAG_SKIP != 0 {
+            self.channels.on_skip_packet(memory, record.number, false);
+        }
+        self.on_ids_packet(memory, record, false);
+    }
+}
