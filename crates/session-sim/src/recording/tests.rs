@@ -35,6 +35,18 @@ fn an_honest_text_opens_as_often_as_it_comes() {
 }
 
 #[test]
+fn without_a_curve_both_ends_agree_and_others_do_not() {
+    let recording = Recording::without_curve();
+    let secrets = [1, 2, 3].map(|byte| Secret::new([byte; 32]));
+    let publics = [0, 1, 2].map(|index| recording.public_key(&secrets[index]));
+    let shared =
+        |one: usize, other: usize| *recording.dh(&secrets[one], &publics[other]).expect("a key").dangerous_expose();
+    assert_eq!(shared(0, 1), shared(1, 0));
+    assert!(shared(0, 1) != shared(0, 2) && shared(0, 2) != shared(1, 2) && publics.iter().all(|key| key[31] < 0x80));
+    assert_ne!(publics[0], RustCrypto.public_key(&secrets[0]));
+}
+
+#[test]
 fn what_two_keys_have_in_common_is_computed_once_and_right() {
     let recording = Recording::new();
     let secrets = [Secret::new([1; 32]), Secret::new([2; 32])];

@@ -36,6 +36,8 @@ pub struct Actions {
     pub learning_keepalives: u64,
     /// Runs in which a peer that answers nothing is lost early.
     pub impatient: u64,
+    /// Runs in which keys are agreed on by X25519.
+    pub curve: u64,
     /// Runs by the ids in reserve, 0 to 3.
     pub spare_ids: [u64; 4],
 }
@@ -54,6 +56,7 @@ impl Actions {
             narrow: u64::from(options.ends_narrow),
             learning_keepalives: u64::from(options.least_keepalive.is_some()),
             impatient: u64::from(options.silence.is_some()),
+            curve: u64::from(options.curve),
             spare_ids,
             ..Self::default()
         }
@@ -61,11 +64,11 @@ impl Actions {
 
     /// Every kind with its number.
     #[must_use]
-    pub fn kinds(&self) -> [(&'static str, u64); 18] {
+    pub fn kinds(&self) -> [(&'static str, u64); 19] {
         let Self { keys_wanted, keys_replaced, migrations_probing, migrations_at_once, rebound, paths_changed, .. } =
             *self;
         let Self { new_reno, cubic, strict, two_carriers, worn_keys, narrow, spare_ids, .. } = *self;
-        let Self { learning_keepalives, impatient, .. } = *self;
+        let Self { learning_keepalives, impatient, curve, .. } = *self;
         [
             ("new keys wanted", keys_wanted),
             ("new keys used", keys_replaced),
@@ -81,6 +84,7 @@ impl Actions {
             ("runs that end narrow", narrow),
             ("runs whose keepalives learn", learning_keepalives),
             ("runs without patience", impatient),
+            ("runs by X25519", curve),
             ("runs without spare ids", spare_ids[0]),
             ("runs with one spare id", spare_ids[1]),
             ("runs with two spare ids", spare_ids[2]),
@@ -94,7 +98,7 @@ impl AddAssign for Actions {
         let Self { keys_wanted, keys_replaced, migrations_probing, migrations_at_once, rebound, paths_changed, .. } =
             other;
         let Self { new_reno, cubic, strict, two_carriers, worn_keys, narrow, spare_ids, .. } = other;
-        let Self { learning_keepalives, impatient, .. } = other;
+        let Self { learning_keepalives, impatient, curve, .. } = other;
         self.keys_wanted += keys_wanted;
         self.keys_replaced += keys_replaced;
         self.migrations_probing += migrations_probing;
@@ -109,6 +113,7 @@ impl AddAssign for Actions {
         self.narrow += narrow;
         self.learning_keepalives += learning_keepalives;
         self.impatient += impatient;
+        self.curve += curve;
         self.spare_ids.iter_mut().zip(spare_ids).for_each(|(sum, more)| *sum += more);
     }
 }

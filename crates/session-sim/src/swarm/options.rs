@@ -96,6 +96,8 @@ pub struct Options {
     pub least_keepalive: Option<Duration>,
     /// How long after its last packet a peer counts as lost that answers nothing.
     pub silence: Option<Duration>,
+    /// Keys are agreed on by X25519, and not by hashes ([`Recording::without_curve`]).
+    pub curve: bool,
 }
 
 impl Options {
@@ -153,6 +155,7 @@ impl Options {
             ends_narrow: !one_in(&mut random, 4),
             least_keepalive: one_in(&mut random, 3).then(|| Duration::from_millis(200)),
             silence: one_in(&mut random, 4).then(|| Duration::from_secs(2)),
+            curve: one_in(&mut random, 8),
         }
     }
 
@@ -292,6 +295,7 @@ impl fmt::Display for Options {
             ends_narrow,
             least_keepalive,
             silence,
+            curve,
             ..
         } = self;
         writeln!(formatter, "seed {seed}: {packets} packets, {nodes} nodes, contact {contact:?}, mutual {mutual}")?;
@@ -310,7 +314,7 @@ impl fmt::Display for Options {
         writeln!(
             formatter,
             "  {congestion_control:?}, strict address {strict_address}, {spare_ids} spare ids, second carrier {second_carrier:?}; new keys \
-             after {key_packets} packets or {new_keys:?}, asked for {} ppm",
+             after {key_packets} packets or {new_keys:?}, asked for {} ppm, curve {curve}",
             rotations.ppm()
         )?;
         writeln!(

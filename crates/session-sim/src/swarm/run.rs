@@ -122,7 +122,7 @@ impl World {
             ledger: RefCell::new(Ledger::default()),
             coverage: RefCell::new(Coverage::default()),
             actions: RefCell::new(Actions::begin(options)),
-            provider: Recording::new(),
+            provider: if options.curve { Recording::new() } else { Recording::without_curve() },
             buffer: RefCell::new(Box::new([0; LONGEST])),
         });
         let mut network = Network::new(options.seed).without_digest();
