@@ -15,7 +15,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PATCHES = ROOT / "crates/session-sim/planted"
 SEEDS = 200
-MINIMUM = 16
+MINIMUM = 15
 
 
 def fits(patch: pathlib.Path) -> bool:

@@ -34,6 +34,9 @@ const ACCUSATIONS: [CloseCode; 11] = [
     CloseCode::FINAL_SIZE,
 ];
 
+/// Messages of an application in each session before it falls silent.
+const LAST_MESSAGES: u32 = 8;
+
 /// What applications do at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -313,7 +316,8 @@ impl Actor {
             shared.actions.borrow_mut().keys_wanted += 1;
         }
         for _ in 0..random.below(options.burst + 1) {
-            send(talk, &mut session, random, &shared, now);
+            let most = if one_in(random, 10) { options.longest } else { 200 };
+            send(talk, &mut session, random, most, &shared, now);
         }
         if options.dynamic == 0 || !talk.is_established || !one_in(random, 4) {
             return;
@@ -323,6 +327,17 @@ impl Actor {
             talk.channels.insert(channel.0, Use { mode, has_ended: false });
         }
         end_channel(talk, &mut session, random, &shared);
+    }
+
+    /// The last messages, long ones: whatever the links have become, they come to their end.
+    pub(super) fn say_last(&mut self, now: Instant) {
+        let shared = Rc::clone(&self.shared);
+        for (id, talk) in self.talks.iter().filter(|(_, talk)| talk.is_established) {
+            let Some(mut session) = self.endpoint.session_mut(*id, now) else { continue };
+            for _ in 0..LAST_MESSAGES {
+                send(talk, &mut session, &mut self.random, shared.options.longest, &shared, now);
+            }
+        }
     }
 
     /// The socket was bound anew: everything goes on from the first address.
@@ -354,13 +369,19 @@ impl Actor {
     }
 }
 
-/// Sends a message on one of the channels, if it takes one.
-fn send(talk: &Talk, session: &mut SessionMut<'_, Recording>, random: &mut Generator, shared: &Shared, now: Instant) {
+/// Sends a message of less than `most` bytes on one of the channels, if it takes one.
+fn send(
+    talk: &Talk,
+    session: &mut SessionMut<'_, Recording>,
+    random: &mut Generator,
+    most: u64,
+    shared: &Shared,
+    now: Instant,
+) {
     let options = &shared.options;
     let place = random.below(talk.channels.len() as u64) as usize;
     let Some((channel, Use { mode, has_ended: false })) = talk.channels.iter().nth(place) else { return };
     let channel = ChannelId(*channel);
-    let most = if one_in(random, 10) { options.longest } else { 200 };
     let length = random.below(most) as usize;
     let patience = Duration::from_micros(random.below(300_000));
     let send_options = match random.chance(options.deadlines) {

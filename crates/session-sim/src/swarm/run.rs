@@ -218,6 +218,9 @@ impl World {
                 self.network.set_nat(node, Some(NatConfig { lifetime: Duration::from_secs(86_400), ..nat }));
             }
         }
+        for node in 0..options.nodes {
+            self.network.with(node, |actor, now| outside(|| actor.say_last(now)));
+        }
         self.shared.phase.set(Phase::Quiet);
     }
 
