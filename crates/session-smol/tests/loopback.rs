@@ -1,6 +1,6 @@
 //! Two endpoints over the loopback interface.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use session_smol::{
     Bind, ChannelId, CloseCode, ClosedBy, ConnectError, DirectoryChange, DirectoryEvent, Endpoint, RustCrypto, Secret,
@@ -69,53 +69,6 @@ async fn both_ways() {
     assert!(news.iter().flatten().any(begun) && news.iter().all(Result::is_ok), "{news:?}");
 }
 
-/// Both ends go on from other sockets in the middle of large messages: first one, then the other, then the first again.
-async fn roaming() {
-    let (near, far) = (endpoint(5).await, endpoint(6).await);
-    let (address, key) = (far.local_addr(), far.public_key());
-    let accepting = far.clone();
-    let accepted = spawn(async move { accepting.accept().await.expect("the endpoint lives").accept().await });
-    let a = near.connect(key, address).await.expect("connects");
-    let b = finish(accepted).await.expect("accepts");
-    for (salt, end) in [(1, &near), (2, &far), (3, &near)] {
-        let sending = [spawn(send(a.clone(), salt)), spawn(send(b.clone(), salt + 8))];
-        // One reader stays behind, so that credit alone keeps the messages from being over before the move.
-        let mut first = vec![0; 1000];
-        let begun = b.channel(CHANNEL).read(&mut first).await.expect("reads").expect("there is more").length;
-        let before = end.local_addr();
-        let host = if before.ip() == IpAddr::from(Ipv4Addr::LOCALHOST) { 2 } else { 1 };
-        let bound = end.rebind(SocketAddr::from(([127, 0, 0, host], 0))).expect("binds");
-        assert_ne!(bound.ip(), before.ip());
-        let rest = spawn(rest_of(b.clone(), begun, salt));
-        finish(spawn(receive(a.clone(), salt + 8))).await;
-        finish(rest).await;
-        for task in sending {
-            finish(task).await;
-        }
-    }
-    for (session, other) in [(&a, &far), (&b, &near)] {
-        assert_eq!(session.remote_address(), Some(other.local_addr()), "the peer was followed");
-        assert!(session.stats().path_changes >= 3);
-    }
-    near.close(0, "").await;
-    far.close(0, "").await;
-}
-
-/// Reads what is left of a message.
-async fn rest_of(session: Session, begun: usize, salt: u8) {
-    let (channel, mut read) = (session.channel(CHANNEL), begun);
-    let (mut piece, whole) = (vec![0; 1 << 16], pattern(salt));
-    loop {
-        let chunk = channel.read(&mut piece).await.expect("reads").expect("there is more");
-        assert!(piece[..chunk.length] == whole[read..read + chunk.length], "the message was changed on the way");
-        read += chunk.length;
-        if chunk.end {
-            assert_eq!(read, MESSAGE);
-            return;
-        }
-    }
-}
-
 async fn refused() {
     let (near, far) = (endpoint(3).await, endpoint(4).await);
     let (address, key) = (far.local_addr(), far.public_key());
@@ -179,9 +132,4 @@ fn byte_streams_and_messages_have_the_traits_of_futures() {
 #[test]
 fn a_refusal_arrives() {
     smol::block_on(refused());
-}
-
-#[test]
-fn both_ends_roam_in_the_middle_of_a_transfer() {
-    smol::block_on(roaming());
 }
