@@ -19,6 +19,8 @@ use crate::udp::Source as _;
 
 /// Rounds of sending and receiving before other tasks get their turn.
 const ROUNDS: usize = 16;
+/// While datagrams come and go, the clock is looked at once in so many rounds: a round takes microseconds, and deadlines are milliseconds.
+const ROUNDS_PER_LOOK: usize = 4;
 /// Batches sent in a round: acknowledgements must be read in between.
 const BATCHES_PER_ROUND: usize = 8;
 /// Actions taken from the core under one lock.
@@ -184,9 +186,22 @@ impl<S: AsyncUdpSocket, T: Timer> Driver<S, T> {
         true
     }
 
+    /// Leaves word whom to wake, and goes on from another socket where there is one.
+    fn begin(&mut self, context: &Context<'_>) {
+        let next = self.shared.with_driver(&mut self.woken, |state, _| {
+            match &mut state.driver {
+                Some(waker) => waker.clone_from(context.waker()),
+                none => *none = Some(context.waker().clone()),
+            }
+            state.next_socket.take()
+        });
+        if let Some(next) = next {
+            self.take_socket(next);
+        }
+    }
+
     /// Goes on from another socket, and tells the peers. One that cannot be used is left alone: the old one lives.
-    fn take_socket(&mut self) {
-        let Some(next) = self.shared.with_driver(&mut self.woken, |state, _| state.next_socket.take()) else { return };
+    fn take_socket(&mut self, next: UdpSocket) {
         let Ok((socket, local)) = self.rebound(next) else { return };
         self.inbox = Inbox::new(self.outbox.max_datagram(), socket.gro_segments());
         self.socket = socket;
@@ -220,16 +235,14 @@ impl<S: AsyncUdpSocket, T: Timer> Future for Driver<S, T> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let driver = self.get_mut();
-        driver.shared.with_driver(&mut driver.woken, |state, _| match &mut state.driver {
-            Some(waker) => waker.clone_from(context.waker()),
-            none => *none = Some(context.waker().clone()),
-        });
-        driver.take_socket();
-        for _ in 0..ROUNDS {
+        driver.begin(context);
+        for round in 1..=ROUNDS {
             let sent = driver.send(context);
             let received = driver.receive(context);
-            let served = driver.keep_time(context);
-            if sent || received || served {
+            if (sent || received) && round % ROUNDS_PER_LOOK != 0 {
+                continue;
+            }
+            if driver.keep_time(context) || sent || received {
                 continue;
             }
             return if driver.is_done() { Poll::Ready(()) } else { Poll::Pending };
