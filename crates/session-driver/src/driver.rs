@@ -14,7 +14,7 @@ use crate::inbox::{Inbox, split};
 use crate::outbox::Outbox;
 use crate::shared::{Shared, State, Topic};
 use crate::socket::{AsyncUdpSocket, RecvMeta, Timer};
-use crate::trace::{Note, Spans};
+use crate::trace::{self, Note, Spans};
 use crate::udp::Source as _;
 
 /// Rounds of sending and receiving before other tasks get their turn.
@@ -202,7 +202,14 @@ impl<S: AsyncUdpSocket, T: Timer> Driver<S, T> {
 
     /// Goes on from another socket, and tells the peers. One that cannot be used is left alone: the old one lives.
     fn take_socket(&mut self, next: UdpSocket) {
-        let Ok((socket, local)) = self.rebound(next) else { return };
+        let (socket, local) = match self.rebound(next) {
+            Ok(rebound) => rebound,
+            Err(error) => {
+                self.shared.with_driver(&mut self.woken, |state, _| state.stats.sockets_refused += 1);
+                trace::socket_refused(&error);
+                return;
+            }
+        };
         self.inbox = Inbox::new(self.outbox.max_datagram(), socket.gro_segments());
         self.socket = socket;
         self.receive.paused_until = None;

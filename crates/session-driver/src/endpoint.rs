@@ -74,6 +74,8 @@ pub struct EndpointStats {
     pub receive_errors: u64,
     /// The system failed to segment, so that datagrams are sent one by one from then on.
     pub offload_failed: bool,
+    /// New sockets of [`Endpoint::rebind`] that the runtime refused, so that everything goes on over the one before.
+    pub sockets_refused: u64,
 }
 
 impl Endpoint {
@@ -226,8 +228,10 @@ impl Endpoint {
 
     /// Goes on from another socket, bound to `address`: another interface, or the same where the network was changed under it. All sessions live on;
     /// each sends at once from there, so that its peer follows. Port 0 lets the system choose; the port in use is taken until the driver has changed
-    /// over, which it does when it runs next. Returns the address that was bound. Where the runtime refuses the new socket then, everything goes on
-    /// over the old one: [`local_addr`](Self::local_addr) tells.
+    /// over, which it does when it runs next. Returns the address that was bound. The new socket is of the network namespace that the calling thread is in.
+    ///
+    /// Where the runtime refuses the new socket then, everything goes on over the old one: [`local_addr`](Self::local_addr) stays as it was,
+    /// [`EndpointStats::sockets_refused`] counts it, and an event of `tracing` gives the reason.
     ///
     /// # Errors
     /// If the address cannot be bound, is of the other IP version than the one before, or the endpoint has ended; everything goes on as it was then.
@@ -283,12 +287,14 @@ impl Endpoint {
             receive_batches,
             receive_errors,
             offload_failed,
+            sockets_refused,
         } = self.stats();
         let offload = if offload_failed { ", segmentation failed" } else { "" };
+        let kept = if sockets_refused > 0 { format!("; {sockets_refused} new sockets refused") } else { String::new() };
         let core = self.inner.shared.with(|state, _| state.core.dump().to_string());
         format!(
             "socket {}: {datagrams_sent} datagrams out in {send_batches} calls, {datagrams_refused} refused{offload}; \
-             {datagrams_received} in by {receive_batches}, {receive_errors} errors\n{core}",
+             {datagrams_received} in by {receive_batches}, {receive_errors} errors{kept}\n{core}",
             self.local_addr(),
         )
     }

@@ -98,6 +98,8 @@ pub(crate) struct Calls {
     pub(crate) largest: AtomicUsize,
     /// The descriptions received are replaced by this stride.
     pub(crate) stride: Mutex<Option<usize>>,
+    /// The runtime refuses a new socket by this error.
+    pub(crate) rebound_fault: Mutex<Option<Errno>>,
 }
 
 impl Calls {
@@ -194,6 +196,9 @@ impl AsyncUdpSocket for FakeSocket {
     }
 
     fn rebound(&self, socket: std::net::UdpSocket) -> io::Result<Self> {
+        if let Some(fault) = *self.calls.rebound_fault.lock().unwrap() {
+            return Err(io::Error::from_raw_os_error(fault.raw_os_error()));
+        }
         let (network, calls) = (Arc::clone(&self.network), Arc::clone(&self.calls));
         Ok(Self { address: socket.local_addr()?, network, calls, gso: self.gso, gro: self.gro })
     }

@@ -6,7 +6,8 @@
 //! Handles and the driver's task share one core behind a mutex (`docs/adr/0006-driver-shares-a-locked-endpoint.md`): a command is answered at once, with the core's own back-pressure, and no queue holds a second copy of the data.
 //!
 //! With a subscriber of `tracing`, each session has a span `session` with its local number, and in it, at level `INFO`: `connecting` or `incoming`,
-//! `established`, `ended` with who ended it and the code. Keys, addresses and what peers say are never told.
+//! `established`, `ended` with who ended it and the code. At level `WARN`, outside of all spans: a new socket that the runtime refuses after
+//! [`Endpoint::rebind`]. Keys, addresses and what peers say are never told.
 #![forbid(unsafe_code)]
 
 mod builder;

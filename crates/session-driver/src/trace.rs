@@ -1,12 +1,13 @@
-//! What is told of sessions to whoever listens by `tracing`: a span for each, with its local number, and how it goes. Never keys, addresses
-//! or what the peer says.
+//! What is told to whoever listens by `tracing`: of sessions a span for each, with its local number, and how it goes; of sockets that a new one
+//! is refused. Never keys, addresses or what the peer says.
 //!
 //! Notes are taken under the lock and told outside of it: a subscriber may write to a disk.
 
 use std::collections::HashMap;
+use std::io;
 
 use session_core::{CloseReason, SessionId};
-use tracing::{Span, info, info_span};
+use tracing::{Span, info, info_span, warn};
 
 /// Something to tell.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +56,11 @@ impl Spans {
     pub(crate) fn len(&self) -> usize {
         self.spans.len()
     }
+}
+
+/// Tells that an endpoint keeps its socket although a new one was bound.
+pub(crate) fn socket_refused(error: &io::Error) {
+    warn!(parent: None, kind = ?error.kind(), code = error.raw_os_error(), "the new socket is refused, the old one stays");
 }
 
 #[cfg(test)]

@@ -315,3 +315,30 @@ fn an_urgent_message_waits_for_one_batch_and_no_datagram_is_made_before_its_own(
         assert_eq!(passed, made + 1, "{segments} segments");
     }
 }
+
+/// The command has said that the socket was bound, so what becomes of it is told otherwise.
+#[test]
+fn a_new_socket_that_the_runtime_refuses_is_counted_and_the_old_one_serves_on() {
+    let mut world = World::new();
+    let (a, b) = (world.node(), world.node());
+    let (near, far) = open(&mut world, &a, &b);
+    let anywhere = "127.0.0.1:0".parse().expect("an address");
+    *a.calls.rebound_fault.lock().unwrap() = Some(Errno::MFILE);
+    a.endpoint.rebind(anywhere).expect("binds");
+    world.run(join(transfer(&near, &far, 1), transfer(&far, &near, 2)));
+    assert_eq!((a.endpoint.local_addr(), far.remote_address()), (a.address, Some(a.address)));
+    assert_eq!((a.endpoint.stats().sockets_refused, far.stats().path_changes), (1, 0));
+    let dump = a.endpoint.dump();
+    assert!(dump.lines().next().is_some_and(|line| line.ends_with("; 1 new sockets refused")), "{dump}");
+
+    // It can be asked for again, and the peer follows although nobody sends.
+    let pause = world.sleep(Duration::from_secs(1));
+    world.run(pause);
+    *a.calls.rebound_fault.lock().unwrap() = None;
+    let bound = a.endpoint.rebind(anywhere).expect("binds");
+    let pause = world.sleep(Duration::from_millis(100));
+    world.run(pause);
+    assert_eq!((a.endpoint.local_addr(), far.remote_address()), (bound, Some(bound)));
+    world.run(join(transfer(&near, &far, 3), transfer(&far, &near, 4)));
+    assert_eq!((a.endpoint.stats().sockets_refused, far.stats().path_changes), (1, 1));
+}

@@ -1,7 +1,9 @@
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::sync::Once;
+use std::time::Duration;
 
+use rustix::io::Errno;
 use session_core::ChannelId;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -131,4 +133,19 @@ fn a_span_lives_as_long_as_its_session() {
         tell(What::Ended(reason), 0);
     });
     assert_eq!(lines.len(), 3, "{lines:?}");
+}
+
+#[test]
+fn a_new_socket_that_is_refused_is_told_with_the_reason_and_without_addresses() {
+    let mut world = World::new();
+    let a = world.node();
+    let lines = listen(|| {
+        *a.calls.rebound_fault.lock().unwrap() = Some(Errno::MFILE);
+        a.endpoint.rebind("127.0.0.1:0".parse().expect("an address")).expect("binds");
+        let pause = world.sleep(Duration::from_millis(1));
+        world.run(pause);
+    });
+    let [line] = &lines[..] else { panic!("{lines:#?}") };
+    assert!(line.starts_with("in 0 message=the new socket is refused, the old one stays"), "{line}");
+    assert!(line.contains(&format!("code={}", Errno::MFILE.raw_os_error())) && !line.contains("127."), "{line}");
 }
