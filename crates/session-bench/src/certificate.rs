@@ -12,6 +12,15 @@ use crate::Failure;
 /// The name in the certificate.
 pub(crate) const NAME: &str = "localhost";
 
+/// Lets every handshake be a whole one: none begins where one before it ended.
+pub(crate) fn without_resumption(
+    (mut server, mut client): (ServerConfig, ClientConfig),
+) -> (ServerConfig, ClientConfig) {
+    server.send_tls13_tickets = 0;
+    client.resumption = rustls::client::Resumption::disabled();
+    (server, client)
+}
+
 /// A certificate and its key.
 pub(crate) struct Certificate {
     chain: Vec<CertificateDer<'static>>,

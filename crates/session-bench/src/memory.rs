@@ -1,6 +1,8 @@
 //! Rows in memory: the cores alone, both ends on one thread, no socket and no link between them.
 
 mod handshake;
+mod idle;
+mod sides;
 
 use std::time::Duration;
 
@@ -35,6 +37,9 @@ pub(crate) fn run(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
     }
     if asked.wants_row("handshake-memory") {
         handshake::run(asked, report)?;
+    }
+    if asked.wants_row("idle-memory") {
+        idle::run(asked, report)?;
     }
     Ok(())
 }

@@ -30,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(900);
 const MESSAGE_EVERY: Duration = Duration::from_millis(50);
 /// Seeds of each profile.
 const SEEDS: u64 = 20;
+/// The same where it is only to be seen that it runs.
+const QUICK_SEEDS: u64 = 3;
 
 const GOODPUT: Figure = Figure { name: "goodput", unit: "kB/s", better: Better::Higher };
 const COMPLETION: Figure =
@@ -52,7 +54,7 @@ pub(crate) fn subjects() -> Vec<(About, MakePair)> {
 }
 
 pub(crate) fn run(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
-    let seeds = if asked.quick { 3 } else { asked.turns.map_or(SEEDS, |turns| turns as u64) };
+    let seeds = seeds(asked);
     for profile in Profile::all()?.iter().filter(|profile| asked.wants_row(&profile.name)) {
         for row in measure(profile, seeds)? {
             report.add(row);
@@ -60,6 +62,11 @@ pub(crate) fn run(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
     }
     report.show_means();
     Ok(())
+}
+
+/// Seeds of each profile: as many as turns were asked for.
+fn seeds(asked: &Measure) -> u64 {
+    asked.turns.map_or(if asked.quick { QUICK_SEEDS } else { SEEDS }, |turns| turns.max(1) as u64)
 }
 
 fn measure(profile: &Profile, seeds: u64) -> Result<Vec<Row>, Failure> {

@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use super::streams::{Stream, Streams};
 use super::{Datagram, Handshakes};
 use crate::Failure;
-use crate::certificate::{Certificate, NAME};
+use crate::certificate::{Certificate, NAME, without_resumption};
 use crate::report::About;
 
 /// The largest datagram it takes.
@@ -82,7 +82,7 @@ impl Handshakes for Quinn {
 fn configs(datagram: Datagram) -> Result<(ServerConfig, ClientConfig), Failure> {
     let certificate = Certificate::new()?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let (server, client) = certificate.configs(&provider)?;
+    let (server, client) = without_resumption(certificate.configs(&provider)?);
     let mut transport = TransportConfig::default();
     if datagram == Datagram::Best {
         let mut discovery = MtuDiscoveryConfig::default();

@@ -12,7 +12,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 use super::Handshakes;
 use super::streams::{Stream, Streams};
 use crate::Failure;
-use crate::certificate::{Certificate, NAME};
+use crate::certificate::{Certificate, NAME, without_resumption};
 use crate::report::About;
 
 /// Bytes collected before a record is made of them: its largest.
@@ -29,10 +29,7 @@ pub(super) struct Tls {
 impl Tls {
     pub(super) fn new(runtime: Arc<Runtime>) -> Result<Self, Failure> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let (mut server, mut client) = Certificate::new()?.configs(&provider)?;
-        // Every handshake is a whole one.
-        server.send_tls13_tickets = 0;
-        client.resumption = rustls::client::Resumption::disabled();
+        let (server, client) = without_resumption(Certificate::new()?.configs(&provider)?);
         let listener = runtime.block_on(TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))))?;
         let (acceptor, connector) = (TlsAcceptor::from(Arc::new(server)), TlsConnector::from(Arc::new(client)));
         Ok(Self { runtime, listener, acceptor, connector })

@@ -1,18 +1,17 @@
 //! Handshakes in memory, beside the arithmetic that no handshake of the kind can do without.
 
+#[cfg(feature = "peers")]
+mod tls;
+
 use std::hint::black_box;
 
-use session_core::{
-    Action, Address, Arrival, Carrier, Config, ConnectOptions, Endpoint, Event, Limits, Link, Peer, RustCrypto,
-    SecondSession, Secret, Seed, StaticKey,
-};
 use x25519_dalek::{PublicKey, StaticSecret};
 
+use super::sides::{self, Library, Sides};
 use crate::Failure;
 use crate::args::Measure;
 use crate::clock::processor_time;
-use crate::report::{About, Better, OURS, Report};
-use crate::simulated::START;
+use crate::report::{About, Better, Report};
 use crate::turns::{Figure, Subject, measure};
 
 const COST: [Figure; 1] = [Figure { name: "processor time, both ends", unit: "us each", better: Better::Lower }];
@@ -24,8 +23,17 @@ pub(super) fn run(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
         work(count)?;
         Ok(vec![(processor_time() - start).as_secs_f64() * 1e6 / count as f64])
     };
-    let ours = About::package(OURS, "session-core", "X25519, AES-256-GCM, RustCrypto");
-    let mut subjects = vec![Subject::new(ours, move || cost(&sessions))];
+    let libraries = sides::libraries()?;
+    let mut subjects = Vec::new();
+    for library in libraries.iter().filter(|library| asked.wants_peer(library.about().name)) {
+        subjects.push(Subject::new(library.about(), move || cost(&|count| connections(&**library, count))));
+    }
+    #[cfg(feature = "peers")]
+    if asked.wants_peer("rustls") {
+        let about = About::package("rustls", "rustls", "X25519, ECDSA P-256, AES-256-GCM, ring");
+        let handshakes = tls::handshakes()?;
+        subjects.push(Subject::new(about, move || cost(&handshakes)));
+    }
     #[cfg(feature = "peers")]
     if asked.wants_peer("snow-ik") {
         let about = About::package("snow-ik", "snow", "X25519, AES-256-GCM, its default resolver");
@@ -74,59 +82,12 @@ fn snow_ik(count: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Sessions, each accepted by the application and told to the other one. Every initiator is a stranger to the responder: an endpoint of its own.
-fn sessions(count: usize) -> Result<(), Failure> {
-    let mut server = endpoint(0, u32::try_from(count)?)?;
-    let link =
-        |local, remote| Link { carrier: Carrier(0), local: Address::Opaque(local), remote: Address::Opaque(remote) };
-    let mut out = vec![0; server.max_datagram()];
-    for number in 0..count {
-        let mut client = endpoint(number as u64 + 1, 1)?;
-        let here = (number as u128 + 1).to_be_bytes();
-        let peer = Peer::Known { key: server.public_key(), psk: None };
-        let _ = client.connect(peer, link(here, [0; 16]), ConnectOptions::default(), START)?;
-        let mut is_established = false;
-        loop {
-            let mut is_quiet = true;
-            for is_client in [true, false] {
-                let (from, to) = if is_client { (&mut client, &mut server) } else { (&mut server, &mut client) };
-                loop {
-                    match from.poll_action(&mut out, START) {
-                        Action::Transmit(datagram) => {
-                            let arrival = if is_client { link([0; 16], here) } else { link(here, [0; 16]) };
-                            let _ = to.handle_datagram(&mut out[..datagram.len], Arrival::new(arrival), START);
-                        }
-                        Action::Event(Event::Incoming(id)) => {
-                            from.session_mut(id, START).ok_or("it is gone")?.accept(&[])?;
-                        }
-                        Action::Event(event) => is_established |= is_client && matches!(event, Event::Established(_)),
-                        _ => break,
-                    }
-                    is_quiet = false;
-                }
-            }
-            if is_quiet {
-                break;
-            }
-        }
-        if !is_established {
-            return Err(format!("session {number} did not come about").into());
-        }
+/// Connections to one server, accepted by its application. Every client is a stranger to it: an endpoint of its own. The server keeps them all.
+fn connections(library: &dyn Library, count: usize) -> Result<(), Failure> {
+    let mut sides = Sides::new(library, u32::try_from(count)?)?;
+    for _ in 0..count {
+        sides.connect()?;
+        sides.drop_clients();
     }
-    Ok(())
-}
-
-fn endpoint(number: u64, sessions: u32) -> Result<Endpoint, Failure> {
-    let mut bytes = [3; 32];
-    bytes[..8].copy_from_slice(&number.to_be_bytes());
-    let mut config = Config::new(StaticKey::new(&RustCrypto, Secret::new(bytes)), "session-bench");
-    config.second_session = SecondSession::KeepBoth;
-    let mut limits = Limits::default();
-    limits.sessions = sessions;
-    limits.pending = sessions.min(10);
-    limits.hot_keys = sessions;
-    limits.pool_blocks = 64 + sessions * 4;
-    limits.session_window = 16 * 1024;
-    limits.channel_window = 16 * 1024;
-    Ok(Endpoint::new(config, limits, RustCrypto, Seed::new(bytes))?)
+    if sides.into_server().established() == count { Ok(()) } else { Err("the server knows others".into()) }
 }

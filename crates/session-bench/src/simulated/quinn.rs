@@ -19,6 +19,7 @@ use session_sim::inside;
 use super::end::{End, MESSAGE};
 use crate::Failure;
 use crate::certificate::{Certificate, NAME};
+use crate::clock;
 
 type Time = std::time::Instant;
 
@@ -56,7 +57,7 @@ pub(super) fn pair(datagram: u16, seed: u64, now: Instant) -> Result<[Box<dyn En
     let mut client_config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(client)?));
     client_config.transport_config(transport);
 
-    let zero = zero();
+    let zero = clock::zero();
     let mut client = QuinnEnd::new(1, seed, None, zero);
     let server = QuinnEnd::new(2, seed, Some(Arc::new(server_config)), zero);
     let connection = client.endpoint.connect(client.time(now), client_config, client.remote, NAME)?;
@@ -74,14 +75,6 @@ fn transport(datagram: u16) -> Result<TransportConfig, Failure> {
         .stream_receive_window(VarInt::try_from(WINDOW)?)
         .send_window(WINDOW * 8);
     Ok(transport)
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "its times cannot be made otherwise; only differences to this one matter"
-)]
-fn zero() -> Time {
-    Time::now()
 }
 
 impl QuinnEnd {

@@ -7,7 +7,8 @@ use session_sim::LinkConfig;
 use super::end::{End, MESSAGE};
 use super::network::{Network, START, Task};
 use super::profile::{Profile, QUIC_DATAGRAM};
-use super::{SMALL, one, percentiles, session, share};
+use super::{SMALL, one, percentiles, seeds, session, share};
+use crate::args::Measure;
 
 const BULK: Task = Task { bytes: None, message_every: None };
 
@@ -181,4 +182,11 @@ fn quinn_does_the_same_from_the_same_seed() {
     let first = run();
     assert_eq!(first.received, SMALL);
     assert_eq!(first, run());
+}
+
+#[test]
+fn quick_is_a_number_of_seeds_only_where_none_is_asked_for() {
+    let asked = |quick, turns| seeds(&Measure { quick, turns, ..Measure::default() });
+    assert_eq!([asked(false, None), asked(true, None)], [20, 3]);
+    assert_eq!([asked(false, Some(5)), asked(true, Some(5)), asked(true, Some(0))], [5, 5, 1]);
 }
