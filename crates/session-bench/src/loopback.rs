@@ -12,6 +12,7 @@ mod session;
 mod streams;
 #[cfg(feature = "peers")]
 mod tls;
+mod unreliable;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -46,6 +47,13 @@ trait Messages {
     fn send(&mut self, count: usize) -> Result<(), Failure>;
 }
 
+/// Sends messages of 64 bytes that nobody sends again.
+trait Unreliable {
+    fn about(&self) -> About;
+    /// Sends `count` messages as fast as they are taken; the figures of those that come.
+    fn send_unreliable(&mut self, count: usize) -> Result<Vec<f64>, Failure>;
+}
+
 /// Begins connections.
 trait Handshakes {
     fn about(&self) -> About;
@@ -66,6 +74,11 @@ const RATE: [Figure; 2] = [
     Figure { name: "processor time, both ends", unit: "us each", better: Better::Lower },
     Figure { name: "rate", unit: "1/s", better: Better::Higher },
 ];
+const UNRELIABLE: [Figure; 3] = [
+    Figure { name: "processor time of a message that comes, both ends", unit: "us each", better: Better::Lower },
+    Figure { name: "messages that come", unit: "1/s", better: Better::Higher },
+    Figure { name: "part of the messages that comes", unit: "of 1", better: Better::Higher },
+];
 const PING_PONG: [Figure; 2] = [
     Figure { name: "p50", unit: "us", better: Better::Lower },
     Figure { name: "p99", unit: "us", better: Better::Lower },
@@ -83,6 +96,9 @@ pub(crate) fn run(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
     }
     if asked.wants_row("messages") {
         messages(asked, report)?;
+    }
+    if asked.wants_row("unreliable") {
+        unreliable(asked, report)?;
     }
     if asked.wants_row("handshakes") {
         handshakes(asked, report)?;
@@ -146,6 +162,17 @@ fn messages(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
     );
     let subjects = peers.iter_mut().map(|peer| Subject::new(peer.about(), || rate(count, || peer.send(count))));
     measure("messages", &RATE, subjects.collect(), asked, report)
+}
+
+fn unreliable(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
+    let count = if asked.quick { 20_000 } else { 500_000 };
+    let mut peers: Vec<Box<dyn Unreliable>> = vec![Box::new(session::Session::new(threads()?, Datagram::Ethernet)?)];
+    #[cfg(feature = "peers")]
+    if asked.wants_peer("quinn") {
+        peers.push(Box::new(quinn::Quinn::new(threads()?, Datagram::Ethernet)?.datagrams()?));
+    }
+    let subjects = peers.iter_mut().map(|peer| Subject::new(peer.about(), || peer.send_unreliable(count)));
+    measure("unreliable", &UNRELIABLE, subjects.collect(), asked, report)
 }
 
 fn handshakes(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
@@ -236,3 +263,6 @@ async fn timed(
     }
     Ok(times)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{
     ClientConfig, Connection, Endpoint, EndpointConfig, MtuDiscoveryConfig, ServerConfig, TokioRuntime, TransportConfig,
@@ -10,7 +12,7 @@ use quinn::{
 use tokio::runtime::Runtime;
 
 use super::streams::{Stream, Streams};
-use super::{Datagram, Handshakes};
+use super::{Datagram, Handshakes, PING, Unreliable, unreliable};
 use crate::Failure;
 use crate::certificate::{Certificate, NAME, without_resumption};
 use crate::report::About;
@@ -42,6 +44,12 @@ impl Quinn {
         let accept = async { Ok::<_, Failure>(self.server.accept().await.ok_or("the endpoint has stopped")?.await?) };
         let (near, far) = tokio::join!(connect, accept);
         Ok([near?, far?])
+    }
+
+    /// A connection for datagrams.
+    pub(super) fn datagrams(self) -> Result<Datagrams, Failure> {
+        let [near, far] = self.runtime.block_on(self.connections())?;
+        Ok(Datagrams { near, far, quinn: self })
     }
 
     /// A stream both ways.
@@ -76,6 +84,40 @@ impl Handshakes for Quinn {
             }
             Ok(())
         })
+    }
+}
+
+/// A connection for datagrams of the application.
+pub(super) struct Datagrams {
+    near: Connection,
+    far: Connection,
+    quinn: Quinn,
+}
+
+impl Unreliable for Datagrams {
+    fn about(&self) -> About {
+        about()
+    }
+
+    fn send_unreliable(&mut self, count: usize) -> Result<Vec<f64>, Failure> {
+        let (near, far) = (&self.near, self.far.clone());
+        let send = async {
+            for _ in 0..count {
+                near.send_datagram_wait(Bytes::copy_from_slice(&[7; PING])).await?;
+            }
+            Ok(())
+        };
+        unreliable::figures(
+            &self.quinn.runtime,
+            count,
+            |counted| async move {
+                loop {
+                    far.read_datagram().await?;
+                    counted.fetch_add(1, Ordering::Relaxed);
+                }
+            },
+            send,
+        )
     }
 }
 

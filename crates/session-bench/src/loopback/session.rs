@@ -2,19 +2,22 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use session_tokio::{
-    Bind, Channel, ChannelId, Endpoint, Limits, RustCrypto, SecondSession, Secret, Session as Handle, StaticKey,
+    Bind, Channel, ChannelConfig, ChannelId, ChannelMode, Endpoint, Limits, RustCrypto, SecondSession, Secret,
+    Session as Handle, StaticKey,
 };
 use tokio::runtime::Runtime;
 
-use super::{Bulk, Datagram, Handshakes, Messages, PIECE, PING, PingPong, both, timed};
+use super::{Bulk, Datagram, Handshakes, Messages, PIECE, PING, PingPong, Unreliable, both, timed, unreliable};
 use crate::Failure;
 use crate::report::{About, OURS};
 
 const BULK: ChannelId = ChannelId(16);
 const PINGS: ChannelId = ChannelId(17);
+const UNRELIABLE: ChannelId = ChannelId(18);
 /// The largest datagram that fits into an IPv4 packet.
 const LARGEST_DATAGRAM: u16 = 65_507;
 
@@ -133,6 +136,35 @@ impl Messages for Session {
     }
 }
 
+impl Unreliable for Session {
+    fn about(&self) -> About {
+        about()
+    }
+
+    fn send_unreliable(&mut self, count: usize) -> Result<Vec<f64>, Failure> {
+        let (near, far) = (self.sender.channel(UNRELIABLE), self.receiver.channel(UNRELIABLE));
+        let send = async move {
+            for _ in 0..count {
+                near.send(&[7; PING]).await?;
+            }
+            Ok(())
+        };
+        unreliable::figures(
+            &self.runtime,
+            count,
+            |counted| async move {
+                let mut message = Vec::with_capacity(PING);
+                while far.recv(&mut message, PING).await?.is_some() {
+                    message.clear();
+                    counted.fetch_add(1, Ordering::Relaxed);
+                }
+                Err("the session has ended".into())
+            },
+            send,
+        )
+    }
+}
+
 impl Handshakes for Session {
     fn about(&self) -> About {
         about()
@@ -156,6 +188,7 @@ async fn bind(number: u8, datagram: Datagram) -> Result<Endpoint, Failure> {
         .application("session-bench")
         .channel(BULK)
         .channel(PINGS)
+        .channel(ChannelConfig::new(UNRELIABLE, ChannelMode::Unreliable))
         .limits(limits)
         .second_session(SecondSession::KeepBoth)
         .max_datagram(match datagram {

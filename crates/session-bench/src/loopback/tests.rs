@@ -1,0 +1,39 @@
+use std::sync::atomic::Ordering;
+
+use tokio::sync::mpsc;
+
+use super::{Unreliable as _, one_thread, session, threads, unreliable};
+use crate::loopback::Datagram;
+
+/// Every fourth message is dropped on the way.
+#[test]
+fn what_was_lost_does_not_count_and_is_no_reason_to_wait_for_ever() {
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    let runtime = one_thread().expect("a runtime");
+    let figures = unreliable::figures(
+        &runtime,
+        400,
+        |counted| async move {
+            while receiver.recv().await.is_some() {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+            std::future::pending().await
+        },
+        async {
+            (0..400).filter(|number| number % 4 != 0).try_for_each(|number| sender.send(number))?;
+            Ok(())
+        },
+    );
+    let [_, rate, part] = figures.expect("some come")[..] else { panic!("three figures") };
+    assert_eq!(part, 0.75);
+    assert!(rate > 3_000.0, "waiting for the others is no part of the time: {rate}");
+}
+
+#[test]
+fn unreliable_messages_of_session_come() {
+    let mut session = session::Session::new(threads().expect("a runtime"), Datagram::Ethernet).expect("a session");
+    for _ in 0..2 {
+        let figures = session.send_unreliable(1_000).expect("some come");
+        assert!((0.0..=1.0).contains(&figures[2]), "{figures:?}: none counts twice, and none of the turn before");
+    }
+}
