@@ -61,7 +61,7 @@ spec:
 test:
     cargo test
 
-# Both ends of a transfer move to other network namespaces, on tokio and on smol. Needs Linux, root and `ip`. Debian: apt-get install iproute2.
+# Both ends of a transfer move to other network namespaces, on tokio and on smol. Needs Linux, root, `ip` and `unshare`. Debian: apt-get install iproute2 util-linux.
 roaming:
     SESSION_NAMESPACES=required cargo test --locked -p session-tests --test roaming
 

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use session_core::request::MAX_IN_FLIGHT;
 use session_core::{
-    ChannelLimits, ChannelMode, ChannelOptions, Config, Endpoint, Limits, MAX_CARRIERS, MAX_CHANNEL_FRAMES,
-    MAX_CHANNELS, MAX_DYNAMIC_CHANNELS, MAX_EXPIRING, MAX_SPARE_IDS, MAX_TENTATIVE_PER_PEER, MAX_TEXT, MAX_USER_DATA,
-    MIN_UDP_DATAGRAM, RustCrypto, Secret, StaticKey, TIMEOUTS_PER_CALL,
+    ChannelLimits, ChannelMode, ChannelOptions, Config, Endpoint, Limits, MAX_CARRIERS, MAX_CHANNELS,
+    MAX_COSTLY_FRAMES, MAX_DYNAMIC_CHANNELS, MAX_EXPIRING, MAX_SPARE_IDS, MAX_TENTATIVE_PER_PEER, MAX_TEXT,
+    MAX_USER_DATA, MIN_UDP_DATAGRAM, RustCrypto, Secret, StaticKey, TIMEOUTS_PER_CALL,
 };
 
 type Row = (&'static str, u64, &'static str, &'static str);
@@ -80,8 +80,11 @@ const SHOWN_BY: &[(&str, &[&str])] = &[
     ("MAX_SPARE_IDS", &["sessions_at_the_bound::configurations"]),
     ("MAX_EXPIRING", &["channels_at_the_bound::expiring"]),
     (
-        "MAX_CHANNEL_FRAMES",
-        &["endpoint::tests::data::d17_a_packet_holds_at_most_64_frames_that_name_a_channel_whatever_they_are"],
+        "MAX_COSTLY_FRAMES",
+        &[
+            "endpoint::tests::data::d17_a_packet_holds_at_most_64_frames_that_name_a_channel_whatever_they_are",
+            "endpoint::tests::floods::d15_a_packet_holds_at_most_64_acknowledgements",
+        ],
     ),
     ("MAX_USER_DATA", &["sessions_at_the_bound::user_data", "wire::control::tests::bounds_are_kept"]),
     ("MAX_TEXT", &["sessions_at_the_bound::texts", "wire::text::tests::a_text_is_at_most_128_bytes_of_utf_8"]),
@@ -246,8 +249,8 @@ fn constants() -> [Row; 12] {
             "`send_with` says `Blocked`; expired ones nobody asked for give way",
         ),
         (
-            "MAX_CHANNEL_FRAMES",
-            MAX_CHANNEL_FRAMES as u64,
+            "MAX_COSTLY_FRAMES",
+            MAX_COSTLY_FRAMES as u64,
             "frames of a packet that name a channel or acknowledge",
             "more closes the session: `PROTOCOL`",
         ),

@@ -303,7 +303,7 @@ pub struct Timeouts {
     pub release: Duration,
     /// Keepalive interval we ask for (S0-23); three of them without a packet mean the peer is lost (S0-24).
     pub keepalive: Duration,
-    /// The interval that a search for a longer one begins with: whoever asks lengthens it up to `keepalive` as long as a NAT on the way remembers the session that
+    /// The interval that a search for a longer one begins with: whoever asks lengthens it up to `keepalive`, and at most to 128 times this, as long as a NAT on the way remembers the session that
     /// long, and goes back where it did not. `None`, the default, searches nothing. 15 seconds is what hardly any NAT undercuts (RFC 6263 §4).
     pub least_keepalive: Option<Duration>,
     /// The longest interval we go along with, whatever the peer asks for: where it asks for more, we ping too.

@@ -141,7 +141,7 @@ pub use crypto::{
 pub use endpoint::{Dump, Endpoint, Session, SessionMut, SessionRef};
 pub use ids::{ChannelId, MessageId, PeerId, Role, SessionId, Uid};
 pub use limits::{
-    Limits, MAX_CARRIERS, MAX_CHANNEL_FRAMES, MAX_CHANNELS, MAX_DYNAMIC_CHANNELS, MAX_EXPIRING, MAX_SPARE_IDS,
+    Limits, MAX_CARRIERS, MAX_CHANNELS, MAX_COSTLY_FRAMES, MAX_DYNAMIC_CHANNELS, MAX_EXPIRING, MAX_SPARE_IDS,
     MAX_TENTATIVE_PER_PEER, MAX_TEXT, MAX_USER_DATA, MIN_UDP_DATAGRAM, TIMEOUTS_PER_CALL,
 };
 pub use memory_need::MemoryNeed;

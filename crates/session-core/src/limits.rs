@@ -20,7 +20,7 @@
 /// | dynamic channels of a session that the peer opened and that are not gone | [`Config::channel_limits`](crate::Config::channel_limits) | the peer's limit ends |
 /// | the same of those we opened | `opened_channels` | `open_channel` says `Full` |
 /// | both together, as configured | [`MAX_DYNAMIC_CHANNELS`] | `ConfigError::DynamicChannels` |
-/// | frames about channels, and acknowledgements, in a packet | [`MAX_CHANNEL_FRAMES`] | more closes the session with `PROTOCOL` |
+/// | frames about channels, and acknowledgements, in a packet | [`MAX_COSTLY_FRAMES`] | more closes the session with `PROTOCOL` |
 /// | packets sealed under one key | `key_packets`, and 8,323,072 whatever it says | new keys are agreed on; without an answer the session closes with `KEY_LIMIT` |
 /// | forged packets that name a session | `forged_packets` | new keys are agreed on; at 32,767 times as many under one key the session closes with `KEY_LIMIT` |
 /// | blocks of sent-packet records of a session | `record_blocks` | no further data until an acknowledgement |
@@ -169,7 +169,7 @@ pub const MAX_DYNAMIC_CHANNELS: u32 = 1024;
 pub const MAX_EXPIRING: u32 = 128;
 /// Frames that name a channel, and acknowledgements, that a packet may hold: each may cost a search, or a walk over
 /// the blocks of a window or the packets on their way (P-6-7).
-pub const MAX_CHANNEL_FRAMES: usize = 64;
+pub const MAX_COSTLY_FRAMES: usize = 64;
 /// Positions of credit on the control channel (protocol §4.3).
 pub(crate) const CONTROL_WINDOW: u64 = 1024;
 /// Datagram bytes every UDP path carries (RFC 9000 §14).

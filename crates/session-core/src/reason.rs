@@ -274,8 +274,8 @@ error! {
         Limits => "a limit is zero or the pool holds fewer than two windows",
         /// No carrier, more than 8, or one whose `min_datagram` is less than 256, less than 1200 with padding, or more than its `max_datagram`.
         Carriers => "an endpoint has 1 to 8 carriers of at least 256 bytes each, 1200 with padding",
-        /// A keepalive interval is not 1 to 3,600,000 whole milliseconds, or the longest is shorter than ours.
-        Keepalive => "keepalive intervals are 1 ms to 1 h in whole milliseconds, and ours is not above the longest",
+        /// A keepalive interval is not 1 to 3,600,000 whole milliseconds, the longest is shorter than ours, or the least longer.
+        Keepalive => "keepalive intervals are 1 ms to 1 h in whole milliseconds, and ours is not below the least nor above the longest",
         /// A capability above bit 61.
         Capabilities => "capabilities are bits 0 to 61",
         /// More than 15 channels, one twice, an id outside 16–255, a priority above 7, a weight of 0, a budget below 2, or receipts on a mode without offsets; or

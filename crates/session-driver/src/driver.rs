@@ -19,8 +19,8 @@ use crate::udp::Source as _;
 
 /// Rounds of sending and receiving before other tasks get their turn.
 const ROUNDS: usize = 16;
-/// While datagrams come and go, the clock is looked at once in so many rounds: a round takes microseconds, and deadlines are milliseconds.
-const ROUNDS_PER_LOOK: usize = 4;
+/// While datagrams come and go, deadlines are served once in so many rounds: a round takes microseconds, and deadlines are milliseconds.
+const ROUNDS_PER_SERVICE: usize = 4;
 /// Batches sent in a round: acknowledgements must be read in between.
 const BATCHES_PER_ROUND: usize = 8;
 /// Actions taken from the core under one lock.
@@ -246,7 +246,7 @@ impl<S: AsyncUdpSocket, T: Timer> Future for Driver<S, T> {
         for round in 1..=ROUNDS {
             let sent = driver.send(context);
             let received = driver.receive(context);
-            if (sent || received) && round % ROUNDS_PER_LOOK != 0 {
+            if (sent || received) && round % ROUNDS_PER_SERVICE != 0 {
                 continue;
             }
             if driver.keep_time(context) || sent || received {

@@ -1,7 +1,7 @@
 //! Both ends go on from other sockets in the middle of large messages, on both runtimes: from other addresses of the loopback interface, and from
 //! other network namespaces, where the way that was used until then is cut first.
 //!
-//! Namespaces take Linux, root and `ip` of iproute2. Where they cannot be made, those tests say why and pass, unless `SESSION_NAMESPACES` is set
+//! Namespaces take Linux, root and `ip` of iproute2 and `unshare` of util-linux. Where they cannot be made, those tests say why and pass, unless `SESSION_NAMESPACES` is set
 //! to `required`, as `just roaming` does.
 
 #[cfg(target_os = "linux")]

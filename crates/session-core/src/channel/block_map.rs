@@ -93,6 +93,8 @@ pub(super) fn set_range(bits: &mut [u8], from: usize, to: usize) {
     if from >= to {
         return;
     }
+    #[cfg(test)]
+    words(bits, from, to).for_each(|_| work::count());
     let (first, last) = (from / 8, (to - 1) / 8);
     let (low, high) = (u8::MAX << (from % 8), u8::MAX >> (7 - (to - 1) % 8));
     if first == last {

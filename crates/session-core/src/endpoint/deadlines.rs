@@ -1,11 +1,10 @@
 //! The deadlines of all sessions: a binary heap over slots, with lazy re-arm (ADR 0003).
 //!
-//! A slot stands in the heap once. An earlier deadline moves it up at once; a later one is noted when the old one fires, so
-//! that the timers that every packet pushes back cost nothing per packet. What kind a deadline is, is noted with it: whoever asks
-//! when there is something to do need not derive it anew.
+//! A slot stands in the heap once. When it is filed, an earlier deadline moves it up; a later one is found out when the old one fires, so
+//! that the timers that every packet pushes back cost nothing per packet. What kind a deadline is, stands beside it.
 //!
 //! A datagram in, what the application does about it and a datagram out change a session's deadline three times, and nobody asks in between. So a
-//! slot is only noted at first, and its deadline derived when somebody wants to know.
+//! slot that changed is only noted, and its deadline derived and filed when somebody wants to know.
 
 use alloc::vec::Vec;
 

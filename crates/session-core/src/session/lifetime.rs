@@ -51,7 +51,7 @@ pub(crate) struct Keepalive {
 }
 
 /// How far the search for the longest interval has come that a NAT on the way bears: the rung in use in the lower half, and in the upper half the
-/// lowest one that is too long. Nothing is searched where that is 0.
+/// lowest one that is too long. All bits 0: nothing is searched.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Ladder(u8);
 

@@ -15,7 +15,7 @@ use crate::crypto::keys::PacketKeys;
 use crate::crypto::rekey::Rekey;
 use crate::crypto::replay::Verdict;
 use crate::ids::Role;
-use crate::limits::MAX_CHANNEL_FRAMES;
+use crate::limits::MAX_COSTLY_FRAMES;
 use crate::reason::{CloseCode, CloseReason, CloseSpace, ClosedBy, DiscardReason, Text};
 use crate::shared::{Context, Shared};
 use crate::wire::{
@@ -392,7 +392,7 @@ impl Progress {
             | Frame::Extension { .. } => false,
         };
         self.costly_frames = self.costly_frames.saturating_add(usize::from(is_costly));
-        if self.costly_frames > MAX_CHANNEL_FRAMES {
+        if self.costly_frames > MAX_COSTLY_FRAMES {
             let text = "more than 64 frames about channels, and acknowledgements, in a packet";
             return Err(Fault::new(CloseCode::PROTOCOL, u64::from(frame.frame_type()), text));
         }

@@ -151,8 +151,8 @@ impl SessionCore {
             Stage::Waiting(at) => {
                 Some(*at).filter(|_| answers && (self.phase == Phase::Established || rekey.offered.is_some()))
             }
-            // Old keys do not outlive their time because the session ends.
             Stage::Offered { .. } | Stage::Two { progress: Progress::Ready { .. }, .. } => None,
+            // In every phase: old keys do not outlive their time because the session ends.
             Stage::Two { progress: Progress::Late { until }, .. } => *until,
         }
     }

@@ -12,7 +12,7 @@ use crate::channel_config::ChannelMode;
 use crate::crypto::Provider;
 use crate::crypto::keys::PacketKeys;
 use crate::handshake::{Attempt, AttemptOutcome};
-use crate::limits::MAX_CHANNEL_FRAMES;
+use crate::limits::MAX_COSTLY_FRAMES;
 use crate::memory::Memory;
 use crate::path::{Cursor, DataRecord, LogEvent, PacketFlags, PacketRecord, SentLog};
 use crate::reason::{CloseCode, CloseSpace};
@@ -46,7 +46,7 @@ pub(super) const FLAG_ECT: u16 = 1 << 15;
 /// Frames of data, and of ends, in one packet.
 const MAX_DATA_FRAMES: usize = 8;
 /// Frames of credit, of receipts and of what was given up that go along with them and an acknowledgement at most.
-const MAX_OTHER_FRAMES: usize = MAX_CHANNEL_FRAMES - MAX_DATA_FRAMES - 1;
+const MAX_OTHER_FRAMES: usize = MAX_COSTLY_FRAMES - MAX_DATA_FRAMES - 1;
 /// A packet that has less room left is full: no frame of data that goes on would leave more.
 const ALMOST_FULL: usize = 16;
 /// Bytes of a tag.

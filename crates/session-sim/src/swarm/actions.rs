@@ -65,10 +65,24 @@ impl Actions {
     /// Every kind with its number.
     #[must_use]
     pub fn kinds(&self) -> [(&'static str, u64); 19] {
-        let Self { keys_wanted, keys_replaced, migrations_probing, migrations_at_once, rebound, paths_changed, .. } =
-            *self;
-        let Self { new_reno, cubic, strict, two_carriers, worn_keys, narrow, spare_ids, .. } = *self;
-        let Self { learning_keepalives, impatient, curve, .. } = *self;
+        let Self {
+            keys_wanted,
+            keys_replaced,
+            migrations_probing,
+            migrations_at_once,
+            rebound,
+            paths_changed,
+            new_reno,
+            cubic,
+            strict,
+            two_carriers,
+            worn_keys,
+            narrow,
+            learning_keepalives,
+            impatient,
+            curve,
+            spare_ids,
+        } = *self;
         [
             ("new keys wanted", keys_wanted),
             ("new keys used", keys_replaced),
@@ -95,10 +109,24 @@ impl Actions {
 
 impl AddAssign for Actions {
     fn add_assign(&mut self, other: Self) {
-        let Self { keys_wanted, keys_replaced, migrations_probing, migrations_at_once, rebound, paths_changed, .. } =
-            other;
-        let Self { new_reno, cubic, strict, two_carriers, worn_keys, narrow, spare_ids, .. } = other;
-        let Self { learning_keepalives, impatient, curve, .. } = other;
+        let Self {
+            keys_wanted,
+            keys_replaced,
+            migrations_probing,
+            migrations_at_once,
+            rebound,
+            paths_changed,
+            new_reno,
+            cubic,
+            strict,
+            two_carriers,
+            worn_keys,
+            narrow,
+            learning_keepalives,
+            impatient,
+            curve,
+            spare_ids,
+        } = other;
         self.keys_wanted += keys_wanted;
         self.keys_replaced += keys_replaced;
         self.migrations_probing += migrations_probing;

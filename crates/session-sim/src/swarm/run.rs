@@ -21,7 +21,7 @@ use crate::ledger::{Ledger, Totals};
 use crate::trace::Trace;
 use crate::{Attacker, Faults, Generator, Incidents, LinkConfig, NatConfig, Network, Recording, Usage, outside};
 
-/// One datagram in so many has the digest compared that an attacker did not send.
+/// One datagram in so many has the checksum of the state compared that an attacker did not send.
 const SAMPLE: u64 = 128;
 /// Virtual time after which the faults end, however few datagrams there were.
 const LONGEST_STORM: Duration = Duration::from_secs(2 * 3600);

@@ -6,7 +6,7 @@ use crate::action::TimerKind;
 use crate::channel_config::{ChannelLimits, ChannelMode, ChannelOptions};
 use crate::endpoint::slots::Queue;
 use crate::ids::Role;
-use crate::limits::MAX_CHANNEL_FRAMES;
+use crate::limits::MAX_COSTLY_FRAMES;
 use crate::reason::{EndChannelError, OpenChannelError, RecvError, SendError};
 use crate::send_options::SendOptions;
 use crate::wire::{ChannelFrame, DataFrame, Frame, Frames, LimitFrame, MessageFrame};
@@ -831,7 +831,7 @@ fn credit_and_receipts_of_many_channels_at_once_are_told_in_several_packets() {
             }
         }
         let count: usize = told.iter().sum::<usize>() - before.iter().sum::<usize>();
-        assert!(count <= MAX_CHANNEL_FRAMES, "{count} in a packet");
+        assert!(count <= MAX_COSTLY_FRAMES, "{count} in a packet");
     }
     assert_eq!(told, [CHANNELS; 2], "each once, and all of them now: {} packets", packets.len());
     pair.deliver(1, &packets);

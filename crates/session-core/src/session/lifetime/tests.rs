@@ -43,7 +43,7 @@ fn the_interval_grows_until_one_is_too_long_and_stays_at_the_one_before() {
 }
 
 #[test]
-fn every_row_of_answers_stays_between_the_least_and_what_was_agreed() {
+fn every_row_of_answers_stays_between_the_least_and_the_top_of_the_ladder() {
     let timeouts = timeouts(1, 3600);
     for answers in 0..1_u32 << 16 {
         let mut keepalive = Keepalive::agree(Role::Initiator, &timeouts, seconds(1), 1000);

@@ -187,7 +187,7 @@ fn the_smaller_of_two_flows_catches_up() {
 
 proptest! {
     #[test]
-    fn any_losses_give_the_window_of_the_formulas(rtt in 1..800u64, losses in prop::collection::vec(1..60u64, 1..12)) {
+    fn any_losses_off_the_plateau_give_the_window_of_the_formulas(rtt in 1..800u64, losses in prop::collection::vec(1..60u64, 1..12)) {
         let mut at_rounds = losses.iter().scan(5, |round, gap| { *round += gap; Some(*round) }).collect::<std::vec::Vec<_>>();
         at_rounds.push(8);
         // No more than a few thousand datagrams, or the test takes for ever.
