@@ -224,7 +224,7 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     /// [`ExtendError`]; nothing has changed then.
     pub fn set_keepalive(&mut self, interval: Duration) -> Result<(), ExtendError> {
         self.endpoint
-            .command(self.id.slot, |core, _| core.set_keepalive(interval))
+            .command(self.id.slot, |core, context| core.set_keepalive(interval, context.now))
             .unwrap_or(Err(ExtendError::NotEstablished))
     }
 

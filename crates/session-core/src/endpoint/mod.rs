@@ -70,6 +70,9 @@ pub struct Endpoint<P: Provider = RustCrypto> {
     discards: Discards,
 }
 
+/// Sessions that hear of one refusal.
+const REFUSED_PER_CALL: usize = 64;
+
 impl<P: Provider> Endpoint<P> {
     /// Allocates everything up to `limits`. `seed` must come from the operating system's generator or as good a source, and must never be used twice.
     ///
@@ -361,21 +364,21 @@ impl<P: Provider> Endpoint<P> {
         }
     }
 
-    /// The system refused to send a datagram of `bytes` bytes over `link`, because what leads there takes none so long (`EMSGSIZE`): sessions over it use
-    /// smaller ones at once, and do not wait until three such datagrams were lost.
+    /// The system refused to send a datagram of `bytes` bytes over `link`, because what leads there takes none so long (`EMSGSIZE`): sessions over it, 64 of them
+    /// at most, use smaller ones at once, and do not wait until three such datagrams were lost. Others are told when their own are refused.
     ///
     /// Only for what the system knows of its own interfaces. An error that ICMP brought is none of these, for anybody can forge it: on Linux a socket that is not
     /// connected and has `IP_PMTUDISC_PROBE` heeds none. Nothing makes datagrams smaller than [`CarrierConfig::min_datagram`].
     pub fn datagram_refused(&mut self, link: &Link, bytes: usize, now: Instant) {
         self.advance(now);
         let Ok(bytes) = u16::try_from(bytes) else { return };
-        while let Some(id) = self.one_that_may_use(link, bytes) {
-            self.with(id.slot, |core, context| core.on_refused(bytes, context.now));
+        let mut slots = [None; REFUSED_PER_CALL];
+        let may_use = |slot: &u32| self.slots.at(*slot).is_some_and(|core| core.may_use(link, bytes));
+        let affected = self.sessions_at(link.remote).map(|id| id.slot).filter(may_use);
+        slots.iter_mut().zip(affected).for_each(|(noted, slot)| *noted = Some(slot));
+        for slot in slots.into_iter().flatten() {
+            self.with(slot, |core, context| core.on_refused(bytes, context.now));
         }
-    }
-
-    fn one_that_may_use(&self, link: &Link, bytes: u16) -> Option<SessionId> {
-        self.sessions_at(link.remote).find(|id| self.slots.at(id.slot).is_some_and(|core| core.may_use(link, bytes)))
     }
 
     /// Every session there is, in no particular order.

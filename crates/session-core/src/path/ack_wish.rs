@@ -40,8 +40,9 @@ impl AckWish {
         let doublings = if datagrams < SMALL_WINDOW { 0 } else { doublings.max(DEFAULT_DOUBLINGS) };
         // Numbers end some day; what was told last holds from then on.
         if doublings != self.doublings && self.sequence < u16::MAX {
-            self.doublings = doublings;
             self.sequence += 1;
+            // The last word holds for good, so it is what suits every window.
+            self.doublings = if self.sequence == u16::MAX { DEFAULT_DOUBLINGS } else { doublings };
             self.due = true;
         }
     }

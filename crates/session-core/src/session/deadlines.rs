@@ -15,7 +15,7 @@ use crate::shared::{Context, Settings};
 use crate::time::Instant;
 
 /// Keepalive intervals without a packet after which the peer is lost (S0-24).
-const LOST_AFTER: u32 = 3;
+pub(super) const LOST_AFTER: u32 = 3;
 /// A liveness deadline served later than this means that the machine slept: the peer gets a chance to answer.
 const SLEPT: Duration = Duration::from_secs(1);
 /// Probe timeouts of quiet after CLOSE, and of grace after sleep.

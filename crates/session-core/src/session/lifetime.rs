@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::deadlines::LOST_AFTER;
 use super::events::SessionEvent;
 use super::{Phase, SessionCore};
 use crate::action::{Timeouts, TimerKind};
@@ -105,11 +106,22 @@ impl SessionCore {
     }
 
     /// Asks the peer more often than agreed, or again as often.
-    pub(crate) fn set_keepalive(&mut self, interval: Duration) -> Result<(), ExtendError> {
+    pub(crate) fn set_keepalive(&mut self, interval: Duration, now: Instant) -> Result<(), ExtendError> {
         if !self.phase.exchanges_data() {
             return Err(ExtendError::NotEstablished);
         }
-        self.clocks.keepalive.set(interval).ok_or(ExtendError::Keepalive)
+        self.change_keepalive(now, |keepalive| keepalive.set(interval)).ok_or(ExtendError::Keepalive)
+    }
+
+    /// A shorter interval counts from now on: nobody asked for it in the quiet that has passed.
+    pub(super) fn change_keepalive<T>(&mut self, now: Instant, change: impl FnOnce(&mut Keepalive) -> T) -> T {
+        let lost_at = self.lost_at();
+        let result = change(&mut self.clocks.keepalive);
+        if self.lost_at() < lost_at {
+            let patience = self.clocks.keepalive.interval().saturating_mul(LOST_AFTER);
+            self.clocks.grace_until = self.clocks.grace_until.max(lost_at.min(now.saturating_add(patience)));
+        }
+        result
     }
 
     /// When the session ends if nothing happens.

@@ -40,7 +40,13 @@ impl SessionCore {
         self.path.elsewhere = self.path.elsewhere.saturating_add(1);
         match self.other_mut(memory).filter(|other| is_same_way(link, &other.link)) {
             Some(other) => {
+                let renamed = other.named != named;
                 other.on_received(opened.length, named);
+                // Somebody else's copy may have opened the path, under the id of another: what the peer itself says there counts.
+                let has_none = memory.peer_ids.get(self.peer_ids).is_some_and(|ids| ids.elsewhere().is_none());
+                if renamed && has_none && newest && named != self.own_ids.named() {
+                    self.name_afresh(memory);
+                }
                 Over::Other
             }
             None => Over::Neither,
@@ -121,7 +127,7 @@ impl SessionCore {
                 self.end_other(context);
                 self.name_afresh(&mut context.shared.memory);
                 self.go_over(context, link);
-                self.call(context.settings);
+                self.call(context);
                 Ok(())
             }
             Migration::Probing => {
@@ -335,7 +341,7 @@ impl SessionCore {
         self.own_ids.set_named(named);
         self.go_over(context, link);
         if chosen {
-            self.call(context.settings);
+            self.call(context);
         }
     }
 
@@ -368,8 +374,8 @@ impl SessionCore {
     }
 
     /// Says at once where this end is now. What is on the way from there is not known.
-    fn call(&mut self, settings: &Settings) {
-        self.clocks.keepalive.begin_anew(&settings.config.timeouts);
+    fn call<P: Provider>(&mut self, context: &Context<'_, P>) {
+        self.change_keepalive(context.now, |keepalive| keepalive.begin_anew(&context.settings.config.timeouts));
         self.packets.ping_due = true;
         self.path.probes_due = self.path.probes_due.max(1);
     }

@@ -472,8 +472,8 @@ impl SessionCore {
         self.counters.ack_eliciting_sent = self.counters.ack_eliciting_sent.saturating_add(1);
     }
 
-    /// A probe timeout: lets two packets go whatever the window says. They bring what was never sent, and without such the oldest data again
-    /// (RFC 9002 §6.2.4): what was sent may well have arrived.
+    /// A probe timeout: lets two packets go whatever the window says. The first time they bring what was never sent (RFC 9002 §6.2.4): what was
+    /// sent may well have arrived. Without such, and from the second time on, they bring the oldest data again.
     pub(super) fn probe<P: Provider>(&mut self, context: &mut Context<'_, P>) {
         self.path.probe_count = self.path.probe_count.saturating_add(1);
         self.path.probed_at = Some(context.now);
@@ -483,7 +483,9 @@ impl SessionCore {
             attempt.queue();
         }
         let schedule = self.channels.schedule(&context.shared.memory);
-        if self.channels.next_with_data(&context.shared.memory, &schedule, false).is_none() {
+        // What is new may be what the peer has no room for, so it does not go first twice.
+        let again = self.path.probe_count > 1;
+        if again || self.channels.next_with_data(&context.shared.memory, &schedule, false).is_none() {
             self.repeat_oldest(context);
         }
     }

@@ -35,6 +35,41 @@ fn warnings(pair: &mut Pair) -> usize {
     found
 }
 
+/// A shorter interval says nothing of the quiet that has passed: the peer was asked by the longer one.
+//= docs/protocol.md P-13-2
+#[test]
+fn an_interval_that_becomes_shorter_counts_from_then_on() {
+    for commanded in [false, true] {
+        for quiet in [44_000, 45_010, 46_500, 300_000] {
+            let (mut pair, begun) = established(|timeouts| {
+                timeouts.keepalive = seconds(900);
+                timeouts.least_keepalive = Some(seconds(15)).filter(|_| !commanded);
+            });
+            // It has learned that nothing forgets.
+            pair.live_until(begun.saturating_add(seconds(8000)));
+            let sign = pair.seal(1, &[0x00]);
+            pair.deliver(0, &[sign]);
+            let _ = pair.take(0);
+            pair.pass(Duration::from_millis(quiet));
+            let now = pair.now;
+            if commanded {
+                pair.session(0).set_keepalive(seconds(15)).unwrap();
+            } else {
+                pair.ends[0].rebind(Carrier(0), address(9), now);
+            }
+            // Nothing arrives from now on.
+            while pair.close_code(0).is_none() {
+                let _ = pair.take(0);
+                let (_, at) = pair.deadline(0);
+                pair.serve(0, at);
+            }
+            assert_eq!(pair.close_code(0), Some(CloseCode::PEER_LOST));
+            let after = pair.now.saturating_since(now);
+            assert!((seconds(40)..=seconds(50)).contains(&after), "{after:?} after {quiet} ms of quiet");
+        }
+    }
+}
+
 //= docs/protocol.md P-13-5
 #[test]
 fn a_lifetime_ends_whatever_the_activity_and_a_warning_comes_first() {

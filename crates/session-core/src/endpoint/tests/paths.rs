@@ -250,6 +250,32 @@ fn d37_copies_from_other_addresses_use_up_no_ids() {
     assert_eq!(assert_moves_unrecognised(&mut net), (1, 11), "with the ten that were copied");
 }
 
+/// A packet that was kept back, let go from where the initiator is to appear, opens the path under the old id; what comes then names the new one.
+//= docs/protocol.md P-15-7
+#[test]
+fn d37_a_packet_kept_back_does_not_hand_the_old_id_to_the_new_path() {
+    let mut net = Net::new();
+    net.send(0, 100);
+    net.send(1, 100);
+    net.run(Duration::from_secs(1));
+    let (was, is) = (ip(1, 4000), ip(9, 4000));
+    let kept_back = net.packet(0);
+    net.put(0, &[is]);
+    let now = net.pair.now;
+    net.pair.ends[0].rebind(Carrier(0), is, now);
+    assert_eq!(net.arrive(1, is, &kept_back.bytes), Received::Consumed);
+    // The challenge that it calls forth cannot know better.
+    net.run(TRIP * 6);
+    assert_eq!((net.remote(1), net.moved(1)), (is, 1));
+    let before = net.ids[&(ip(2, 7400), was)].clone();
+    net.ids.clear();
+    net.send(1, 2000);
+    net.send(0, 2000);
+    net.run(Duration::from_secs(1));
+    let now = &net.ids[&(ip(2, 7400), is)];
+    assert!(!now.is_empty() && now.is_disjoint(&before), "{now:?} after {before:?}");
+}
+
 /// Where ids are used up all the same the oldest is asked back, long before there is no room for another.
 //= docs/protocol.md P-6.1-6
 #[test]

@@ -3,6 +3,7 @@
 use super::pair::{Pair, TRIP};
 use super::*;
 use crate::action::{Ecn, TimerKind};
+use crate::channel_config::ChannelMode;
 use crate::wire::{CloseFrame, EcnCounts, Frame, Frames, WireText, Writer, encode_ack};
 
 const ACK_DELAY: Duration = Duration::from_millis(25);
@@ -177,6 +178,47 @@ fn probes_bring_what_was_never_sent() {
     pair.deliver(1, &probes);
     pair.settle();
     assert!(pair.look(0).channel_stats(CHANNEL).unwrap().is_all_acked());
+}
+
+/// A peer without room for new values acknowledges none of them, and what was lost before them is sent again all the same.
+//= docs/protocol.md P-10-3
+#[test]
+fn new_data_without_room_does_not_keep_lost_data_back() {
+    let [full, one, two] = [22, 23, 24].map(ChannelId);
+    let limits = Limits {
+        block_size: 256,
+        pool_blocks: 1024,
+        session_window: 65_536,
+        mailbox_blocks: 20,
+        session_mailbox_blocks: 20,
+        spare_ids: 0,
+        ..Limits::default()
+    };
+    let latest = [full, one, two].map(|id| ChannelConfig::new(id, ChannelMode::LatestValue));
+    let channels: Vec<_> = core::iter::once(ChannelConfig::from(CHANNEL)).chain(latest).collect();
+    let mut pair = Pair::established_with(&limits, &channels);
+    pair.session(0).send(&[1; 2600], full).unwrap();
+    pair.settle();
+    let lost = send(&mut pair, 0, 1);
+    assert_eq!(lost.len(), 1);
+    let start = pair.now;
+    let mut out = [0; 100];
+    while pair.session(1).recv(&mut out, CHANNEL).unwrap().is_none() {
+        assert!(pair.now.saturating_since(start) < Duration::from_secs(2), "it does not come");
+        for channel in [one, two] {
+            let _ = pair.session(0).send(&[2; 3300], channel);
+        }
+        for side in [0, 1] {
+            let packets = pair.take(side);
+            pair.deliver(1 - side, &packets);
+        }
+        pair.pass(TRIP);
+        for side in [0, 1] {
+            let now = pair.now;
+            pair.serve(side, now);
+        }
+    }
+    assert!(pair.look(1).stats().no_memory > 0, "there was no room");
 }
 
 //= docs/protocol.md P-10-3

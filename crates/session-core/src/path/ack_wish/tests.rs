@@ -34,7 +34,9 @@ fn a_wish_is_told_when_it_changes_and_under_a_new_number() {
     let second = wish.frame(Duration::ZERO);
     assert!(wish.due && second.sequence > first.sequence);
     assert_eq!(second.packets.get(), 2);
-    wish.sequence = u16::MAX;
+    wish.sequence = u16::MAX - 1;
+    assert_eq!(packets(&mut wish, 1_000), 2, "the last word suits every window");
+    assert_eq!(wish.sequence, u16::MAX);
     wish.due = false;
     assert_eq!((packets(&mut wish, 1_000), wish.due), (2, false), "no number is left");
 }
