@@ -204,7 +204,7 @@ pub enum Event {
     Incoming(SessionId),
     /// The session is accepted: at the responder when it accepts, at the initiator when it hears of it.
     Established(SessionId),
-    /// The channel has bytes to [`read`](crate::SessionMut::read).
+    /// The channel has something to [`recv`](crate::SessionMut::recv) or [`read`](crate::SessionMut::read). Told once, however much there is: take all of it.
     Readable(SessionId, ChannelId),
     /// The channel takes bytes again after it said `Blocked`.
     Writable(SessionId, ChannelId),

@@ -52,7 +52,7 @@
 //!    ([`Endpoint::set_pairing`]). The other side sees [`Event::Incoming`] and answers with [`SessionMut::accept`] or [`SessionMut::refuse`]. Both then
 //!    see [`Event::Established`].
 //! 3. [`SessionMut::send`] queues a message on a channel, which keeps the promise of its [`ChannelMode`]; on reliable-ordered ones larger messages are
-//!    streamed with `begin`, `write`, `finish`. On [`Event::Readable`], take whole messages with [`SessionMut::recv`] or, there again, pieces with
+//!    streamed with `begin`, `write`, `finish`. On [`Event::Readable`], take whole messages with [`SessionMut::recv`] until there is none or, there again, pieces with
 //!    [`SessionMut::read`]. A full channel says [`SendError::Blocked`]; [`Event::Writable`] says when to go on. [`request`] makes requests and responses of messages.
 //!    [`SessionMut::send_with`] gives a message a deadline ([`SendOptions`]): what is late is given up, [`Event::Expired`] says so, and
 //!    [`SessionMut::take_expired`] names it. Where [`Config::channel_limits`] and [`Limits::opened_channels`] allow it, either side opens further

@@ -8,6 +8,19 @@ pub(crate) const USAGE: &str =
        session-sim --seed SEED [--packets N] [--trace DIRECTORY]
        session-sim --hour";
 
+/// The same for who asks.
+pub(crate) const HELP: &str = "
+  --seeds N       runs this many seeds, one after the other from --first on (100)
+  --first SEED    begins with this one (0)
+  --packets N     lets each run have about this many datagrams (10,000)
+  --threads N     that many runs at a time (all processors)
+  --keep-going    goes on after a failure, and names every seed that failed
+  --seed SEED     runs one again: prints what it expands to, and what came of it
+  --trace DIR     writes each of its datagrams to DIR/SEED.log and, as JSON-SEQ, to DIR/SEED.qlog
+  --hour          one session, 100 messages a second both ways, 1 % loss, for an hour
+
+A seed that fails is named together with the command that runs it again. docs/simulator.md says what is checked.";
+
 /// From so many seeds on, a kind of fault that never happened is a failure.
 pub(crate) const SEEDS_FOR_ALL_FAULTS: u64 = 500;
 
@@ -20,6 +33,7 @@ pub(crate) enum Task {
     Campaign,
     One(u64),
     Hour,
+    Help,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +72,7 @@ impl Arguments {
                 "--threads" => arguments.threads = Some(number()?.clamp(1, 1024) as usize),
                 "--seed" => arguments.task = Task::One(number()?),
                 "--hour" => arguments.task = Task::Hour,
+                "--help" | "-h" => arguments.task = Task::Help,
                 "--keep-going" => arguments.keeps_going = true,
                 "--trace" => arguments.trace = Some(words.next().ok_or("--trace wants a directory")?.into()),
                 _ => return Err(format!("{word}: unknown")),

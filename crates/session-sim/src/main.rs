@@ -34,6 +34,10 @@ fn perform(arguments: &Arguments) -> ExitCode {
         Task::Campaign => campaign(arguments),
         Task::One(seed) => one(*seed, arguments),
         Task::Hour => hour::run(),
+        Task::Help => {
+            println!("{}\n{}", arguments::USAGE, arguments::HELP);
+            ExitCode::SUCCESS
+        }
     }
 }
 
