@@ -368,7 +368,7 @@ impl<P: Provider> Endpoint<P> {
     /// at most, use smaller ones at once, and do not wait until three such datagrams were lost. Others are told when their own are refused.
     ///
     /// Only for what the system knows of its own interfaces. An error that ICMP brought is none of these, for anybody can forge it: on Linux a socket that is not
-    /// connected and has `IP_PMTUDISC_PROBE` heeds none. Nothing makes datagrams smaller than [`CarrierConfig::min_datagram`].
+    /// connected and has `IP_PMTUDISC_PROBE` heeds none. Nothing makes datagrams smaller than [`CarrierConfig::min_datagram`](crate::CarrierConfig::min_datagram).
     pub fn datagram_refused(&mut self, link: &Link, bytes: usize, now: Instant) {
         self.advance(now);
         let Ok(bytes) = u16::try_from(bytes) else { return };
