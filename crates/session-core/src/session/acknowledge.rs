@@ -175,9 +175,6 @@ impl SessionCore {
             }
         }
         self.path.loss_at = cursor.earliest_outstanding().map(|sent_at| thresholds.deadline(sent_at));
-        if is_large_lost {
-            self.path.on_large_lost(context.now);
-        }
         if any_lost {
             self.packets.log.sweep(&mut context.shared.memory.pool);
             self.settle_channels(&mut context.shared.memory);
@@ -185,6 +182,10 @@ impl SessionCore {
         if let Some(sent_at) = newest_lost {
             let persistent = persistent.is_some_and(|persistent| persistent.is_established());
             let before = self.path.on_congestion(sent_at, context.now, persistent);
+            // What is lost within one recovery period was lost together, however many acknowledgements it takes to show that.
+            if is_large_lost && before.is_some() {
+                self.path.on_large_lost(context.now);
+            }
             self.remember_losses(&mut context.shared.memory, before, lost);
         }
     }
