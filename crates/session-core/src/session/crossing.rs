@@ -14,7 +14,7 @@ use crate::shared::Context;
 use crate::time::Instant;
 use crate::wire::ControlMessage;
 
-/// The greater peer insists on its own attempt for this long: three Hellos of it may be lost. Then the other's may come through instead.
+/// The greater peer insists on its own attempt for this long without an answer: three Hellos of it may be lost. Then the other's may come through instead.
 const INSISTENCE: Duration = Duration::from_secs(3);
 
 impl SessionCore {
@@ -24,9 +24,10 @@ impl SessionCore {
         begun && self.role == Role::Initiator && !self.peer.first_contact
     }
 
-    /// An attempt of ours that has no answer, and is young enough to insist on it.
+    /// An attempt of ours that is young enough to insist on it, or has an answer: then the peer joins it as soon as CONNECT comes through.
     pub(crate) fn insists(&self, now: Instant) -> bool {
-        self.is_own_attempt() && now < self.clocks.attempt_at.saturating_add(INSISTENCE)
+        let is_young = now < self.clocks.attempt_at.saturating_add(INSISTENCE);
+        self.is_own_attempt() && (is_young || self.phase == Phase::Handshaking)
     }
 
     /// The peer has proved itself in an attempt of its own, and what it sends there may be acknowledged: that one is to last.

@@ -248,6 +248,40 @@ fn attempts_that_begin_a_little_apart_become_one_session() {
     }
 }
 
+/// The greater's attempt is answered, but its CONNECT does not come through for seconds; then the smaller connects too.
+///
+/// Found by seed 29596 of the simulator: the greater answered the smaller's Hello once its own attempt was 3 s old, and delivered
+/// messages in a session that the smaller gave up when CONNECT came at last.
+//= docs/protocol.md P-4.4-1
+#[test]
+fn the_greater_insists_on_an_answered_attempt_however_old_it_is() {
+    let mut joined = 0;
+    for (lost, at) in (1..12).flat_map(|lost| (1..16).map(move |step| (lost, Duration::from_millis(step * 400)))) {
+        let mut crossing = Crossing::new([0, (1 << (lost + 1)) - 2]);
+        crossing.connect(1);
+        crossing.run(at);
+        let end = &crossing.ends[0];
+        if end.sessions().any(|id| end.session(id).unwrap().stats().packets_received > 0) {
+            continue;
+        }
+        crossing.connect(0);
+        crossing.run(Duration::from_secs(25));
+        let closed =
+            [0, 1].map(|side| crossing.ids[side].is_some_and(|id| crossing.events[side].contains(&Event::Closed(id))));
+        if closed == [true; 2] {
+            // The smaller's slot ended before anything came through. Only when its own attempt is over may the greater be asked for another.
+            assert!(lost >= 7, "{lost} datagrams lost, the smaller connects after {at:?}");
+            let told = |event: &&Event| matches!(event, Event::Readable(..) | Event::Incoming(_) | Event::Closed(_));
+            let first = crossing.events.each_ref().map(|events| events.iter().find(told));
+            assert!(first.iter().all(|event| matches!(event, Some(Event::Closed(_)))), "{first:?}");
+            continue;
+        }
+        joined += 1;
+        crossing.check(&format!("{lost} datagrams lost, the smaller connects after {at:?}"));
+    }
+    assert!(joined > 20, "{joined} cases of one session");
+}
+
 /// Which of the attempts becomes the session is not for the application to know: what it set in its own holds.
 #[test]
 fn a_rate_cap_set_in_an_attempt_holds_in_the_session_that_takes_its_place() {
