@@ -38,14 +38,58 @@ pub struct Driver<S, T> {
     timer: T,
     inbox: Inbox,
     outbox: Outbox,
-    /// The deadline the timer was set to, on both clocks.
-    armed: Option<(Instant, std::time::Instant)>,
+    /// The next deadline of the core and of requests, as of the last look: one that is early is served in vain, and found out then.
+    deadline: Option<Instant>,
+    /// What the timer was set to.
+    armed: Option<Armed>,
     receive: Receive,
     /// Empty between polls; keeps its allocation.
     woken: Vec<Waker>,
     /// The same.
     notes: Vec<Note>,
     spans: Spans,
+}
+
+/// The timer, as it was set last.
+struct Armed {
+    until: Instant,
+    /// The same on the runtime's clock.
+    at: std::time::Instant,
+    /// Whom it wakes.
+    waker: Waker,
+}
+
+/// What is done under one lock.
+#[derive(Clone, Copy, Default)]
+struct Pass {
+    /// Serve the deadlines that have passed.
+    serves: bool,
+    /// Find out the next deadline, even if that costs a search.
+    looks_ahead: bool,
+    /// Take events only: nothing can leave now.
+    blocked: bool,
+}
+
+/// What it came to.
+#[derive(Clone, Copy)]
+struct Passed {
+    now: Instant,
+    /// There is nothing more to be had, until something happens.
+    drained: bool,
+    stopping: bool,
+}
+
+/// Why no more actions were taken from the core.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// There are no more, until this deadline.
+    All(Option<Instant>),
+    /// There are no more events, and what leaves has no room.
+    Events,
+    /// The batch must go first.
+    Batch,
+    /// The lock must be let go.
+    Turn,
 }
 
 #[derive(Default)]
@@ -69,6 +113,7 @@ impl<S: AsyncUdpSocket, T: Timer> Driver<S, T> {
             timer,
             inbox,
             outbox,
+            deadline: None,
             armed: None,
             receive: Receive::default(),
             woken,
@@ -77,37 +122,59 @@ impl<S: AsyncUdpSocket, T: Timer> Driver<S, T> {
         }
     }
 
-    /// Sends what the core has, up to a bound. True if anything was sent.
-    fn send(&mut self, context: &mut Context<'_>) -> bool {
-        for batch in 0..BATCHES_PER_ROUND {
-            let more = self.fill(false);
-            if self.outbox.is_empty() {
-                return batch > 0 || more;
-            }
-            let now = self.shared.clock.now();
-            if self.outbox.poll_flush(context, &mut self.socket, now).is_pending() {
-                // Events must not wait for the socket.
-                return self.fill(true) || batch > 0;
-            }
+    /// Gives the core what has arrived and sends what it has, up to a bound.
+    fn exchange(&mut self, context: &mut Context<'_>, pass: Pass) -> Passed {
+        // Each buffer but the last has a lock of its own.
+        while self.inbox.filled() > 1 {
+            let Self { shared, inbox, receive, woken, .. } = self;
+            shared.with_driver(woken, |state, now| deliver(state, inbox, receive, now));
         }
-        true
+        let mut passed = self.pass(pass);
+        let mut batches = 0;
+        while !self.outbox.is_empty() {
+            let is_pending = self.outbox.poll_flush(context, &mut self.socket, passed.now).is_pending();
+            batches += 1;
+            if passed.drained && (is_pending || self.outbox.is_empty()) {
+                break;
+            }
+            if is_pending {
+                // Events must not wait for the socket.
+                return self.pass(Pass { blocked: true, ..Pass::default() });
+            }
+            if batches == BATCHES_PER_ROUND {
+                return Passed { drained: false, ..passed };
+            }
+            passed = self.pass(Pass::default());
+        }
+        passed
     }
 
-    /// Takes actions from the core until the batch is full; events only when it cannot leave now, so that what is sent meanwhile, and is more
-    /// urgent, waits behind no more than this batch. True if there is more than was taken under this lock.
-    fn fill(&mut self, blocked: bool) -> bool {
-        let Self { shared, outbox, socket, receive, woken, notes, spans, .. } = self;
-        let more = shared.with_driver(woken, |state, now| {
+    /// Does under one lock what there is to do: takes what has arrived, serves deadlines, and fills the batch. It takes actions from the core until the
+    /// batch is full; events only when it cannot leave now, so that what is sent meanwhile, and is more urgent, waits behind no more than this batch.
+    fn pass(&mut self, pass: Pass) -> Passed {
+        let Self { shared, outbox, inbox, socket, receive, woken, notes, spans, deadline, .. } = self;
+        let passed = shared.with_driver(woken, |state, now| {
+            deliver(state, inbox, receive, now);
+            if pass.serves && deadline.is_some_and(|deadline| deadline <= now) {
+                state.serve_deadlines(now);
+            }
             note(state, outbox, receive);
             if let Some((link, bytes)) = outbox.take_refused() {
                 state.core.datagram_refused(&link, bytes, now);
             }
-            let more = take(state, outbox, socket, blocked, now);
+            let taken = take(state, outbox, socket, pass.blocked, now);
+            match taken {
+                Taken::All(next) => *deadline = [next, state.exchanges.next_deadline()].into_iter().flatten().min(),
+                Taken::Events => *deadline = state.next_deadline(),
+                Taken::Batch | Taken::Turn if pass.looks_ahead => *deadline = state.next_deadline(),
+                Taken::Batch | Taken::Turn => {}
+            }
             std::mem::swap(notes, &mut state.notes);
-            more
+            let drained = matches!(taken, Taken::All(_) | Taken::Events);
+            Passed { now, drained, stopping: state.stopping }
         });
         spans.tell(notes);
-        more
+        passed
     }
 
     /// Receives one batch. True if there was anything.
@@ -118,34 +185,15 @@ impl<S: AsyncUdpSocket, T: Timer> Driver<S, T> {
         self.receive.paused_until = None;
         match self.inbox.poll_receive(context, &mut self.socket) {
             Poll::Pending => return false,
-            Poll::Ready(Ok(())) => self.deliver(),
+            Poll::Ready(Ok(())) if self.inbox.filled() > 0 => {
+                self.receive.batches += 1;
+                self.receive.errors_in_a_row = 0;
+            }
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
             // Whatever it is, ICMP or worse, it must not end a session: anybody can send ICMP.
-            Poll::Ready(Err(_)) => self.on_receive_error(),
+            Poll::Ready(_) => self.on_receive_error(),
         }
         true
-    }
-
-    fn deliver(&mut self) {
-        let Self { shared, inbox, receive, woken, .. } = self;
-        let mut batch = 0_u64;
-        for (buffer, meta) in inbox.buffers() {
-            shared.with_driver(woken, |state, now| {
-                let arrival = arrival(&meta, state);
-                split(buffer, &meta, |datagram| {
-                    batch += 1;
-                    let _ = state.core.handle_datagram(datagram, arrival, now);
-                });
-                state.notify(Topic::Room);
-            });
-        }
-        if batch == 0 {
-            self.on_receive_error();
-            return;
-        }
-        receive.datagrams += batch;
-        receive.batches += 1;
-        receive.errors_in_a_row = 0;
     }
 
     fn on_receive_error(&mut self) {
@@ -157,45 +205,33 @@ impl<S: AsyncUdpSocket, T: Timer> Driver<S, T> {
         }
     }
 
-    /// Serves what is due and sets the timer. True if anything was due.
-    fn keep_time(&mut self, context: &mut Context<'_>) -> bool {
-        let (served, deadline, now) = self.shared.with_driver(&mut self.woken, |state, now| {
-            let due = state.next_deadline().is_some_and(|deadline| deadline <= now);
-            if due {
-                state.serve_deadlines(now);
-            }
-            (due, state.next_deadline(), now)
-        });
-        if served {
-            return true;
-        }
-        let earliest = [deadline, self.outbox.retry_at(), self.receive.paused_until].into_iter().flatten().min();
-        let Some(earliest) = earliest else { return false };
+    /// Sees to it that the driver is woken when there is something to do. False if there is now.
+    fn sleep(&mut self, context: &mut Context<'_>, now: Instant) -> bool {
+        let earliest = [self.deadline, self.outbox.retry_at(), self.receive.paused_until].into_iter().flatten().min();
+        let Some(earliest) = earliest else { return true };
         if earliest <= now {
-            return true;
-        }
-        let at = match self.armed {
-            Some((deadline, at)) if deadline == earliest => at,
-            _ => self.shared.clock.timer(earliest),
-        };
-        self.armed = Some((earliest, at));
-        if self.timer.poll_deadline(context, at).is_pending() {
             return false;
         }
-        self.armed = None;
+        // Deadlines move later all the time, and setting a timer is dear: one that fires early is set anew then.
+        let armed = self.armed.take().filter(|armed| armed.until > now && armed.until <= earliest);
+        let (until, at) = match armed {
+            Some(armed) if armed.waker.will_wake(context.waker()) => {
+                self.armed = Some(armed);
+                return true;
+            }
+            Some(Armed { until, at, .. }) => (until, at),
+            None => (earliest, self.shared.clock.timer(earliest)),
+        };
+        if self.timer.poll_deadline(context, at).is_ready() {
+            return false;
+        }
+        self.armed = Some(Armed { until, at, waker: context.waker().clone() });
         true
     }
 
     /// Leaves word whom to wake, and goes on from another socket where there is one.
     fn begin(&mut self, context: &Context<'_>) {
-        let next = self.shared.with_driver(&mut self.woken, |state, _| {
-            match &mut state.driver {
-                Some(waker) => waker.clone_from(context.waker()),
-                none => *none = Some(context.waker().clone()),
-            }
-            state.next_socket.take()
-        });
-        if let Some(next) = next {
+        if let Some(next) = self.shared.enter(context.waker()) {
             self.take_socket(next);
         }
     }
@@ -243,16 +279,26 @@ impl<S: AsyncUdpSocket, T: Timer> Future for Driver<S, T> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let driver = self.get_mut();
         driver.begin(context);
+        let mut passed = Passed { now: Instant::EPOCH, drained: false, stopping: false };
         for round in 1..=ROUNDS {
-            let sent = driver.send(context);
             let received = driver.receive(context);
-            if (sent || received) && round % ROUNDS_PER_SERVICE != 0 {
+            if received || !passed.drained {
+                passed = driver.exchange(
+                    context,
+                    Pass {
+                        serves: !received || round % ROUNDS_PER_SERVICE == 0,
+                        looks_ahead: (round + 1) % ROUNDS_PER_SERVICE == 0,
+                        blocked: false,
+                    },
+                );
+            }
+            if received || !passed.drained {
                 continue;
             }
-            if driver.keep_time(context) || sent || received {
-                continue;
+            if driver.sleep(context, passed.now) {
+                return if passed.stopping && driver.is_done() { Poll::Ready(()) } else { Poll::Pending };
             }
-            return if driver.is_done() { Poll::Ready(()) } else { Poll::Pending };
+            passed.drained = false;
         }
         context.waker().wake_by_ref();
         Poll::Pending
@@ -265,24 +311,36 @@ impl<S, T> Drop for Driver<S, T> {
     }
 }
 
-/// Takes actions from the core; true if there may be more.
+/// Gives the core the oldest buffer that was received.
+fn deliver(state: &mut State, inbox: &mut Inbox, receive: &mut Receive, now: Instant) {
+    let Some((buffer, meta)) = inbox.take() else { return };
+    let arrival = arrival(&meta, state);
+    split(buffer, &meta, |datagram| {
+        receive.datagrams += 1;
+        let _ = state.core.handle_datagram(datagram, arrival, now);
+    });
+    state.notify(Topic::Room);
+}
+
+/// Takes actions from the core; says why no more.
 #[deny(clippy::wildcard_enum_match_arm)]
-fn take<S: AsyncUdpSocket>(state: &mut State, outbox: &mut Outbox, socket: &S, blocked: bool, now: Instant) -> bool {
+fn take<S: AsyncUdpSocket>(state: &mut State, outbox: &mut Outbox, socket: &S, blocked: bool, now: Instant) -> Taken {
     for _ in 0..ACTIONS_PER_LOCK {
         if !blocked && outbox.is_full() {
-            return false;
+            return Taken::Batch;
         }
         let room = if blocked { Some(Default::default()) } else { outbox.room() };
-        let Some(room) = room else { return false };
+        let Some(room) = room else { return Taken::Batch };
         match state.core.poll_action(room, now) {
             Action::Transmit(datagram) => outbox.push(datagram, socket.max_gso_segments()),
             Action::Event(event) => state.apply(event, now),
+            Action::Wait(deadline) => return Taken::All(deadline.map(|deadline| deadline.at)),
             // Without room there are events only.
-            Action::Wait(_) | Action::NeedsRoom(_) => return false,
-            _ => return false,
+            Action::NeedsRoom(_) => return Taken::Events,
+            _ => return Taken::Events,
         }
     }
-    true
+    Taken::Turn
 }
 
 fn note(state: &mut State, outbox: &Outbox, receive: &Receive) {

@@ -20,6 +20,7 @@ pub(crate) struct Inbox {
     size: usize,
     metas: [RecvMeta; RECEIVE_SLOTS],
     filled: usize,
+    taken: usize,
 }
 
 impl Inbox {
@@ -34,6 +35,7 @@ impl Inbox {
             size,
             metas: [RecvMeta::default(); RECEIVE_SLOTS],
             filled: 0,
+            taken: 0,
         }
     }
 
@@ -43,7 +45,7 @@ impl Inbox {
         context: &mut Context<'_>,
         socket: &mut S,
     ) -> Poll<io::Result<()>> {
-        self.filled = 0;
+        (self.filled, self.taken) = (0, 0);
         let slots = self.buffer.len() / self.size;
         let mut chunks = self.buffer.chunks_exact_mut(self.size);
         let mut buffers: [IoSliceMut<'_>; RECEIVE_SLOTS] =
@@ -53,9 +55,20 @@ impl Inbox {
         })
     }
 
-    /// The buffers of the last receive, each with its description.
-    pub(crate) fn buffers(&mut self) -> impl Iterator<Item = (&mut [u8], RecvMeta)> {
-        self.buffer.chunks_exact_mut(self.size).zip(self.metas).take(self.filled)
+    /// How many buffers of the last receive have not been taken.
+    pub(crate) fn filled(&self) -> usize {
+        self.filled - self.taken
+    }
+
+    /// The next of them, with its description.
+    pub(crate) fn take(&mut self) -> Option<(&mut [u8], RecvMeta)> {
+        let next = self.taken;
+        if next == self.filled {
+            return None;
+        }
+        self.taken += 1;
+        let start = next * self.size;
+        Some((&mut self.buffer[start..start + self.size], self.metas[next]))
     }
 }
 

@@ -204,6 +204,16 @@ impl Shared {
         result
     }
 
+    /// The driver begins to look around: whoever makes work from now on wakes it. The socket it is to go on from, where there is one.
+    pub(crate) fn enter(&self, driver: &Waker) -> Option<UdpSocket> {
+        let mut state = self.lock();
+        match &mut state.driver {
+            Some(waker) => waker.clone_from(driver),
+            none => *none = Some(driver.clone()),
+        }
+        state.next_socket.take()
+    }
+
     /// A panic elsewhere leaves the core as it was before or after a command: it has no half-done ones.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -4,7 +4,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use session_core::{ChannelConfig, ChannelId, ChannelMode, DiscardReason};
 
-use crate::fake::{Calls, Fault, Node, Packet, World, join, pattern, small_limits};
+use crate::fake::{Calls, Fault, Node, Packet, World, join, lose, pattern, small_limits};
 use crate::session::Session;
 
 const CHANNEL: ChannelId = ChannelId(16);
@@ -270,6 +270,25 @@ fn a_message_larger_than_every_window_crosses_both_ways() {
         assert!(message == large, "the message was changed on the way");
     };
     world.run(join(join(send(&near), receive(&far)), join(send(&far), receive(&near))));
+}
+
+#[test]
+fn deadlines_are_served_while_datagrams_come_without_end() {
+    let mut world = World::new();
+    let (a, b) = (world.node(), world.node());
+    let (near, far) = open(&mut world, &a, &b);
+    let pause = world.sleep(Duration::from_secs(1));
+    world.run(pause);
+    lose(&a, 1);
+    world.flood(&a);
+    let began = world.now();
+    let mut message = Vec::new();
+    world.run(async {
+        near.channel(CHANNEL).send(b"again").await.expect("sends");
+        assert_eq!(far.channel(CHANNEL).recv(&mut message, 100).await, Ok(Some(5)));
+    });
+    // Nothing but the probe timeout brings it.
+    assert!(world.now() - began < 100_000, "{} us", world.now() - began);
 }
 
 /// An urgent message goes with the first datagram that is made after it was sent, and waits for those only that stood in the driver's buffer
