@@ -227,7 +227,7 @@ fn mailbox_blocks() {
         let mut newest = [0; 2000];
         for round in 1..=3 {
             for value in 1..=10_u8 {
-                for (channel, length) in [(UNRELIABLE, 10), (LATEST, 2000)] {
+                for (channel, length) in [(UNRELIABLE, 600), (LATEST, 2000)] {
                     let message = vec![value; length];
                     world.command(ALICE, at_alice, |session| session.send(&message, channel)).expect("there is room");
                 }
@@ -262,7 +262,7 @@ fn session_mailbox_blocks() {
             for (channel, kept) in [(FIRST, 4), (SECOND, 2)] {
                 for value in 0..10 {
                     world
-                        .command(ALICE, at_alice, |session| session.send(&[value; 10], channel))
+                        .command(ALICE, at_alice, |session| session.send(&[value; 600], channel))
                         .expect("there is room");
                     world.run_for(millis(100));
                 }

@@ -7,7 +7,8 @@ use core::ops::Range;
 
 use crate::pool::{BlockId, Pool};
 
-const HEADER: usize = 8;
+/// Bytes of the header word.
+pub(super) const HEADER: usize = 8;
 const FLAG: u64 = 1 << 63;
 const MARK: u64 = 1 << 62;
 const WORD_BITS: usize = 64;
@@ -49,6 +50,15 @@ pub(super) fn view_mut(pool: &mut Pool, block: BlockId) -> BlockMut<'_> {
     let (first, rest) = rest.split_at_mut(width / 8);
     let (second, rest) = rest.split_at_mut(width / 8);
     BlockMut { data, maps: [first, second, &mut rest[..width / 8]] }
+}
+
+/// All of a block behind its header word, for a holder that keeps no positions.
+pub(super) fn rest(pool: &Pool, block: BlockId) -> &[u8] {
+    pool.bytes(block).split_at(HEADER).1
+}
+
+pub(super) fn rest_mut(pool: &mut Pool, block: BlockId) -> &mut [u8] {
+    pool.bytes_mut(block).split_at_mut(HEADER).1
 }
 
 /// Writes the header word: which block of its channel this is, and the holder's flag.

@@ -1,7 +1,10 @@
 //! The receiving half of unreliable and latest-value channels: messages from fragments that may never come.
 //!
 //! A fragment names its message by number and its place in it by offset. At most two messages are incomplete at a time; the
-//! lower-numbered one goes when a third begins, or for want of room. Complete messages stand in one chain of blocks until they are read.
+//! lower-numbered one goes when a third begins, or for want of room. Complete messages stand in one chain of blocks until they are read: those that
+//! came in one part share blocks (see [`page`]), and the others have theirs to themselves.
+
+mod page;
 
 use super::block_map::{self, first_clear, first_set, positions_per_block};
 use crate::optional::OptionalNumber;
@@ -53,7 +56,7 @@ struct Partial {
 /// See the module's documentation.
 pub(crate) struct Mailbox {
     partial: [Option<Partial>; PARTIAL],
-    /// Complete messages: each begins a block whose header word is its length.
+    /// Complete messages: pages, and between them messages each of which begins a block whose header word is its length.
     first: Option<BlockId>,
     last: Option<BlockId>,
     blocks: u32,
@@ -94,7 +97,10 @@ impl Mailbox {
             self.give_up(pool, part.number);
             return Posted::Kept;
         }
-        let known = self.partial.iter().position(|partial| partial.is_some_and(|it| it.number == part.number));
+        let known = self.place_of(part.number);
+        if known.is_none() && self.shares_blocks(pool, part) {
+            return self.post_whole(pool, room, part);
+        }
         let before = known.and_then(|index| self.partial[index]);
         let mut partial =
             before.unwrap_or(Partial { number: part.number, head: None, received: 0, highest: 0, length: None });
@@ -129,13 +135,53 @@ impl Mailbox {
         Posted::Kept
     }
 
+    /// The part is all of a small message, which stands behind others.
+    fn shares_blocks(&self, pool: &Pool, part: &MessagePart<'_>) -> bool {
+        !self.latest_only && part.offset == 0 && part.last && part.data.len() <= page::largest(pool)
+    }
+
+    /// The last page, if the message of `part` fits there.
+    fn open_page(&self, pool: &Pool, part: &MessagePart<'_>) -> Option<BlockId> {
+        self.last.filter(|last| page::is_page(pool, *last) && page::has_room(pool, *last, part.data.len()))
+    }
+
+    /// Takes the whole message of `part` in: on the last page, or on a new one. Where room for that is missing, an older message with parts missing
+    /// goes for it, as for any other.
+    fn post_whole(&mut self, pool: &mut Pool, room: u32, part: &MessagePart<'_>) -> Posted {
+        if let Some(page) = self.open_page(pool, part) {
+            page::append(pool, page, part.data);
+            return Posted::Complete;
+        }
+        if room.min(self.budget.saturating_sub(self.blocks)).min(pool.open_available()) == 0 {
+            let is_older = |place: &usize| self.partial[*place].is_some_and(|it| it.number < part.number);
+            let older = (0..PARTIAL).filter(is_older).find(|place| self.replaced_by(pool, *place) > 0);
+            let Some(older) = older else {
+                self.note_given_up(part.number);
+                return Posted::NoRoom(1);
+            };
+            self.clear_place(pool, older);
+        }
+        let Some(page) = pool.take_open() else {
+            self.note_given_up(part.number);
+            return Posted::NoRoom(1);
+        };
+        self.blocks = self.blocks.saturating_add(1);
+        page::open(pool, page);
+        page::append(pool, page, part.data);
+        self.append(pool, page);
+        Posted::Complete
+    }
+
     /// Whether a fragment may need blocks that are not there; `false` if it is known or outdated.
     pub(crate) fn wants_room(&self, pool: &Pool, part: &MessagePart<'_>) -> bool {
         if (self.latest_only && part.number < self.next_number) || self.given_up.get() == Some(part.number) {
             return false;
         }
-        let end = part.offset.saturating_add(part.data.len() as u64);
         let known = self.partial.iter().flatten().find(|partial| partial.number == part.number);
+        if known.is_none() && self.shares_blocks(pool, part) {
+            return self.open_page(pool, part).is_none();
+        }
+        let end = part.offset.saturating_add(part.data.len() as u64);
         missing(pool, known.and_then(|partial| partial.head), part.offset, end) > 0
     }
 
@@ -147,6 +193,10 @@ impl Mailbox {
             return true;
         }
         let Some(length) = self.message_length(pool) else { return false };
+        if self.pass_on_page(pool) {
+            self.dropped = self.dropped.saturating_add(1);
+            return true;
+        }
         for _ in 0..length.div_ceil(per_block(pool) as u64).max(1) {
             self.free_first(pool);
         }
@@ -202,13 +252,22 @@ impl Mailbox {
 
     /// The length of the next message to be read.
     pub(crate) fn message_length(&self, pool: &Pool) -> Option<u64> {
-        self.first.map(|first| block_map::index(pool, first))
+        let first = self.first?;
+        if page::is_page(pool, first) {
+            return page::first(pool, first).map(|message| message.len() as u64);
+        }
+        Some(block_map::index(pool, first))
     }
 
     /// Copies the next message into `out` and forgets it; `None` if there is none or it is longer than `out`.
     pub(crate) fn take(&mut self, pool: &mut Pool, out: &mut [u8]) -> Option<usize> {
         let length = usize::try_from(self.message_length(pool)?).ok()?;
         let out = out.get_mut(..length)?;
+        if let Some(first) = self.first.filter(|first| page::is_page(pool, *first)) {
+            out.copy_from_slice(page::first(pool, first)?);
+            self.pass_on_page(pool);
+            return Some(length);
+        }
         for piece in out.chunks_mut(per_block(pool)) {
             let Some(first) = self.first else { break };
             piece.copy_from_slice(&block_map::view(pool, first).data[..piece.len()]);
@@ -263,6 +322,10 @@ impl Mailbox {
         hash.option(given_up.get());
     }
 
+    fn place_of(&self, number: u64) -> Option<usize> {
+        self.partial.iter().position(|partial| partial.is_some_and(|it| it.number == number))
+    }
+
     /// Where a message that begins now may stand: an empty place, or that of the oldest if it is older.
     fn place_for(&self, number: u64) -> Option<usize> {
         if let Some(empty) = self.partial.iter().position(Option::is_none) {
@@ -284,7 +347,7 @@ impl Mailbox {
 
     /// Counts a message that will never be whole, and frees what there is of it.
     fn give_up(&mut self, pool: &mut Pool, number: u64) {
-        match self.partial.iter().position(|partial| partial.is_some_and(|it| it.number == number)) {
+        match self.place_of(number) {
             Some(index) => self.clear_place(pool, index),
             None => self.note_given_up(number),
         }
@@ -319,6 +382,11 @@ impl Mailbox {
             }
         }
         block_map::label(pool, head, partial.received, false);
+        self.append(pool, head);
+    }
+
+    /// Puts a chain of blocks behind the complete messages.
+    fn append(&mut self, pool: &mut Pool, head: BlockId) {
         match self.last {
             Some(last) => pool.set_next(last, Some(head)),
             None => self.first = Some(head),
@@ -328,6 +396,15 @@ impl Mailbox {
             tail = next;
         }
         self.last = Some(tail);
+    }
+
+    /// Forgets the next message if it stands on a page; `false` if it does not.
+    fn pass_on_page(&mut self, pool: &mut Pool) -> bool {
+        let Some(first) = self.first.filter(|first| page::is_page(pool, *first)) else { return false };
+        if page::pass(pool, first) {
+            self.free_first(pool);
+        }
+        true
     }
 
     fn clear_complete(&mut self, pool: &mut Pool) {

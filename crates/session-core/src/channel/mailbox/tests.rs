@@ -111,6 +111,60 @@ fn an_unreliable_message_without_room_is_given_up_and_counted_once() {
     assert_eq!(pool.free(), 64);
 }
 
+/// A reader that runs late would else lose short messages by the thousand, in blocks that are almost empty.
+#[test]
+fn small_messages_that_come_whole_share_blocks() {
+    let (mut pool, mut mailbox) = (pool(), Mailbox::new(false, 2));
+    // Eight bytes of a block are its head, and two of a message its length: 13 of 17 bytes fit.
+    for number in 0..26_u8 {
+        let posted = mailbox.post(&mut pool, u32::MAX, &part(number.into(), 0, true, &[number; 17]));
+        assert_eq!(posted, Posted::Complete, "{number}");
+    }
+    assert_eq!(mailbox.blocks_held(), 2);
+    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(26, 0, true, &[26; 17])), Posted::NoRoom(1));
+    assert_eq!(mailbox.dropped(), 1);
+    for number in 0..13_u8 {
+        assert_eq!(mailbox.blocks_held(), 2);
+        assert_eq!(take(&mut mailbox, &mut pool), Some(vec![number; 17]));
+    }
+    // What was read makes room when its block is free; longer ones stand between pages, in order.
+    assert_eq!(mailbox.blocks_held(), 1);
+    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(27, 0, true, &[27; 246])), Posted::Complete);
+    assert_eq!(mailbox.drop_oldest(&mut pool).then(|| mailbox.dropped()), Some(2));
+    for number in 14..26_u8 {
+        assert_eq!(take(&mut mailbox, &mut pool), Some(vec![number; 17]));
+    }
+    assert_eq!(take(&mut mailbox, &mut pool), Some(vec![27; 246]));
+    assert_eq!((mailbox.blocks_held(), pool.free()), (0, 64));
+}
+
+/// It may never become whole, and would keep out all that come.
+//= docs/protocol.md P-9.1-5
+#[test]
+fn an_incomplete_message_gives_way_to_a_newer_whole_one_and_not_to_an_older() {
+    let (mut pool, mut mailbox) = (pool(), Mailbox::new(false, 1));
+    mailbox.post(&mut pool, u32::MAX, &part(5, 0, false, b"head"));
+    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(4, 0, true, b"older")), Posted::NoRoom(1));
+    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(6, 0, true, b"newer")), Posted::Complete);
+    assert_eq!(take(&mut mailbox, &mut pool).as_deref(), Some(&b"newer"[..]));
+    assert_eq!((mailbox.dropped(), mailbox.blocks_held(), pool.free()), (2, 0, 64));
+}
+
+/// Nothing of it has to wait, so it displaces nothing.
+#[test]
+fn a_whole_message_needs_no_place_among_the_incomplete() {
+    let (mut pool, mut mailbox) = (pool(), Mailbox::new(false, 8));
+    for number in [5, 7] {
+        mailbox.post(&mut pool, u32::MAX, &part(number, 0, false, b"he"));
+    }
+    for number in [4, 6, 8] {
+        assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(number, 0, true, &[number as u8; 9])), Posted::Complete);
+        assert_eq!(take(&mut mailbox, &mut pool), Some(vec![number as u8; 9]));
+    }
+    assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(5, 2, true, b"re")), Posted::Complete);
+    assert_eq!((take(&mut mailbox, &mut pool).as_deref(), mailbox.dropped()), (Some(&b"here"[..]), 0));
+}
+
 proptest! {
     /// Parts in any order, repeated, cut anywhere: what comes out is what went in, once.
     #[test]
@@ -243,6 +297,23 @@ impl Model {
     }
 }
 
+/// A message that was completed, and which page it is to stand on.
+struct Complete {
+    message: Vec<u8>,
+    page: Option<usize>,
+}
+
+/// Which page a message of `length` bytes is to stand on, and where each page ends then: on the last, if it fits behind what was not read there.
+fn page_for(length: usize, complete: &[Complete], ends: &mut Vec<usize>) -> usize {
+    let fits = |page: &usize| ends[*page] + 2 + length <= BLOCK_SIZE - 8;
+    let page = complete.last().and_then(|last| last.page).filter(fits).unwrap_or_else(|| {
+        ends.push(0);
+        ends.len() - 1
+    });
+    ends[page] += 2 + length;
+    page
+}
+
 fn digest(mailbox: &Mailbox, pool: &Pool) -> [u8; 32] {
     let mut hash = StateHash::new();
     mailbox.digest_into(pool, &mut hash);
@@ -277,11 +348,12 @@ proptest! {
     ) {
         let (mut pool, mut mailbox) = (pool(), Mailbox::new(latest_only, budget));
         let mut models: BTreeMap<u64, Model> = BTreeMap::new();
-        let mut complete: Vec<Vec<u8>> = Vec::new();
+        let mut complete: Vec<Complete> = Vec::new();
+        let mut ends = Vec::new();
         let mut newest = None;
         for (index, step) in steps.iter().enumerate() {
             let Step::Post { number, offset, length, last } = *step else {
-                let expected = if complete.is_empty() { None } else { Some(complete.remove(0)) };
+                let expected = if complete.is_empty() { None } else { Some(complete.remove(0).message) };
                 prop_assert_eq!(take(&mut mailbox, &mut pool), expected);
                 continue;
             };
@@ -292,6 +364,7 @@ proptest! {
             let outdated = latest_only && newest.is_some_and(|newest| number <= newest);
             let fits = offset + length as u64 <= u64::from(budget) * per_block(&pool) as u64;
             let before = digest(&mailbox, &pool);
+            let is_small = !latest_only && offset == 0 && last && length <= 246 && !models.contains_key(&number);
             let lies = !outdated
                 && fits
                 && models.get(&number).is_some_and(|model| model.contradicts(&part));
@@ -320,19 +393,22 @@ proptest! {
                 if latest_only {
                     complete.clear();
                 }
-                complete.push(model.bytes.into_values().collect());
+                let page = is_small.then(|| page_for(length, &complete, &mut ends));
+                complete.push(Complete { message: model.bytes.into_values().collect(), page });
             }
             models.retain(|number, _| held.contains(number));
             prop_assert_eq!(models.keys().copied().collect::<BTreeSet<_>>(), held);
             prop_assert!(models.values().all(|model| !model.is_complete()));
             let width = per_block(&pool);
-            let of_complete: usize = complete.iter().map(|message| message.len().div_ceil(width).max(1)).sum();
+            let pages: BTreeSet<usize> = complete.iter().filter_map(|it| it.page).collect();
+            let long = complete.iter().filter(|it| it.page.is_none());
+            let of_complete = pages.len() + long.map(|it| it.message.len().div_ceil(width).max(1)).sum::<usize>();
             let of_partial: usize = models.values().map(|model| model.blocks.len()).sum();
             prop_assert_eq!(mailbox.blocks_held() as usize, of_complete + of_partial);
             prop_assert!(mailbox.blocks_held() <= budget);
         }
         while let Some(message) = take(&mut mailbox, &mut pool) {
-            prop_assert_eq!(message, complete.remove(0));
+            prop_assert_eq!(message, complete.remove(0).message);
         }
         prop_assert!(complete.is_empty());
         mailbox.release(&mut pool);

@@ -552,7 +552,7 @@ fn e8_unread_messages_of_one_session_hold_a_share_of_the_pool_however_many_its_c
         let ids: Vec<_> = (0..CHANNELS).map(|_| pair.begin_channel(0, mode)).collect();
         let latest = mode == ChannelMode::LatestValue;
         // One value of three blocks, or as many messages of one block as there is room for.
-        let (message, count) = if latest { (vec![1; 3 * 170], 1) } else { (vec![1; 100], EACH) };
+        let (message, count) = if latest { (vec![1; 3 * 170], 1) } else { (vec![1; 130], EACH) };
         for id in &ids {
             for _ in 0..count {
                 pair.session(0).send(&message, *id).unwrap();

@@ -216,13 +216,14 @@ fn frames_of_another_mode_and_contradictory_parts_close_the_session() {
 fn a_full_mailbox_drops_unreliable_messages_and_the_value_nobody_has_read() {
     let mut pair = pair_within(&Limits { mailbox_blocks: 4, ..Limits::default() });
     for value in 0..10 {
-        let packets = send(&mut pair, &[value; 10], UNRELIABLE);
+        // Two of them find no room in one block.
+        let packets = send(&mut pair, &[value; 600], UNRELIABLE);
         pair.deliver(1, &packets);
     }
     pair.settle();
     assert_eq!(pair.look(1).channel_stats(UNRELIABLE).unwrap().dropped_messages, 6);
     for value in 0..4 {
-        assert_eq!(recv(&mut pair, UNRELIABLE), Some(vec![value; 10]));
+        assert_eq!(recv(&mut pair, UNRELIABLE), Some(vec![value; 600]));
     }
     // Two values of three blocks do not fit together: the one that nobody has read goes, and no packet is taken for lost.
     let lost = pair.look(0).stats().packets_lost;
@@ -277,7 +278,7 @@ fn unread_unreliable_messages_give_way_to_a_latest_value_and_hold_up_nothing_in_
         for number in 0..4 {
             // The last may be one that never becomes whole.
             let part =
-                MessageFrame { channel: UNRELIABLE.0, number, offset: 0, last: whole || number < 3, data: &[1; 9] };
+                MessageFrame { channel: UNRELIABLE.0, number, offset: 0, last: whole || number < 3, data: &[1; 130] };
             let packet = pair.seal_frame(0, &Frame::Message(part));
             pair.deliver(1, &[packet]);
         }
