@@ -46,12 +46,23 @@ impl Inbox {
         socket: &mut S,
     ) -> Poll<io::Result<()>> {
         (self.filled, self.taken) = (0, 0);
-        let slots = self.buffer.len() / self.size;
+        if self.buffer.len() == GLUED_SLOTS * self.size {
+            self.poll_slots::<GLUED_SLOTS, S>(context, socket)
+        } else {
+            self.poll_slots::<RECEIVE_SLOTS, S>(context, socket)
+        }
+    }
+
+    fn poll_slots<const SLOTS: usize, S: AsyncUdpSocket>(
+        &mut self,
+        context: &mut Context<'_>,
+        socket: &mut S,
+    ) -> Poll<io::Result<()>> {
         let mut chunks = self.buffer.chunks_exact_mut(self.size);
-        let mut buffers: [IoSliceMut<'_>; RECEIVE_SLOTS] =
+        let mut buffers: [IoSliceMut<'_>; SLOTS] =
             std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
-        socket.poll_recv(context, &mut buffers[..slots], &mut self.metas[..slots]).map_ok(|filled| {
-            self.filled = filled.min(slots);
+        socket.poll_recv(context, &mut buffers, &mut self.metas[..SLOTS]).map_ok(|filled| {
+            self.filled = filled.min(SLOTS);
         })
     }
 

@@ -36,6 +36,8 @@ pub fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
 #[derive(Debug)]
 pub struct Udp {
     state: UdpSocketState,
+    /// What the last call said of the buffers it filled; kept, for there are many and most calls fill one.
+    described: Box<[quinn_udp::RecvMeta; RECEIVE_SLOTS]>,
 }
 
 impl Udp {
@@ -44,7 +46,8 @@ impl Udp {
     /// # Errors
     /// If the socket refuses a necessary option.
     pub fn new(socket: &UdpSocket) -> io::Result<Self> {
-        Ok(Self { state: UdpSocketState::new(UdpSockRef::from(socket))? })
+        let described = Box::new([quinn_udp::RecvMeta::default(); RECEIVE_SLOTS]);
+        Ok(Self { state: UdpSocketState::new(UdpSockRef::from(socket))?, described })
     }
 
     /// Receives without blocking.
@@ -52,15 +55,14 @@ impl Udp {
     /// # Errors
     /// `WouldBlock` when nothing is there; others as the system reports them.
     pub fn recv(
-        &self,
+        &mut self,
         socket: &impl Handle,
         buffers: &mut [IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> io::Result<usize> {
-        let mut described = [quinn_udp::RecvMeta::default(); RECEIVE_SLOTS];
         let slots = buffers.len().min(meta.len()).min(RECEIVE_SLOTS);
-        let count = self.state.recv(UdpSockRef::from(socket), &mut buffers[..slots], &mut described)?;
-        for (meta, described) in meta.iter_mut().zip(&described[..count]) {
+        let count = self.state.recv(UdpSockRef::from(socket), &mut buffers[..slots], &mut *self.described)?;
+        for (meta, described) in meta.iter_mut().zip(&self.described[..count]) {
             *meta = RecvMeta {
                 remote: described.addr,
                 local: described.dst_ip,
@@ -70,6 +72,13 @@ impl Udp {
             };
         }
         Ok(count)
+    }
+
+    /// Whether a call that filled `count` of `slots` buffers left nothing behind, so that the next would block and readiness can be waited for at once. Only
+    /// where a call goes on until it finds nothing; elsewhere it always stops after one.
+    #[must_use]
+    pub fn emptied(count: usize, slots: usize) -> bool {
+        cfg!(any(target_os = "linux", target_os = "android")) && count < slots.min(RECEIVE_SLOTS)
     }
 
     /// Sends without blocking.

@@ -50,12 +50,14 @@ impl Bind for EndpointBuilder {
 struct Socket {
     socket: Async<UdpSocket>,
     udp: Udp,
+    /// The last call left nothing behind, and the system has not said that more has come.
+    emptied: bool,
 }
 
 impl Socket {
     fn over(socket: UdpSocket) -> io::Result<Self> {
         let udp = Udp::new(&socket)?;
-        Ok(Self { socket: Async::new(socket)?, udp })
+        Ok(Self { socket: Async::new(socket)?, udp, emptied: false })
     }
 }
 
@@ -67,10 +69,17 @@ impl AsyncUdpSocket for Socket {
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
         loop {
+            if self.emptied {
+                ready!(self.socket.poll_readable(context))?;
+                self.emptied = false;
+            }
             // Readiness is told once, after the fact: what is there already must be taken first.
             match self.udp.recv(self.socket.get_ref(), buffers, meta) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(self.socket.poll_readable(context))?,
-                result => return Poll::Ready(result),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.emptied = true,
+                result => {
+                    self.emptied = result.as_ref().is_ok_and(|count| Udp::emptied(*count, buffers.len()));
+                    return Poll::Ready(result);
+                }
             }
         }
     }

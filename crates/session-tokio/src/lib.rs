@@ -76,9 +76,20 @@ impl AsyncUdpSocket for Socket {
     ) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.socket.poll_recv_ready(context))?;
-            match self.socket.try_io(Interest::READABLE, || self.udp.recv(&self.socket, buffers, meta)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return Poll::Ready(result),
+            let mut last = None;
+            let result = self.socket.try_io(Interest::READABLE, || {
+                let count = self.udp.recv(&self.socket, buffers, meta)?;
+                if Udp::emptied(count, buffers.len()) {
+                    // As if the next call had been made: tokio forgets the readiness of before this one, and none that came since.
+                    last = Some(count);
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                Ok(count)
+            });
+            match (last, result) {
+                (Some(count), _) => return Poll::Ready(Ok(count)),
+                (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+                (None, result) => return Poll::Ready(result),
             }
         }
     }

@@ -10,7 +10,7 @@ fn pair() -> [(UdpSocket, Udp); 2] {
 }
 
 /// Receives until `bytes` have come.
-fn receive(socket: &UdpSocket, udp: &Udp, bytes: usize) -> (Vec<u8>, Vec<RecvMeta>) {
+fn receive(socket: &UdpSocket, udp: &mut Udp, bytes: usize) -> (Vec<u8>, Vec<RecvMeta>) {
     let (mut contents, mut metas) = (Vec::new(), Vec::new());
     while contents.len() < bytes {
         let mut storage = vec![[0; 65_536]; 2];
@@ -31,7 +31,7 @@ fn receive(socket: &UdpSocket, udp: &Udp, bytes: usize) -> (Vec<u8>, Vec<RecvMet
 
 #[test]
 fn a_batch_crosses_the_loopback_with_addresses_and_marks() {
-    let [(from, sender), (to, receiver)] = pair();
+    let [(from, sender), (to, mut receiver)] = pair();
     let contents: Vec<u8> = (0..5_500_u32).map(|index| (index % 251) as u8).collect();
     let datagrams = Datagrams {
         remote: to.local_addr().expect("is bound"),
@@ -47,7 +47,7 @@ fn a_batch_crosses_the_loopback_with_addresses_and_marks() {
     } else {
         sender.send(&from, &datagrams).expect("sends");
     }
-    let (received, metas) = receive(&to, &receiver, contents.len());
+    let (received, metas) = receive(&to, &mut receiver, contents.len());
     assert_eq!(received, contents);
     for meta in metas {
         assert_eq!(meta.remote, from.local_addr().expect("is bound"));
@@ -60,12 +60,32 @@ fn a_batch_crosses_the_loopback_with_addresses_and_marks() {
 
 #[test]
 fn an_empty_socket_blocks_and_an_address_can_be_taken_once() {
-    let [(socket, udp), _] = pair();
+    let [(socket, mut udp), _] = pair();
     let mut storage = [0; 100];
     let blocked = udp.recv(&socket, &mut [IoSliceMut::new(&mut storage)], &mut [RecvMeta::default()]);
     assert_eq!(blocked.expect_err("nothing was sent").kind(), io::ErrorKind::WouldBlock);
     let taken = bind(socket.local_addr().expect("is bound"));
     assert_eq!(taken.expect_err("the address is taken").kind(), io::ErrorKind::AddrInUse);
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn a_call_that_fills_fewer_buffers_than_it_has_leaves_nothing_behind() {
+    let [(from, sender), (to, mut receiver)] = pair();
+    let remote = to.local_addr().expect("is bound");
+    // Of different lengths and marks: the system glues none of them together.
+    for (length, ecn) in [(10, None), (700, Some(Ecn::Ect0)), (30, None)] {
+        let datagrams = Datagrams { remote, local: None, ecn, contents: &[7; 700][..length], segment: None };
+        sender.send(&from, &datagrams).expect("sends");
+    }
+    let mut storage = [[0; 2048]; 2];
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        let mut buffers = storage.each_mut().map(|buffer| IoSliceMut::new(buffer));
+        let received = receiver.recv(&to, &mut buffers, &mut [RecvMeta::default(); 2]);
+        told.push(received.ok().map(|count| (count, Udp::emptied(count, 2))));
+    }
+    assert_eq!(told, [Some((2, false)), Some((1, true)), None]);
 }
 
 #[test]
