@@ -118,6 +118,7 @@ fn print_summary(summary: &Summary) {
         );
     }
     println!("faults: {}", listed(summary.kinds()));
+    println!("fingerprint: {:016x}", summary.fingerprint);
     println!("state edges: {}", summary.coverage.len());
     print!("{}", summary.coverage);
 }

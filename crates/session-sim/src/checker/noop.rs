@@ -1,6 +1,9 @@
 //! I1: what is refused changes nothing, and costs one answer at most.
 
-use session_core::{Instant, Received};
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+use session_core::{DiscardReason, Instant, Received};
 
 use super::Subject;
 use crate::{Observer, Origin, Passage};
@@ -14,13 +17,45 @@ pub struct Noop {
     /// The node that has just refused a datagram of so many bytes while it had nothing else to do.
     refused: Option<(usize, usize)>,
     answers: usize,
+    /// So many forged packets of one session may bring one change (protocol P-8-4).
+    forged_packets: Option<NonZeroU32>,
+    forgeries: BTreeMap<usize, Forgeries>,
+}
+
+/// What a node met that did not open under its keys.
+#[derive(Clone, Copy, Debug, Default)]
+struct Forgeries {
+    discarded: u32,
+    changes: u32,
 }
 
 impl Noop {
     /// Checksums cost time: `sample` 1 looks at everything, 0 at attacks alone.
     #[must_use]
     pub fn new(sample: u64) -> Self {
-        Self { sample, seen: 0, before: None, refused: None, answers: 0 }
+        Self {
+            sample,
+            seen: 0,
+            before: None,
+            refused: None,
+            answers: 0,
+            forged_packets: None,
+            forgeries: BTreeMap::new(),
+        }
+    }
+
+    /// Nodes ask for new keys whenever so many forged packets have named a session (`Limits::forged_packets`): that is the one change they may bring.
+    #[must_use]
+    pub fn with_forged_packets(self, limit: NonZeroU32) -> Self {
+        Self { forged_packets: Some(limit), ..self }
+    }
+
+    /// Whether the forged packets that `node` has met are enough for one change more.
+    fn may_change(&mut self, node: usize) -> bool {
+        let Some(limit) = self.forged_packets else { return false };
+        let forgeries = self.forgeries.entry(node).or_default();
+        forgeries.changes += 1;
+        forgeries.changes <= forgeries.discarded / limit
     }
 }
 
@@ -45,8 +80,13 @@ impl<N: Subject> Observer<N> for Noop {
 
     fn arrived(&mut self, node: &N, passage: &Passage, received: Received) {
         let Received::Discarded(reason) = received else { return };
+        let is_forged = reason == DiscardReason::Authentication;
+        if is_forged {
+            self.forgeries.entry(passage.node).or_default().discarded += 1;
+        }
         if let Some(before) = self.before.take() {
-            assert!(node.checksum() == before, "I1: a datagram discarded as {reason:?} has changed the state");
+            let is_unchanged = node.checksum() == before || is_forged && self.may_change(passage.node);
+            assert!(is_unchanged, "I1: a datagram discarded as {reason:?} has changed the state");
         }
         self.refused = (passage.is_first && !node.is_due()).then_some((passage.node, passage.length));
     }

@@ -1,5 +1,6 @@
 //! Each checker with the fault it is there for.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use session_core::{Address, DiscardReason, Instant, Provider, Received, Secret};
@@ -52,6 +53,27 @@ fn noop_finds_a_refused_datagram_that_changes_something() {
     let mut noop = Noop::new(0);
     noop.arriving(&IDLE, &arriving(Origin::Injected), b"");
     noop.arrived(&Number { state: 2, ..IDLE }, &arriving(Origin::Injected), REFUSED);
+}
+
+/// Feeds two forged packets, each of which changes something, where every `limit` may.
+fn two_changes_by_forged_packets(limit: u32) {
+    let mut noop = Noop::new(0).with_forged_packets(NonZeroU32::new(limit).expect("more than none"));
+    let forged = Received::Discarded(DiscardReason::Authentication);
+    for state in [2, 3] {
+        noop.arriving(&IDLE, &arriving(Origin::Injected), b"");
+        noop.arrived(&Number { state, ..IDLE }, &arriving(Origin::Injected), forged);
+    }
+}
+
+#[test]
+fn noop_lets_forged_packets_bring_new_keys() {
+    two_changes_by_forged_packets(1);
+}
+
+#[test]
+#[should_panic(expected = "I1")]
+fn noop_finds_forged_packets_that_bring_new_keys_too_often() {
+    two_changes_by_forged_packets(2);
 }
 
 #[test]

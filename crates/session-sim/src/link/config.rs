@@ -1,5 +1,6 @@
 //! What a link does to datagrams.
 
+use std::fmt;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use super::{Bursts, CoDel, Policer};
 pub const MAX_DISPLACEMENT: u8 = 64;
 
 /// A probability in parts per million.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Probability(u32);
 
 impl Probability {
@@ -34,6 +35,13 @@ impl Probability {
     #[must_use]
     pub const fn ppm(self) -> u32 {
         self.0
+    }
+}
+
+/// In percent: what a seed expands to is read by people.
+impl fmt::Debug for Probability {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} %", f64::from(self.0) / 10_000.0)
     }
 }
 

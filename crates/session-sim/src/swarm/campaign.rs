@@ -59,6 +59,8 @@ pub struct Summary {
     pub sealed: u64,
     /// Texts opened, every one of which somebody had sealed.
     pub opened: u64,
+    /// One number for all datagrams of all runs: two campaigns that did the same have the same.
+    pub fingerprint: u64,
     /// What was broken, by seed.
     pub violations: BTreeMap<u64, String>,
 }
@@ -129,6 +131,8 @@ impl Summary {
                 self.coverage.merge(&report.coverage);
                 self.sealed += report.usage.seals;
                 self.opened += report.usage.opened;
+                // A sum, because runs end in any order.
+                self.fingerprint = self.fingerprint.wrapping_add(report.fingerprint);
             }
             Err(violation) => drop(self.violations.insert(violation.seed, violation.message)),
         }

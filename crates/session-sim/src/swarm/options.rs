@@ -1,7 +1,7 @@
 //! What a seed expands to.
 
 use std::fmt;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use session_core::{
@@ -86,6 +86,8 @@ pub struct Options {
     pub second_carrier: Option<u16>,
     /// Packets under one key before new ones are asked for.
     pub key_packets: u32,
+    /// Forged packets that one key may meet before new ones are asked for.
+    pub forged_packets: NonZeroU32,
     /// How long keys are in use before new ones are asked for.
     pub new_keys: Option<Duration>,
     /// Sessions that are told to agree on new keys, in each turn.
@@ -156,6 +158,8 @@ impl Options {
             least_keepalive: one_in(&mut random, 3).then(|| Duration::from_millis(200)),
             silence: one_in(&mut random, 4).then(|| Duration::from_secs(2)),
             curve: one_in(&mut random, 8),
+            forged_packets: NonZeroU32::new(*pick(&mut random, &[NEVER_WORN, NEVER_WORN, 100, 10]))
+                .unwrap_or(NonZeroU32::MAX),
         }
     }
 
@@ -187,6 +191,7 @@ impl Options {
         limits.record_blocks = 32;
         limits.opened_channels = u32::from(self.dynamic) * 4;
         limits.key_packets = self.key_packets;
+        limits.forged_packets = self.forged_packets.get();
         limits.spare_ids = self.spare_ids;
         limits
     }
@@ -290,6 +295,7 @@ impl fmt::Display for Options {
             spare_ids,
             second_carrier,
             key_packets,
+            forged_packets,
             new_keys,
             rotations,
             ends_narrow,
@@ -306,16 +312,13 @@ impl fmt::Display for Options {
         )?;
         writeln!(
             formatter,
-            "  applications: {burst} messages up to {longest} bytes every {turn:?}, deadlines {} ppm, {dynamic} dynamic \
-             channels of each mode, endings {} ppm",
-            deadlines.ppm(),
-            endings.ppm()
+            "  applications: {burst} messages up to {longest} bytes every {turn:?}, deadlines {deadlines:?}, {dynamic} dynamic \
+             channels of each mode, endings {endings:?}"
         )?;
         writeln!(
             formatter,
             "  {congestion_control:?}, strict address {strict_address}, {spare_ids} spare ids, second carrier {second_carrier:?}; new keys \
-             after {key_packets} packets or {new_keys:?}, asked for {} ppm, curve {curve}",
-            rotations.ppm()
+             after {key_packets} packets, {forged_packets} forged ones or {new_keys:?}, asked for {rotations:?}, curve {curve}"
         )?;
         writeln!(
             formatter,

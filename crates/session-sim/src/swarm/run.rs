@@ -141,7 +141,7 @@ impl World {
             shared,
         };
         world.network.observe(fingerprint);
-        world.network.observe(Noop::new(SAMPLE));
+        world.network.observe(Noop::new(SAMPLE).with_forged_packets(options.forged_packets));
         world.network.observe(world.amplification.clone());
         world.network.observe(Work::new(world.shared.provider.clone(), WorkBound::CORE));
         world.network.observe(KeyPhases::new(world.shared.provider.clone()));

@@ -1,3 +1,5 @@
+use std::num::NonZeroU32;
+
 use session_core::State;
 
 use super::*;
@@ -47,15 +49,18 @@ fn threads_change_nothing() {
         let mut campaign = Campaign::new(0..6, 400);
         campaign.threads = threads;
         let summary = campaign.run(|_, _| {});
-        (summary.packets, summary.totals, summary.sealed, summary.coverage)
+        (summary.packets, summary.totals, summary.sealed, summary.fingerprint, summary.coverage)
     });
     assert!(sums[0] == sums[1]);
 }
 
 #[test]
 fn keys_that_wear_out_are_replaced_though_nobody_asks() {
-    for (key_packets, is_replaced) in [(200, true), (1 << 20, false)] {
-        let quiet = Options { key_packets, new_keys: None, rotations: Probability::NEVER, ..Options::expand(1, 3_000) };
+    const NEVER: u32 = 1 << 20;
+    for (key_packets, forged_packets, is_replaced) in [(200, NEVER, true), (NEVER, 10, true), (NEVER, NEVER, false)] {
+        let forged_packets = NonZeroU32::new(forged_packets).expect("more than none");
+        let mut quiet = Options { key_packets, forged_packets, new_keys: None, ..Options::expand(1, 3_000) };
+        (quiet.rotations, quiet.link.corruption) = (Probability::NEVER, Probability::from_percent(5));
         let actions = run(&quiet, None).actions;
         assert_eq!((actions.keys_wanted, actions.keys_replaced > 0), (0, is_replaced));
     }
