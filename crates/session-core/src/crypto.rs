@@ -11,6 +11,7 @@
 )]
 
 pub(crate) mod drbg;
+mod gcm;
 pub(crate) mod hkdf;
 mod id_key;
 pub(crate) mod key_cache;

@@ -3,14 +3,12 @@
 use core::fmt;
 
 use aes::Aes256Enc;
-use aes::cipher::consts::U12;
 use aes::cipher::{BlockCipherEncrypt, KeyInit};
-use aes_gcm::AesGcm;
-use aes_gcm::aead::AeadInOut;
 use subtle::ConstantTimeEq;
 use x25519_dalek::{PublicKey as DalekPublicKey, StaticSecret};
 use zeroize::{Zeroize, Zeroizing};
 
+use super::gcm::Gcm;
 use super::secret::Secret;
 
 /// AES-256-GCM, AES-256 on one block, and X25519: everything the protocol computes with keys apart from hashing.
@@ -83,10 +81,7 @@ impl core::error::Error for DhError {}
 pub struct RustCrypto;
 
 /// An expanded key of [`RustCrypto`]. GCM and header protection only ever encrypt blocks, so it can do no more.
-pub struct RustCryptoKey {
-    block: Aes256Enc,
-    aead: AesGcm<Aes256Enc, U12>,
-}
+pub struct RustCryptoKey(Gcm<Aes256Enc>);
 
 impl fmt::Debug for RustCryptoKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -98,16 +93,14 @@ impl Provider for RustCrypto {
     type Key = RustCryptoKey;
 
     fn expand(&self, secret: &Secret) -> RustCryptoKey {
-        let block = Aes256Enc::new(secret.expose().into());
-        let aead = AesGcm::from(block.clone());
-        RustCryptoKey { block, aead }
+        RustCryptoKey(Gcm::new(Aes256Enc::new(secret.expose().into())))
     }
 
     fn seal(&self, key: &RustCryptoKey, nonce: &[u8; 12], associated_data: &[u8], in_out: &mut [u8]) -> [u8; 16] {
-        match key.aead.encrypt_inout_detached(nonce.into(), associated_data, (&mut *in_out).into()) {
-            Ok(tag) => tag.into(),
+        match key.0.seal(nonce, associated_data, in_out) {
+            Some(tag) => tag,
             // More than 64 GiB at once. No plaintext leaves, and the zero tag opens nowhere.
-            Err(_) => {
+            None => {
                 in_out.zeroize();
                 [0; 16]
             }
@@ -122,16 +115,16 @@ impl Provider for RustCrypto {
         in_out: &mut [u8],
         tag: &[u8; 16],
     ) -> Result<(), OpenError> {
-        let opened = key.aead.decrypt_inout_detached(nonce.into(), associated_data, (&mut *in_out).into(), tag.into());
-        opened.map_err(|_| {
-            in_out.zeroize();
-            OpenError
-        })
+        if key.0.open(nonce, associated_data, in_out, tag) {
+            return Ok(());
+        }
+        in_out.zeroize();
+        Err(OpenError)
     }
 
     fn mask(&self, key: &RustCryptoKey, sample: &[u8; 16]) -> [u8; 16] {
         let mut block = (*sample).into();
-        key.block.encrypt_block(&mut block);
+        key.0.cipher.encrypt_block(&mut block);
         block.into()
     }
 
