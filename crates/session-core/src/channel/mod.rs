@@ -279,11 +279,14 @@ impl Channel {
             }
             return false;
         }
-        let end = self.outbox.end_of_message(pool, offset).unwrap_or(offset.saturating_add(positions));
-        let news = offset >= self.outbox.acked_to();
-        if let Some(numbers) = self.numbers_mut().filter(|numbers| news && offset >= numbers.lost_to) {
-            numbers.lost = numbers.lost.saturating_add(1);
-            numbers.lost_to = end;
+        let end = offset.saturating_add(positions);
+        let mut at = offset.max(self.outbox.acked_to()).max(self.numbers().lost_to);
+        while at < end {
+            at = self.outbox.end_of_message(pool, at).unwrap_or(end);
+            if let Some(numbers) = self.numbers_mut() {
+                numbers.lost = numbers.lost.saturating_add(1);
+                numbers.lost_to = at;
+            }
         }
         self.outbox.on_acked(pool, offset, positions);
         true

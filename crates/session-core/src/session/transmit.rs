@@ -2,7 +2,6 @@
 
 mod frames;
 
-use super::channels::CONTROL;
 use super::channels::schedule::Schedule;
 use super::close::Fault;
 use super::{Phase, SessionCore, Trigger};
@@ -43,8 +42,10 @@ pub(super) const FLAG_SEARCH: u16 = 1 << 14;
 /// The packet left with ECT(0).
 pub(super) const FLAG_ECT: u16 = 1 << 15;
 
-/// Frames of data, and of ends, in one packet.
-const MAX_DATA_FRAMES: usize = 8;
+/// Frames of data, and of ends, in one packet: short messages are to fill it, and those of 34 bytes and more do where it has 1452.
+const MAX_DATA_FRAMES: usize = 32;
+/// Runs of positions on one channel that are remembered of a packet, and ends. What follows on what the packet holds already makes none of its own.
+const MAX_RUNS: usize = 8;
 /// Frames of credit, of receipts and of what was given up that go along with them and an acknowledgement at most.
 const MAX_OTHER_FRAMES: usize = MAX_COSTLY_FRAMES - MAX_DATA_FRAMES - 1;
 /// A packet that has less room left is full: no frame of data that goes on would leave more.
@@ -80,8 +81,8 @@ struct Plan {
     size: u16,
     /// Whether anything that wants an acknowledgement goes along.
     ack_eliciting: bool,
-    /// DATA frames it may hold.
-    data_frames: usize,
+    /// Runs of data it may hold.
+    runs: usize,
     probe: bool,
     /// It may hold no data but that of urgent channels: neither window nor pacer let it go.
     urgent_only: bool,
@@ -91,21 +92,64 @@ struct Plan {
     written: u16,
 }
 
-/// Where the data of one DATA frame goes.
-#[derive(Clone, Copy)]
-struct Piece {
-    index: usize,
-    fragment: Fragment,
-    start: usize,
-    /// Some of it was never sent before.
+/// What a packet brings of channels, as the log is to keep it.
+#[derive(Default)]
+struct Load {
+    runs: [DataRecord; MAX_RUNS],
+    count: usize,
+    /// Runs it may have.
+    most: usize,
+    frames: usize,
+    /// User data that was never sent before is among it.
     is_new: bool,
 }
 
-impl Piece {
+impl Load {
+    fn of(most: usize) -> Self {
+        Self { most: most.min(MAX_RUNS), ..Self::default() }
+    }
+
+    fn runs(&self) -> &[DataRecord] {
+        &self.runs[..self.count]
+    }
+
+    /// Whether `fragment` of the channel at `index` may go along.
+    fn takes(&self, index: usize, fragment: &Fragment) -> bool {
+        self.frames < MAX_DATA_FRAMES && (self.count < self.most || self.goes_on(index, fragment))
+    }
+
+    /// What was sent first is what comes first: a run is sent again as one, and freed as one.
+    fn goes_on(&self, index: usize, fragment: &Fragment) -> bool {
+        self.runs().last().is_some_and(|last| {
+            let end = last.offset.saturating_add(u64::from(last.positions));
+            last.positions > 0 && last.index() == index && end == fragment.offset
+        })
+    }
+
+    fn add(&mut self, index: usize, fragment: &Fragment) {
+        // No packet holds as many.
+        let positions = fragment.positions() as u32;
+        if self.goes_on(index, fragment)
+            && let Some(last) = self.count.checked_sub(1).and_then(|last| self.runs.get_mut(last))
+        {
+            last.positions = last.positions.saturating_add(positions);
+            self.frames += 1;
+        } else {
+            self.push(DataRecord { channel_index: index as u32, offset: fragment.offset, positions });
+        }
+    }
+
     /// A frame without data, which the log keeps as no positions at the number of the signal.
-    fn of_signal(index: usize, signal: Signal) -> Self {
-        let fragment = Fragment { offset: signal.number(), length: 0, begin: false, end: false };
-        Self { index, fragment, start: 0, is_new: false }
+    fn add_signal(&mut self, index: usize, signal: Signal) {
+        self.push(DataRecord { channel_index: index as u32, offset: signal.number(), positions: 0 });
+    }
+
+    fn push(&mut self, run: DataRecord) {
+        if let Some(place) = self.runs.get_mut(self.count) {
+            *place = run;
+            self.count += 1;
+            self.frames += 1;
+        }
     }
 }
 
@@ -242,24 +286,16 @@ impl SessionCore {
 
         let mut writer = Writer::new(&mut room[header_length..payload_end]);
         let largest_acked = self.write_ack(&mut writer, context.now);
-        let mut pieces = [None; MAX_DATA_FRAMES];
+        let mut load = Load::of(plan.runs);
         if plan.ack_eliciting && !plan.urgent_only {
             plan.written = self.write_ids(context.shared, &mut writer, number);
         }
         let memory = &mut context.shared.memory;
-        let flags = self.write_frames(memory, &mut writer, number, &plan, &mut schedule, &mut pieces);
+        let flags = self.write_frames(memory, &mut writer, number, &plan, &mut schedule, &mut load);
         if plan.urgent_only && writer.position() == 0 {
             return Outcome::Nothing;
         }
         let end = header_length + writer.position();
-        for piece in pieces.iter().flatten() {
-            let start = header_length + piece.start;
-            let target = &mut room[start..start + piece.fragment.length];
-            let memory = &context.shared.memory;
-            if let Some(channel) = self.channels.get(memory, piece.index) {
-                channel.outbox.copy(&memory.pool, &piece.fragment, target);
-            }
-        }
         let length = self.seal(context.shared, number, room, header_length, end);
         // Only what the log knows is marked, so that counts can be held against it.
         let ecn = self.path.ecn.mark(self.path.probe_count).filter(|_| flags.is_some());
@@ -276,7 +312,7 @@ impl SessionCore {
                 largest_acked,
                 probe: plan.probe,
             };
-            self.on_ack_eliciting_sent(context, record, &pieces);
+            self.on_ack_eliciting_sent(context, record, &load);
             if room.len().saturating_sub(length) < ALMOST_FULL && !plan.probe {
                 self.path.mtu.on_full_sent(context.now);
             }
@@ -311,7 +347,7 @@ impl SessionCore {
             largest_acked: None,
             probe: false,
         };
-        self.on_ack_eliciting_sent(context, record, &[]);
+        self.on_ack_eliciting_sent(context, record, &Load::default());
         self.path.mtu.on_probe_sent();
         Outcome::Search(length)
     }
@@ -362,20 +398,13 @@ impl SessionCore {
             let size = if probe { self.path.mtu.base() } else { size };
             let pool = &context.shared.memory.pool;
             let log = &self.packets.log;
-            let most = MAX_DATA_FRAMES.min(SentLog::max_data_records(pool));
-            let data_frames = [most, 1].into_iter().find(|&frames| log.room_for(pool, frames)).unwrap_or(0);
-            if data_frames > 0 || log.room_for(pool, 0) {
+            let most = MAX_RUNS.min(SentLog::max_data_records(pool));
+            let runs = [most, 1].into_iter().find(|&runs| log.room_for(pool, runs)).unwrap_or(0);
+            if runs > 0 || log.room_for(pool, 0) {
                 // Neither credit nor PING may exceed the window, so urgent data waits for the record that it needs (P-10-4).
-                let sends = probe || data_frames > 0 || (has_control_frames && !urgent_only);
+                let sends = probe || runs > 0 || (has_control_frames && !urgent_only);
                 if sends {
-                    return Some(Plan {
-                        size,
-                        ack_eliciting: true,
-                        data_frames,
-                        probe,
-                        urgent_only,
-                        ..Plan::default()
-                    });
+                    return Some(Plan { size, ack_eliciting: true, runs, probe, urgent_only, ..Plan::default() });
                 }
             } else if probe && let Some(record) = self.packets.log.evict_reserved() {
                 self.on_packet_lost(&mut context.shared.memory, &record);
@@ -443,29 +472,15 @@ impl SessionCore {
         length
     }
 
-    fn on_ack_eliciting_sent<P: Provider>(
-        &mut self,
-        context: &mut Context<'_, P>,
-        record: PacketRecord,
-        pieces: &[Option<Piece>],
-    ) {
-        let mut data = [DataRecord::default(); MAX_DATA_FRAMES];
-        let mut count = 0;
-        for piece in pieces.iter().flatten() {
-            let Piece { index, fragment, start: _, is_new } = *piece;
-            data[count] = DataRecord {
-                channel_index: index as u32,
-                offset: fragment.offset,
-                positions: fragment.positions() as u32,
-            };
-            count += 1;
-            self.channels.on_named(&mut context.shared.memory.dynamics, index);
-            // What is only sent again would keep a session from idling whose data never arrives (D31).
-            if index != CONTROL && is_new {
-                self.clocks.user_data_at = context.now;
-            }
+    fn on_ack_eliciting_sent<P: Provider>(&mut self, context: &mut Context<'_, P>, record: PacketRecord, load: &Load) {
+        for run in load.runs() {
+            self.channels.on_named(&mut context.shared.memory.dynamics, run.index());
         }
-        let logged = self.packets.log.begin(&mut context.shared.memory.pool, record, &data[..count]);
+        // What is only sent again would keep a session from idling whose data never arrives (D31).
+        if load.is_new {
+            self.clocks.user_data_at = context.now;
+        }
+        let logged = self.packets.log.begin(&mut context.shared.memory.pool, record, load.runs());
         debug_assert!(logged.is_ok(), "room was found before the packet was made");
         self.path.on_sent(context.now, u64::from(record.size));
         self.path.probes_due = self.path.probes_due.saturating_sub(1);

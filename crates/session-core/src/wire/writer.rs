@@ -60,6 +60,12 @@ impl<'a> Writer<'a> {
         Ok(start..end)
     }
 
+    /// Lets `fill` write the next `count` bytes.
+    pub(crate) fn fill<T>(&mut self, count: usize, fill: impl FnOnce(&mut [u8]) -> T) -> Result<T, WriteError> {
+        let range = self.skip(count)?;
+        self.out.get_mut(range).map(fill).ok_or(WriteError::NoRoom)
+    }
+
     pub(crate) fn u8(&mut self, value: u8) -> Result<(), WriteError> {
         self.bytes(&[value])
     }

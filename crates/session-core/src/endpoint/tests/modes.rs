@@ -5,7 +5,7 @@ use super::pair::Pair;
 use super::*;
 use crate::channel_config::{ChannelConfig, ChannelMode};
 use crate::reason::{RecvError, SendError};
-use crate::wire::{DataFrame, Frame, MessageFrame};
+use crate::wire::{DataFrame, Frame, Frames, MessageFrame};
 
 const UNORDERED: ChannelId = ChannelId(20);
 const UNRELIABLE: ChannelId = ChannelId(21);
@@ -77,6 +77,51 @@ fn a_lost_unreliable_message_is_told_and_never_comes() {
     }
     assert_eq!(recv(&mut pair, UNRELIABLE), None);
     assert!(pair.look(0).channel_stats(UNRELIABLE).unwrap().is_all_acked());
+}
+
+/// Frames of data in a packet.
+fn data_frames(pair: &mut Pair, packet: &[u8]) -> usize {
+    let (_, plaintext) = pair.open(1, packet);
+    let frames = Frames::new(&plaintext).map(Result::unwrap);
+    frames.filter(|frame| matches!(frame, Frame::Data(_) | Frame::Message(_))).count()
+}
+
+/// As many as fit, though no more than 32 however short; and of a packet that is lost, each is lost, or sent again.
+#[test]
+fn short_messages_fill_packets_and_each_is_accounted_for() {
+    for channel in [CHANNEL, UNORDERED, UNRELIABLE] {
+        let mut pair = pair();
+        for value in 0..60_u8 {
+            pair.session(0).send(&[value; 40], channel).unwrap();
+        }
+        let packets = pair.take(0);
+        let frames: Vec<_> = packets.iter().map(|packet| data_frames(&mut pair, packet)).collect();
+        assert_eq!(packets.len(), 3, "{channel:?}: {frames:?} frames");
+        assert!((23..=32).contains(&frames[0]), "{channel:?}: {frames:?}");
+        // The first is lost.
+        pair.deliver(1, &packets[1..]);
+        for _ in 0..4 {
+            let packets = send(&mut pair, b"later", channel);
+            pair.deliver(1, &packets);
+        }
+        for _ in 0..5 {
+            pair.settle();
+            let (_, at) = pair.deadline(0);
+            pair.serve(0, at);
+        }
+        pair.settle();
+        let arrived = core::iter::from_fn(|| recv(&mut pair, channel)).count() as u64;
+        let lost = pair.look(0).channel_stats(channel).unwrap().lost_messages;
+        assert_eq!(arrived + lost, 64, "{channel:?}");
+        assert_eq!(lost > 0, channel == UNRELIABLE, "{channel:?}: {lost} lost");
+        assert!(pair.look(0).channel_stats(channel).unwrap().is_all_acked(), "{channel:?}");
+        for _ in 0..100 {
+            pair.session(0).send(b"", channel).unwrap();
+        }
+        let packets = pair.take(0);
+        let frames: Vec<_> = packets.iter().map(|packet| data_frames(&mut pair, packet)).collect();
+        assert_eq!(frames, [32, 32, 32, 4], "{channel:?}");
+    }
 }
 
 //= docs/protocol.md P-9.1-4

@@ -3,7 +3,8 @@
 use super::super::channels::CONTROL;
 use super::super::channels::schedule::{Schedule, Served};
 use super::{
-    FLAG_CHANNELS, FLAG_MAX_DATA, FLAG_PING, FLAG_SKIP, FLAG_WISH, MAX_OTHER_FRAMES, Piece, Plan, SessionCore,
+    FLAG_CHANNELS, FLAG_MAX_DATA, FLAG_PING, FLAG_SKIP, FLAG_WISH, Load, MAX_DATA_FRAMES, MAX_OTHER_FRAMES, Plan,
+    SessionCore,
 };
 use crate::channel::{Channel, Fragment, Signal, SignalFate};
 use crate::memory::Memory;
@@ -32,7 +33,7 @@ impl SessionCore {
         number: u64,
         plan: &Plan,
         schedule: &mut Schedule,
-        pieces: &mut [Option<Piece>],
+        load: &mut Load,
     ) -> Option<u16> {
         if !plan.ack_eliciting {
             return None;
@@ -44,11 +45,11 @@ impl SessionCore {
             flags |= self.write_skips(memory, writer, number, schedule, &mut left);
         }
         let before = self.counters.bytes_retransmitted;
-        self.write_channels(memory, writer, &mut pieces[..plan.data_frames], schedule, plan.urgent_only, flags == 0);
+        self.write_channels(memory, writer, load, schedule, plan.urgent_only, flags == 0);
         if self.counters.bytes_retransmitted > before {
             self.counters.packets_retransmitted = self.counters.packets_retransmitted.saturating_add(1);
         }
-        let has_data = pieces.iter().any(Option::is_some);
+        let has_data = !load.runs().is_empty();
         if plan.urgent_only {
             // The rest goes along with what may exceed the window, and not without it.
             return has_data.then(|| self.write_control_frames(memory, writer, &mut { MAX_OTHER_FRAMES }));
@@ -134,46 +135,41 @@ impl SessionCore {
         flags
     }
 
-    /// Writes data and the ends of channels; notes what the log is to keep of each in `pieces`. The packet `is_empty` if nothing else in it has to arrive.
+    /// Writes data and the ends of channels; notes in `load` what the log is to keep of them. The packet `is_empty` if nothing else in it has to arrive.
     fn write_channels(
         &mut self,
         memory: &mut Memory,
         writer: &mut Writer<'_>,
-        pieces: &mut [Option<Piece>],
+        load: &mut Load,
         schedule: &mut Schedule,
         urgent_only: bool,
         is_empty: bool,
     ) {
         if urgent_only {
-            self.write_data_frames(memory, writer, pieces, schedule, true, true);
+            self.write_data_frames(memory, writer, load, schedule, true, true);
             return;
         }
         // Ends are short, and what they end is over; yet they leave half of the records to data.
-        let some = pieces.len().div_ceil(2);
-        let ends = self.write_signals(memory, writer, &mut pieces[..some]);
-        let is_empty = is_empty && ends == 0;
-        if self.write_data_frames(memory, writer, &mut pieces[ends..], schedule, false, is_empty) {
+        self.write_signals(memory, writer, load, load.most.div_ceil(2));
+        let is_empty = is_empty && load.runs().is_empty();
+        if self.write_data_frames(memory, writer, load, schedule, false, is_empty) {
             return;
         }
         // With the last of the data its end may leave at once.
-        let used = pieces.iter().flatten().count();
-        self.write_signals(memory, writer, &mut pieces[used..]);
+        self.write_signals(memory, writer, load, load.most);
     }
 
-    /// Writes CHANNEL_END, CHANNEL_RESET and CHANNEL_STOP frames that are due; returns how many.
-    fn write_signals(&self, memory: &mut Memory, writer: &mut Writer<'_>, pieces: &mut [Option<Piece>]) -> usize {
-        let mut written = 0;
-        for slot in pieces {
+    /// Writes CHANNEL_END, CHANNEL_RESET and CHANNEL_STOP frames that are due, until the packet brings `most` runs and ends.
+    fn write_signals(&self, memory: &mut Memory, writer: &mut Writer<'_>, load: &mut Load, most: usize) {
+        while load.count < most && load.frames < MAX_DATA_FRAMES {
             let Some((index, signal)) = self.channels.due_signal(memory) else { break };
             let Some(frame) = self.signal_frame(memory, index, signal) else { break };
             if Frame::Channel(frame).encode(writer).is_err() {
                 break;
             }
             self.channels.on_signal(memory, index, signal, SignalFate::Sent);
-            *slot = Some(Piece::of_signal(index, signal));
-            written += 1;
+            load.add_signal(index, signal);
         }
-        written
     }
 
     fn signal_frame(&self, memory: &Memory, index: usize, signal: Signal) -> Option<ChannelFrame> {
@@ -186,47 +182,51 @@ impl SessionCore {
         })
     }
 
-    /// Writes the heads of DATA frames, leaves room for their bytes, and notes where they go. Returns whether the packet holds one that goes alone: that
+    /// Writes DATA and MESSAGE frames. Returns whether the packet holds one that goes alone: that
     /// needs one that `is_empty`.
     fn write_data_frames(
         &mut self,
         memory: &mut Memory,
         writer: &mut Writer<'_>,
-        pieces: &mut [Option<Piece>],
+        load: &mut Load,
         schedule: &mut Schedule,
         urgent_only: bool,
         is_empty: bool,
     ) -> bool {
-        for (place, slot) in pieces.iter_mut().enumerate() {
-            // A full packet asks no channel what comes next: the cursor would leave the block whose bytes are still to be copied.
-            if writer.remaining() < SHORTEST_HEAD {
-                return false;
-            }
+        let mut is_first = true;
+        while writer.remaining() >= SHORTEST_HEAD {
             let Some((index, limit)) = self.channels.next_with_data(memory, schedule, urgent_only) else {
                 return false;
             };
             let Memory { pool, channels, dynamics, .. } = &mut *memory;
             let Some(channel) = self.channels.get_in(dynamics, channels, index) else { return false };
             let alone = channel.goes_alone();
-            if alone && (place > 0 || !is_empty) {
+            if alone && !(is_first && is_empty) {
                 return false;
             }
             let Some(fragment) = channel.outbox.next_fragment(pool, limit, writer.remaining()) else { return false };
             // The head of the frame, then as many bytes as fit beside it.
             let Some(room) = writer.remaining().checked_sub(head_length(channel, &fragment)) else { return false };
             let Some(fragment) = channel.outbox.next_fragment(pool, limit, room) else { return false };
-            let mark = writer.mark();
-            let Ok(()) = write_head(channel, &fragment, writer) else { return false };
-            let Ok(range) = writer.skip(fragment.length) else {
-                writer.reset(mark);
+            if !load.takes(index, &fragment) {
                 return false;
-            };
+            }
+            let outbox = &channel.outbox;
+            let written = writer.all_or_nothing(|writer| {
+                write_head(channel, &fragment, writer)?;
+                writer.fill(fragment.length, |bytes| outbox.copy(pool, &fragment, bytes))
+            });
+            if written.is_err() {
+                return false;
+            }
             let sent_to = channel.outbox.highest_sent();
             let again = sent_to.saturating_sub(fragment.offset).min(fragment.positions());
             self.counters.bytes_retransmitted = self.counters.bytes_retransmitted.saturating_add(again);
             channel.on_sent(pool, &fragment);
             let advance = channel.outbox.highest_sent().saturating_sub(sent_to);
-            *slot = Some(Piece { index, fragment, start: range.start, is_new: advance > 0 });
+            load.add(index, &fragment);
+            load.is_new |= advance > 0 && index != CONTROL;
+            is_first = false;
             let served = Served { positions: fragment.positions(), advance };
             self.channels.on_served(memory, schedule, index, served);
             debug_assert_eq!(*schedule, self.channels.schedule(memory), "what was derived once stays true");
