@@ -18,6 +18,7 @@ mod events;
 mod expiry;
 mod forgeries;
 mod ids;
+mod keepalive;
 mod late;
 mod lifetime;
 mod receive;
@@ -45,7 +46,8 @@ use deadlines::AttemptLimit;
 use discards::OwnDiscards;
 use events::{ChannelEvent, Events};
 use forgeries::Forgeries;
-use lifetime::{Keepalive, Lifetime};
+use keepalive::Keepalive;
+use lifetime::Lifetime;
 use stats::Counters;
 
 use crate::action::{Event, Link};
