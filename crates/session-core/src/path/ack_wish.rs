@@ -36,8 +36,8 @@ impl AckWish {
     /// The window is now so wide.
     pub(crate) fn on_window(&mut self, window: u64, max_datagram: u16) {
         let datagrams = window / u64::from(max_datagram.max(1));
-        let doublings = (datagrams / PARTS_OF_WINDOW).checked_ilog2().unwrap_or(0).min(u32::from(MOST_DOUBLINGS)) as u8;
-        let doublings = if datagrams < SMALL_WINDOW { 0 } else { doublings.max(DEFAULT_DOUBLINGS) };
+        // Less often only where the window has half as much again: one that moves about a bound must not cost a frame each time.
+        let doublings = self.doublings.clamp(doublings_for(datagrams / 3 * 2), doublings_for(datagrams));
         // Numbers end some day; what was told last holds from then on.
         if doublings != self.doublings && self.sequence < u16::MAX {
             self.sequence += 1;
@@ -60,6 +60,11 @@ impl AckWish {
         hash.u64(u64::from(doublings));
         hash.flag(due);
     }
+}
+
+fn doublings_for(datagrams: u64) -> u8 {
+    let doublings = (datagrams / PARTS_OF_WINDOW).checked_ilog2().unwrap_or(0).min(u32::from(MOST_DOUBLINGS)) as u8;
+    if datagrams < SMALL_WINDOW { 0 } else { doublings.max(DEFAULT_DOUBLINGS) }
 }
 
 #[cfg(test)]
