@@ -56,7 +56,7 @@ pub(crate) fn subjects() -> Vec<(About, MakePair)> {
 pub(crate) fn run(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
     let seeds = seeds(asked);
     for profile in Profile::all()?.iter().filter(|profile| asked.wants_row(&profile.name)) {
-        for row in measure(profile, seeds)? {
+        for row in measure(profile, seeds, asked)? {
             report.add(row);
         }
     }
@@ -69,10 +69,11 @@ fn seeds(asked: &Measure) -> u64 {
     asked.turns.map_or(if asked.quick { QUICK_SEEDS } else { SEEDS }, |turns| turns.max(1) as u64)
 }
 
-fn measure(profile: &Profile, seeds: u64) -> Result<Vec<Row>, Failure> {
+fn measure(profile: &Profile, seeds: u64, asked: &Measure) -> Result<Vec<Row>, Failure> {
     let row = |figure: &Figure| Row::new(&profile.name, figure);
     let mut rows = [GOODPUT, COMPLETION, HALF, MOST, SHARE].map(|figure| row(&figure));
     let mut subjects = subjects();
+    subjects.retain(|(about, _)| asked.wants_peer(about.name));
     if profile.datagram < QUIC_DATAGRAM {
         subjects.truncate(1);
     }
