@@ -246,6 +246,22 @@ pub enum Event {
     Closed(SessionId),
 }
 
+impl Event {
+    /// How data goes on a channel that lasts as long as its session: to have told of it changes nothing else.
+    pub(crate) fn is_of_lasting_channel(&self) -> bool {
+        match self {
+            Self::Readable(_, channel)
+            | Self::Writable(_, channel)
+            | Self::Lost(_, channel)
+            | Self::Expired(_, channel)
+            | Self::Skipped(_, channel)
+            | Self::Delivered(_, channel)
+            | Self::Acknowledged(_, channel) => !channel.is_dynamic(),
+            _ => false,
+        }
+    }
+}
+
 /// How [`migrate`](crate::SessionMut::migrate) goes to another path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -29,6 +29,7 @@ mod messages;
 mod outbox;
 mod request;
 mod session;
+mod session_map;
 mod shared;
 mod socket;
 mod trace;

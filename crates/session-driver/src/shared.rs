@@ -18,6 +18,7 @@ use crate::expired::Expired;
 use crate::figures::Figures;
 use crate::request::{Exchanges, Key, Matter};
 use crate::session::SessionHandle;
+use crate::session_map::SessionMap;
 use crate::trace::{Note, What};
 
 pub(crate) type Core = session_core::Endpoint<RustCrypto>;
@@ -31,7 +32,7 @@ pub(crate) struct Shared {
 
 pub(crate) struct State {
     pub(crate) core: Core,
-    pub(crate) sessions: HashMap<SessionId, Record>,
+    pub(crate) sessions: SessionMap<Record>,
     /// Sessions that wait for `accept`; the core bounds their number.
     pub(crate) incoming: VecDeque<SessionId>,
     /// Where our own attempts went, and how many sessions are left of them.
@@ -162,7 +163,7 @@ impl Shared {
         let public_key = core.public_key();
         let state = State {
             core,
-            sessions: HashMap::new(),
+            sessions: SessionMap::default(),
             incoming: VecDeque::new(),
             dialled: HashMap::new(),
             exchanges: Exchanges::default(),

@@ -35,13 +35,13 @@ impl<P: Provider> Endpoint<P> {
         self.with_if(slot, operation, Result::is_ok)
     }
 
-    /// The same for reading, which tells once that a message was cut: that may have been the last there was.
+    /// The same for reading: where there is nothing to read, nothing has changed. That a message was cut is told once, and may have been the last there was.
     pub(super) fn reading<T>(
         &mut self,
         slot: u32,
-        operation: impl FnOnce(&mut SessionCore, &mut Context<'_, P>) -> Result<T, RecvError>,
-    ) -> Option<Result<T, RecvError>> {
-        self.with_if(slot, operation, |read| matches!(read, Ok(_) | Err(RecvError::Cut)))
+        operation: impl FnOnce(&mut SessionCore, &mut Context<'_, P>) -> Result<Option<T>, RecvError>,
+    ) -> Option<Result<Option<T>, RecvError>> {
+        self.with_if(slot, operation, |read| matches!(read, Ok(Some(_)) | Err(RecvError::Cut)))
     }
 
     /// The same; where `has_changed` says no, nothing is filed anew.
@@ -99,9 +99,10 @@ impl<P: Provider> Endpoint<P> {
         }
         let Some(core) = self.slots.at(slot) else { return };
         let memory = &self.shared.memory;
+        let wants = core.wants(memory);
         let (has_events, may_transmit, evictable) =
-            (core.has_events(), core.may_transmit(memory), core.is_evictable(&self.settings, memory));
-        let starved = core.starved(memory).is_some();
+            (core.has_events(), core.may_transmit(memory, &wants), core.is_evictable(&self.settings, memory));
+        let starved = core.starved_of(&wants).is_some();
         if has_events {
             self.slots.push(Queue::Events, slot);
         }
@@ -171,10 +172,15 @@ impl<P: Provider> Endpoint<P> {
     pub(super) fn take_event(&mut self, slot: u32) -> Option<Event> {
         let core = self.slots.at_mut(slot)?;
         let event = core.take_event(&mut self.shared.memory, &self.settings);
-        if !core.has_events() {
+        if core.has_events() {
+            self.slots.push(Queue::Events, slot);
+        } else {
             self.slots.unlink(Queue::Events, slot);
         }
-        self.refile(slot);
+        // Nothing follows from having told most of them, and they are the many.
+        if event.is_none_or(|event| !event.is_of_lasting_channel()) {
+            self.refile(slot);
+        }
         event
     }
 

@@ -158,7 +158,11 @@ impl Channels {
         if id.is_dynamic() {
             return self.dynamics(memory).find(|(_, _, channel)| channel.id == id).map(|(index, ..)| index);
         }
-        self.entries(memory).find(|(_, channel)| channel.id == id).map(|(index, _)| index)
+        let lasting = self.keys.iter().take(usize::from(self.count));
+        lasting
+            .enumerate()
+            .find(|(_, key)| memory.channels.get(**key).is_some_and(|channel| channel.id == id))
+            .map(|(index, _)| index)
     }
 
     pub(crate) fn get<'m>(&self, memory: &'m Memory, index: usize) -> Option<&'m Channel> {
@@ -221,11 +225,6 @@ impl Channels {
             return Some(next);
         }
         self.dynamic_after(memory, before.filter(|before| *before >= CHANNELS))
-    }
-
-    /// Blocks that would let the most modest of the channels go on that were blocked and wait for no acknowledgement.
-    pub(crate) fn starved(&self, memory: &Memory) -> Option<u32> {
-        self.iter(memory).filter(|channel| channel.is_starved()).map(|channel| channel.wanted).min()
     }
 
     pub(crate) fn on_max_data(&mut self, maximum: u64) {

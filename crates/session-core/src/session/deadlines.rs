@@ -99,8 +99,31 @@ impl SessionCore {
                 timers.filter_map(|timer| Some(Deadline { at: self.deadline(settings, memory, timer)?, timer }));
             deadlines.min_by_key(|deadline| deadline.at)
         };
-        let next = first(timers_of(self.phase));
+        let next = match self.phase {
+            Phase::Established => self.next_of_established(settings, memory),
+            phase => first(timers_of(phase)),
+        };
         debug_assert_eq!(next, first(TimerKind::ALL), "a timer of {:?} is left out", self.phase);
+        next
+    }
+
+    /// The same where nearly every datagram asks for it: timer by timer, each known when this is compiled.
+    fn next_of_established(&self, settings: &Settings, memory: &Memory) -> Option<Deadline> {
+        const TIMERS: &[TimerKind] = timers_of(Phase::Established);
+        let mut next = None;
+        macro_rules! ask {
+            ($($index:literal)*) => {$(
+                let timer = const { TIMERS[$index] };
+                let at = self.derive(settings, memory, timer);
+                if let Some(at) = at
+                    && next.is_none_or(|next: Deadline| at < next.at)
+                {
+                    next = Some(Deadline { at, timer });
+                }
+            )*};
+        }
+        ask!(0 1 2 3 4 5 6 7 8 9 10 11 12);
+        const { assert!(TIMERS.len() == 13, "every timer is asked") };
         next
     }
 
@@ -121,7 +144,15 @@ impl SessionCore {
         }
     }
 
+    /// When `timer` fires.
+    #[inline(never)]
     fn deadline(&self, settings: &Settings, memory: &Memory, timer: TimerKind) -> Option<Instant> {
+        self.derive(settings, memory, timer)
+    }
+
+    /// The same, to be folded where the timer is known.
+    #[inline(always)]
+    fn derive(&self, settings: &Settings, memory: &Memory, timer: TimerKind) -> Option<Instant> {
         let timeouts = &settings.config.timeouts;
         let exchanges = self.phase.exchanges_data();
         match timer {

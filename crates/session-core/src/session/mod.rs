@@ -40,6 +40,7 @@ pub(crate) use transmit::Outcome;
 use core::time::Duration;
 
 use channels::Channels;
+use channels::schedule::Wants;
 use close::Closing;
 use control::Control;
 use deadlines::AttemptLimit;
@@ -442,14 +443,24 @@ impl SessionCore {
 
     /// Blocks of memory it waits for, if it waits for nothing else.
     pub(crate) fn starved(&self, memory: &Memory) -> Option<u32> {
-        self.channels.starved(memory).filter(|_| self.phase.takes_data())
+        self.starved_of(&self.channels.wants(memory))
+    }
+
+    /// The same by what its channels want.
+    pub(crate) fn starved_of(&self, wants: &Wants) -> Option<u32> {
+        wants.starved.filter(|_| self.phase.takes_data())
+    }
+
+    /// What its channels want.
+    pub(crate) fn wants(&self, memory: &Memory) -> Wants {
+        self.channels.wants(memory)
     }
 
     /// It has data to send, and what others hold of the memory keeps it from doing so.
     pub(crate) fn awaits_record(&self, memory: &Memory) -> bool {
         self.phase.exchanges_data()
             && self.packets.log.wants_block(&memory.pool)
-            && self.channels.has_data(memory, false)
+            && self.channels.has_data(memory, &self.channels.wants(memory), false)
     }
 
     /// There is memory again.

@@ -2,7 +2,7 @@
 
 mod frames;
 
-use super::channels::schedule::Schedule;
+use super::channels::schedule::{Schedule, Wants};
 use super::close::Fault;
 use super::{Phase, SessionCore, Trigger};
 use crate::action::{Ecn, Link};
@@ -191,7 +191,7 @@ impl SessionCore {
     }
 
     /// Whether asking for a datagram is worth it: anything may be due, but window or pacer may still say no.
-    pub(crate) fn may_transmit(&self, memory: &Memory) -> bool {
+    pub(crate) fn may_transmit(&self, memory: &Memory, wants: &Wants) -> bool {
         match self.phase {
             Phase::Connecting | Phase::SynSent | Phase::Tentative => self.attempt_due(memory),
             Phase::Closing | Phase::Draining => self.closing.due,
@@ -205,9 +205,9 @@ impl SessionCore {
                     || packets.acks.is_immediate()
                     || (!paced
                         && (self.path.probes_due > 0
-                            || self.has_control_frames(memory)
+                            || self.has_control_frames(memory, wants)
                             || self.channels.due_signal(memory).is_some()))
-                    || self.channels.has_data(memory, paced)
+                    || self.channels.has_data(memory, wants, paced)
             }
         }
     }
@@ -260,8 +260,10 @@ impl SessionCore {
     }
 
     fn transmit_packet<P: Provider>(&mut self, context: &mut Context<'_, P>, out: &mut [u8]) -> Outcome {
-        let mut schedule = self.channels.schedule(&context.shared.memory);
-        let search = self.search_size(&context.shared.memory, &schedule);
+        let wants = self.channels.wants(&context.shared.memory);
+        let mut schedule =
+            if wants.sends { self.channels.schedule(&context.shared.memory) } else { Schedule::default() };
+        let search = self.search_size(&context.shared.memory, &wants, &schedule);
         // Before anything is done: a short buffer changes nothing.
         let room = usize::from(self.path.mtu.size().max(search.unwrap_or(0)));
         if out.len() < room {
@@ -274,7 +276,11 @@ impl SessionCore {
             );
             return self.transmit_close(context.shared, out);
         }
-        let Some(mut plan) = self.plan(context, &schedule, search) else { return Outcome::Nothing };
+        let Some(mut plan) = self.plan(context, &wants, &schedule, search) else { return Outcome::Nothing };
+        if !wants.sends {
+            // What was given up, and credit, may leave without data.
+            schedule = self.channels.schedule(&context.shared.memory);
+        }
         let Some(room) = out.get_mut(..usize::from(plan.size)) else { return Outcome::NeedsRoom(room) };
         let Some((number, header_length)) = self.remote_id.and_then(|id| self.write_header(room, id)) else {
             return Outcome::Nothing;
@@ -353,10 +359,11 @@ impl SessionCore {
     }
 
     /// The size of the probe for larger datagrams that is to go ahead of the data which is due.
-    fn search_size(&self, memory: &Memory, schedule: &Schedule) -> Option<u16> {
+    fn search_size(&self, memory: &Memory, wants: &Wants, schedule: &Schedule) -> Option<u16> {
         let size = self.path.search_size()?;
         let is_calm = self.phase == Phase::Established && self.path.probe_count == 0 && self.path.probes_due == 0;
         let goes = is_calm
+            && wants.sends
             && self.packets.log.room_for(&memory.pool, 1)
             && self.channels.next_with_data(memory, schedule, false).is_some()
             // Nothing goes ahead of these.
@@ -368,6 +375,7 @@ impl SessionCore {
     fn plan<P: Provider>(
         &mut self,
         context: &mut Context<'_, P>,
+        wants: &Wants,
         schedule: &Schedule,
         search: Option<u16>,
     ) -> Option<Plan> {
@@ -375,8 +383,8 @@ impl SessionCore {
         let ack_due = self.packets.ack_forced || self.packets.acks.ack_due(now);
         let probe = self.path.probes_due > 0;
         let memory = &context.shared.memory;
-        let has_data = self.channels.next_with_data(memory, schedule, false).is_some();
-        let has_control_frames = self.has_control_frames(memory);
+        let has_data = wants.sends && self.channels.next_with_data(memory, schedule, false).is_some();
+        let has_control_frames = self.has_control_frames(memory, wants);
         let has_signals = self.channels.due_signal(memory).is_some();
         let wanted = probe || has_data || has_control_frames || has_signals;
         let in_flight = self.packets.log.bytes_in_flight();
@@ -385,8 +393,10 @@ impl SessionCore {
         let has_window = probe || self.path.has_window(in_flight, search.unwrap_or(size));
         self.path.app_limited = !wanted || (self.path.app_limited && has_window);
         let allowed = wanted && has_window && (probe || !self.path.is_paced(now));
-        let urgent_only =
-            !allowed && self.channels.next_with_data(memory, schedule, true).is_some() && self.path.spares_urgent(now);
+        let urgent_only = !allowed
+            && wants.sends
+            && self.channels.next_with_data(memory, schedule, true).is_some()
+            && self.path.spares_urgent(now);
         if allowed || urgent_only {
             if allowed {
                 self.path.app_limited = !has_data;
@@ -414,13 +424,13 @@ impl SessionCore {
         ack_due.then_some(Plan { size, ..Plan::default() })
     }
 
-    fn has_control_frames(&self, memory: &Memory) -> bool {
+    fn has_control_frames(&self, memory: &Memory, wants: &Wants) -> bool {
         self.packets.ping_due
             || self.packets.wish.due
             || self.has_ids_due(memory)
             || self.channels.announce
             || self.channels.has_skips(memory)
-            || self.channels.iter(memory).any(|channel| channel.announce || channel.receipt_due)
+            || wants.tells
             || self.channels.ledger(memory).is_some_and(|ledger| ledger.due().next().is_some())
     }
 

@@ -266,9 +266,13 @@ impl Channels {
             let due = renew(&mut channel.receive_maximum, window, read, received, 0);
             channel.announce_credit(due);
         }
-        let read: u64 = self.iter(memory).skip(1).map(|channel| channel.inbox().read_offset()).sum();
-        let read = read.saturating_add(self.ledger(memory).map_or(0, |ledger| ledger.gone_received));
-        let received = self.received(memory);
+        let gone = self.ledger(memory).map_or(0, |ledger| ledger.gone_received);
+        let (mut read, mut received) = (gone, gone);
+        self.iter(memory).skip(1).for_each(|channel| {
+            let inbox = channel.inbox();
+            read = read.saturating_add(inbox.read_offset());
+            received = received.saturating_add(inbox.highest());
+        });
         let window = limits.session_window;
         // The peer may keep as much back for what is urgent, and a message could wait for that as for the last of it.
         let reserve = URGENT_CREDIT.min(window / 2);

@@ -14,6 +14,17 @@ pub(crate) struct Schedule {
     latest: [u64; LOWEST_PRIORITY as usize + 1],
 }
 
+/// What channels want of the next packet, from one look at each of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wants {
+    /// There is data, if credit lets it leave.
+    pub(crate) sends: bool,
+    /// There is credit, or a receipt, to tell of.
+    pub(crate) tells: bool,
+    /// The fewest blocks of memory that one waits for which waits for nothing else.
+    pub(crate) starved: Option<u32>,
+}
+
 /// Positions of a piece that was sent, and how many of them for the first time.
 pub(crate) struct Served {
     pub(crate) positions: u64,
@@ -21,17 +32,30 @@ pub(crate) struct Served {
 }
 
 impl Channels {
+    /// What they want. Most of the time it is nothing, and nothing else has to be looked at then.
+    pub(crate) fn wants(&self, memory: &Memory) -> Wants {
+        let mut wants = Wants::default();
+        self.iter(memory).for_each(|channel| {
+            wants.sends |= channel.outbox.has_pending(u64::MAX);
+            wants.tells |= channel.announce || channel.receipt_due;
+            if channel.is_starved() {
+                wants.starved = Some(wants.starved.map_or(channel.wanted, |least| least.min(channel.wanted)));
+            }
+        });
+        wants
+    }
+
     /// What the choice among channels depends on, derived once for a packet.
     pub(crate) fn schedule(&self, memory: &Memory) -> Schedule {
         // What was sent on channels that are gone counts for ever.
         let gone = self.ledger(memory).map_or(0, |ledger| ledger.gone_sent);
         let mut schedule = Schedule { sent: gone, ..Schedule::default() };
-        for channel in self.iter(memory).skip(1) {
+        self.iter(memory).skip(1).for_each(|channel| {
             if !channel.mode.stands_alone() {
                 schedule.sent = schedule.sent.saturating_add(channel.outbox.highest_sent());
             }
             schedule.note_served(channel);
-        }
+        });
         schedule
     }
 
@@ -43,27 +67,30 @@ impl Channels {
         urgent_only: bool,
     ) -> Option<(usize, u64)> {
         let mut next: Option<((u8, u64), usize, u64)> = None;
-        for (index, channel) in self.entries(memory) {
-            let limit = self.limit_of(index, channel, schedule.sent);
-            if !channel.outbox.has_pending(limit) {
-                continue;
-            }
-            if index == CONTROL && !urgent_only {
-                return Some((CONTROL, limit));
-            }
-            let fits = index != CONTROL && (channel.priority == URGENT || !urgent_only);
-            let place = (channel.priority, channel.turn(schedule.latest_turn(channel.priority)));
-            if fits && next.is_none_or(|(first, ..)| place < first) {
-                next = Some((place, index, limit));
-            }
-        }
+        self.entries(memory).filter(|(_, channel)| channel.outbox.has_pending(u64::MAX)).for_each(
+            |(index, channel)| {
+                let limit = self.limit_of(index, channel, schedule.sent);
+                if !channel.outbox.has_pending(limit) {
+                    return;
+                }
+                // Nothing goes ahead of control, and it is never urgent.
+                let place = match index {
+                    CONTROL if urgent_only => return,
+                    CONTROL => (0, 0),
+                    _ if urgent_only && channel.priority != URGENT => return,
+                    _ => (channel.priority.saturating_add(1), channel.turn(schedule.latest_turn(channel.priority))),
+                };
+                if next.is_none_or(|(first, ..)| place < first) {
+                    next = Some((place, index, limit));
+                }
+            },
+        );
         next.map(|(_, index, limit)| (index, limit))
     }
 
     /// Whether [`next_with_data`](Self::next_with_data) finds a channel.
-    pub(crate) fn has_data(&self, memory: &Memory, urgent_only: bool) -> bool {
-        let waits = self.iter(memory).any(|channel| channel.outbox.has_pending(u64::MAX));
-        waits && self.next_with_data(memory, &self.schedule(memory), urgent_only).is_some()
+    pub(crate) fn has_data(&self, memory: &Memory, wants: &Wants, urgent_only: bool) -> bool {
+        wants.sends && self.next_with_data(memory, &self.schedule(memory), urgent_only).is_some()
     }
 
     /// A piece of the channel at `index` is on its way, of which `advance` positions are sent for the first time.
