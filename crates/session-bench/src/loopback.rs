@@ -1,5 +1,6 @@
 //! Rows over loopback sockets: both ends in this process, so that its processor time is that of both.
 
+mod core_loop;
 #[cfg(feature = "peers")]
 mod kcp;
 #[cfg(feature = "peers")]
@@ -135,6 +136,9 @@ fn bulk(row: &'static str, datagram: Datagram, asked: &Measure, report: &mut Rep
 fn ping_pong(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
     let count = if asked.quick { 500 } else { 10_000 };
     let mut peers: Vec<Box<dyn PingPong>> = vec![Box::new(session::Session::new(one_thread()?, Datagram::Ethernet)?)];
+    if asked.wants_peer("session-core-loop") {
+        peers.push(Box::new(core_loop::CoreLoop::new(one_thread()?)?));
+    }
     #[cfg(feature = "peers")]
     peers.extend(
         streams(asked, Datagram::Ethernet, one_thread)?.into_iter().map(|peer| Box::new(peer) as Box<dyn PingPong>),
