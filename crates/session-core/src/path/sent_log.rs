@@ -386,7 +386,7 @@ impl SentLog {
         let (place, head) = found?;
         match place {
             Place::Reserve(index) => self.reserve[index] = [0; HEAD_SIZE],
-            Place::Block(block, slot) => self.settle(pool, block, slot),
+            Place::Block(block, slot) => self.settle(pool, block, slot, head.slots()),
         }
         self.uncount(&head.packet);
         Some(LogEvent::Packet(head.packet))
@@ -399,12 +399,16 @@ impl SentLog {
         }
     }
 
-    /// Marks the packet at `slot` as no longer outstanding.
-    fn settle(&mut self, pool: &mut Pool, block: BlockId, slot: u16) {
+    /// Marks the packet at `slot`, which takes so many `slots`, as no longer outstanding.
+    fn settle(&mut self, pool: &mut Pool, block: BlockId, slot: u16, slots: u16) {
         let bytes = pool.bytes_mut(block);
         entry::settle_head(bytes, offset_of(slot));
         let mut header = entry::read_header(bytes);
         header.live = header.live.saturating_sub(1);
+        if header.first_live == slot {
+            // Its state is not read again: the processor would first have to finish everything written before.
+            header.first_live += slots;
+        }
         while header.first_live < header.used
             && let Some(head) = entry::read_head(bytes, offset_of(header.first_live))
             && !head.live
