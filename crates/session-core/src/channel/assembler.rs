@@ -123,6 +123,8 @@ struct Claim {
     from: u64,
     data_end: u64,
     to: u64,
+    /// It follows all that was received, without a hole. Most do, and the bitmaps have nothing to say about them.
+    continues: bool,
 }
 
 impl Claim {
@@ -171,7 +173,13 @@ impl Assembler {
         if fragment.positions() > 0 {
             self.highest = self.highest.max(claim.to);
         }
-        if claim.from <= self.contiguous && self.contiguous < claim.to {
+        if claim.continues {
+            // What the bitmaps would say is known.
+            self.contiguous = claim.to;
+            if self.message_end.get().is_none() {
+                self.message_end = claim.terminator().into();
+            }
+        } else if claim.from <= self.contiguous && self.contiguous < claim.to {
             self.advance(pool, origin.or(self.head));
         }
         Ok(Inserted { new_positions, highest: self.highest })
@@ -294,7 +302,8 @@ impl Assembler {
             return Err(Violation::Contradiction);
         }
         let data_end = to - u64::from(fragment.end);
-        Ok(Claim { fragment: *fragment, from: fragment.offset.max(self.read), data_end, to })
+        let continues = fragment.offset == self.contiguous && self.contiguous == self.highest && fragment.offset < to;
+        Ok(Claim { fragment: *fragment, from: fragment.offset.max(self.read), data_end, to, continues })
     }
 
     /// Where walks for `claim` start: the last block not above the position before it. `None`: the head, if any, is above.
@@ -335,6 +344,11 @@ impl Assembler {
             return Err(Violation::Contradiction);
         }
         let per_block = per_block(pool);
+        if claim.continues {
+            // Only what precedes it can disagree.
+            let agrees = claim.from == self.read || self.ends_with_a_message(pool) == claim.fragment.begin;
+            return if agrees { Ok(()) } else { Err(Violation::Contradiction) };
+        }
         let mut block = origin.or(self.head);
         while let Some(id) = block {
             let start = block_map::index(pool, id) * per_block;
@@ -501,8 +515,11 @@ impl Assembler {
         let Some(head) = self.head else { return };
         let width = per_block(pool);
         let from = self.read.saturating_sub(block_map::index(pool, head) * width);
-        let received = block_map::view(pool, head).maps[RECEIVED];
-        if first_set(received, from as usize, width as usize).is_none() {
+        let unread = from < width
+            && (self.read < self.contiguous
+                || (self.contiguous != self.highest
+                    && first_set(block_map::view(pool, head).maps[RECEIVED], from as usize, width as usize).is_some()));
+        if !unread {
             self.free_head(pool, reservation);
         }
     }
@@ -527,14 +544,23 @@ fn fill(block: block_map::BlockMut<'_>, start: u64, claim: &Claim, data: &[u8]) 
     let (low, high, data_high) = (bound(claim.from), bound(claim.to), bound(claim.data_end));
     let mut new_positions = 0;
     let mut at = low;
-    while let Some(gap) = first_clear(maps[RECEIVED], at, high) {
-        at = first_set(maps[RECEIVED], gap, high).unwrap_or(high);
-        new_positions += (at - gap) as u64;
-        let data_at = at.min(data_high);
-        if gap < data_at {
-            let source = (start + gap as u64 - claim.fragment.offset) as usize;
-            stored[gap..data_at].copy_from_slice(&data[source..source + (data_at - gap)]);
+    loop {
+        let (gap, end) = if claim.continues {
+            (at, high)
+        } else {
+            let Some(gap) = first_clear(maps[RECEIVED], at, high) else { break };
+            (gap, first_set(maps[RECEIVED], gap, high).unwrap_or(high))
+        };
+        if gap >= end {
+            break;
         }
+        new_positions += (end - gap) as u64;
+        let data_end = end.min(data_high);
+        if gap < data_end {
+            let source = (start + gap as u64 - claim.fragment.offset) as usize;
+            stored[gap..data_end].copy_from_slice(&data[source..source + (data_end - gap)]);
+        }
+        at = end;
     }
     block_map::set_range(maps[RECEIVED], low, high);
     let mut mark = |map: usize, position: Option<u64>| {

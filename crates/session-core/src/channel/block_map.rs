@@ -1,6 +1,6 @@
 //! How a channel's positions lie in a pool block, and the bitmaps about them.
 //!
-//! Block k of a channel covers positions `k * W .. (k + 1) * W`: a header word (k, a flag and a mark), W data bytes, then three
+//! Block k of a channel covers positions `k * W .. (k + 1) * W`: a header word (k, a flag and two marks), W data bytes, then three
 //! bitmaps of W bits whose meaning is the holder's. Bit i is bit `i % 8` of byte `i / 8`; ranges are clamped to the bitmap.
 
 use core::ops::Range;
@@ -10,7 +10,9 @@ use crate::pool::{BlockId, Pool};
 /// Bytes of the header word.
 pub(super) const HEADER: usize = 8;
 const FLAG: u64 = 1 << 63;
-const MARK: u64 = 1 << 62;
+/// What a holder may [`mark`] a block with; none of it stands when a block is labelled.
+pub(super) const MARKS: [u64; 2] = [1 << 62, 1 << 61];
+const INDEX: u64 = !(FLAG | MARKS[0] | MARKS[1]);
 const WORD_BITS: usize = 64;
 /// A word of which every bit is set.
 const FULL: [u8; 8] = [u8::MAX; 8];
@@ -63,24 +65,24 @@ pub(super) fn rest_mut(pool: &mut Pool, block: BlockId) -> &mut [u8] {
 
 /// Writes the header word: which block of its channel this is, and the holder's flag.
 pub(super) fn label(pool: &mut Pool, block: BlockId, index: u64, flag: bool) {
-    let word = (index & !(FLAG | MARK)) | if flag { FLAG } else { 0 };
+    let word = (index & INDEX) | if flag { FLAG } else { 0 };
     pool.bytes_mut(block)[..HEADER].copy_from_slice(&word.to_le_bytes());
 }
 
-/// Sets or clears the holder's mark.
-pub(super) fn mark(pool: &mut Pool, block: BlockId, marked: bool) {
-    let word = (word(pool.bytes(block), 0) & !MARK) | if marked { MARK } else { 0 };
+/// Sets or clears one of the [`MARKS`].
+pub(super) fn mark(pool: &mut Pool, block: BlockId, mark: u64, marked: bool) {
+    let word = (word(pool.bytes(block), 0) & !mark) | if marked { mark } else { 0 };
     pool.bytes_mut(block)[..HEADER].copy_from_slice(&word.to_le_bytes());
 }
 
-/// The holder's mark; a block has none when it is labelled.
-pub(super) fn is_marked(pool: &Pool, block: BlockId) -> bool {
-    word(pool.bytes(block), 0) & MARK != 0
+/// Whether a block has one of the [`MARKS`].
+pub(super) fn is_marked(pool: &Pool, block: BlockId, mark: u64) -> bool {
+    word(pool.bytes(block), 0) & mark != 0
 }
 
 /// Which block of its channel this is.
 pub(super) fn index(pool: &Pool, block: BlockId) -> u64 {
-    word(pool.bytes(block), 0) & !(FLAG | MARK)
+    word(pool.bytes(block), 0) & INDEX
 }
 
 /// The holder's flag, as given to [`label`].
@@ -163,6 +165,12 @@ pub(super) fn set_range_except(bits: &mut [u8], except: &[u8], from: usize, to: 
         store(bits, at, before | fresh);
     }
     added
+}
+
+/// How many bits of `from..to` are clear.
+pub(super) fn count_clear(bits: &[u8], from: usize, to: usize) -> u64 {
+    let to = to.min(bits.len() * 8);
+    words(bits, from, to).map(|at| u64::from((mask(at, from, to) & !word(bits, at)).count_ones())).sum()
 }
 
 /// The first set bit in `from..limit`.

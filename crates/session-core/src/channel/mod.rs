@@ -148,6 +148,11 @@ impl Fragment {
     pub(crate) fn positions(&self) -> u64 {
         (self.length as u64).saturating_add(u64::from(self.end))
     }
+
+    /// The same with `room` bytes of data at most: what asking for so many would have given.
+    pub(crate) fn cut(self, room: usize) -> Self {
+        Self { length: self.length.min(room), end: self.end && self.length <= room, ..self }
+    }
 }
 
 impl Channel {

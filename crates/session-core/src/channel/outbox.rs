@@ -10,10 +10,15 @@ use crate::state_hash::StateHash;
 // Meaning of a block's bitmaps.
 /// Terminators.
 const END: usize = 0;
-/// Positions the peer acknowledged.
+/// Positions from `acked_to` on that the peer acknowledged, or that were given up.
 const ACKED: usize = 1;
-/// Positions never sent, or lost and not acknowledged.
-const PENDING: usize = 2;
+/// Positions sent, lost, and not acknowledged since.
+const LOST: usize = 2;
+
+// What a block is marked with. Where a mark is missing, the bitmap is empty and is not touched: data that waited long enough to be sent
+// or acknowledged is not in the processor's caches.
+const HAS_END: u64 = block_map::MARKS[0];
+const HAS_ACKED: u64 = block_map::MARKS[1];
 
 /// Why nothing was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +46,7 @@ impl core::error::Error for OutboxError {}
 /// Messages from `send` until they are acknowledged.
 ///
 /// Invariants: blocks are held exactly while `acked_to < write`, cover `acked_to..write` without holes, and the head holds
-/// `acked_to`; every position from `highest_sent` on is pending or given up, those below are pending only if lost.
+/// `acked_to`. Pending is what waits to be sent: every position from `highest_sent` on but those given up, and those lost below.
 pub(crate) struct Outbox {
     head: Option<BlockId>,
     tail: Option<BlockId>,
@@ -57,6 +62,8 @@ pub(crate) struct Outbox {
     streaming: bool,
     /// Position `write` begins a message.
     between_messages: bool,
+    /// Blocks held that hold a terminator; once they are too many to count, the greatest number until none is held.
+    ending: u16,
     /// Hint: nothing below is pending.
     pending_from: u64,
     /// Hints: blocks where the last search for something never sent, the last search for something lost, and the last
@@ -81,6 +88,7 @@ impl Outbox {
             budget,
             streaming: false,
             between_messages: true,
+            ending: 0,
             pending_from: 0,
             send_cursor: None,
             lost_cursor: None,
@@ -151,18 +159,22 @@ impl Outbox {
     /// Changes hints only; the fragment stays pending until [`Outbox::on_sent`].
     pub(crate) fn next_fragment(&mut self, pool: &Pool, limit: u64, max_length: usize) -> Option<Fragment> {
         let limit = limit.min(self.write);
+        if self.ending == 0 && self.given_up == 0 && self.lost() == 0 {
+            return self.next_of_one_message(pool, limit, max_length);
+        }
         let (mut block, mut at) = self.lowest_pending(pool, limit)?;
         let per_block = per_block(pool);
         let start = block_map::index(pool, block) * per_block;
         let mut fragment =
             Fragment { offset: start + at as u64, length: 0, begin: begins_message(pool, block, at), end: false };
         loop {
-            let [ends, _, pending] = block_map::view(pool, block).maps;
             let start = block_map::index(pool, block) * per_block;
             let bound = limit.saturating_sub(start).min(per_block) as usize;
-            let run_end = first_clear(pending, at, bound).unwrap_or(bound);
+            let run_end = self.run_end(pool, block, at, bound);
             let data_left = max_length.saturating_sub(fragment.length);
-            let terminator = first_set(ends, at, run_end.min(at.saturating_add(data_left).saturating_add(1)));
+            let reach = run_end.min(at.saturating_add(data_left).saturating_add(1));
+            let has_end = block_map::is_marked(pool, block, HAS_END);
+            let terminator = has_end.then(|| first_set(block_map::view(pool, block).maps[END], at, reach)).flatten();
             if let Some(terminator) = terminator {
                 fragment.length += terminator - at;
                 fragment.end = true;
@@ -177,6 +189,19 @@ impl Outbox {
             (block, at) = (next, 0);
         }
         (fragment.positions() > 0).then_some(fragment)
+    }
+
+    /// The same where all that is held belongs to one message that is still written, and nothing of it was lost: no block need be looked at.
+    fn next_of_one_message(&self, pool: &Pool, limit: u64, max_length: usize) -> Option<Fragment> {
+        let offset = self.highest_sent;
+        let length = usize::try_from(limit.saturating_sub(offset)).unwrap_or(usize::MAX).min(max_length);
+        if length == 0 {
+            return None;
+        }
+        // Within a block it would follow a terminator.
+        let per_block = per_block(pool);
+        let first = if offset.is_multiple_of(per_block) { self.locate(pool, offset / per_block) } else { None };
+        Some(Fragment { offset, length, begin: first.is_some_and(|block| block_map::flag(pool, block)), end: false })
     }
 
     /// Copies the fragment's data into `out` and tells how many bytes; less than `length` only if `out` is shorter or the
@@ -205,12 +230,27 @@ impl Outbox {
         if from >= to {
             return;
         }
-        let first = self.locate(pool, from / per_block(pool));
-        let mut cleared = 0;
-        self.for_range(pool, first, from, to, |pool, block, low, high| {
-            cleared += block_map::clear_range(block_map::view_mut(pool, block).maps[PENDING], low, high);
-        });
-        self.pending -= cleared;
+        // The part that was lost, and the part that leaves for the first time.
+        let first_new = self.highest_sent.clamp(from, to);
+        let mut sent = to - first_new;
+        if from < first_new && self.lost() > 0 {
+            let first = self.locate(pool, from / per_block(pool));
+            self.for_range(pool, first, from, first_new, |pool, block, low, high| {
+                sent += block_map::clear_range(block_map::view_mut(pool, block).maps[LOST], low, high);
+            });
+        }
+        if first_new < to && self.given_up > 0 {
+            let first = self.locate(pool, first_new / per_block(pool));
+            sent -= to - first_new;
+            self.for_range(pool, first, first_new, to, |pool, block, low, high| {
+                sent += block_map::count_clear(block_map::view(pool, block).maps[ACKED], low, high);
+            });
+        }
+        self.pending -= sent;
+        if first_new < to {
+            // What follows begins there or in the next.
+            self.send_cursor = self.locate(pool, (to - 1) / per_block(pool));
+        }
         // What lies between was not pending any more.
         self.given_up = self.given_up.saturating_sub(fragment.offset.saturating_sub(self.highest_sent));
         self.highest_sent = self.highest_sent.max(to);
@@ -222,12 +262,17 @@ impl Outbox {
         if from >= to {
             return;
         }
-        let first = self.locate(pool, from / per_block(pool));
+        let per_block = per_block(pool);
+        let first = self.locate(pool, from / per_block);
         let mut cleared = 0;
         self.for_range(pool, first, from, to, |pool, block, low, high| {
-            let [_, acked, pending] = block_map::view_mut(pool, block).maps;
+            let start = block_map::index(pool, block) * per_block;
+            let first_new = (self.highest_sent.saturating_sub(start).min(per_block) as usize).clamp(low, high);
+            block_map::mark(pool, block, HAS_ACKED, true);
+            let [_, acked, lost] = block_map::view_mut(pool, block).maps;
+            cleared += block_map::clear_range(lost, low, first_new);
+            cleared += block_map::count_clear(acked, first_new, high);
             block_map::set_range(acked, low, high);
-            cleared += block_map::clear_range(pending, low, high);
         });
         self.pending -= cleared;
         self.given_up += to.saturating_sub(self.highest_sent.max(from));
@@ -265,15 +310,24 @@ impl Outbox {
     /// Cheapest in ascending order; so is [`Outbox::on_lost`].
     pub(crate) fn on_acked(&mut self, pool: &mut Pool, offset: u64, positions: u64) {
         let Some((from, to)) = self.outstanding(offset, positions) else { return };
-        let first = self.locate(pool, from / per_block(pool));
-        let mut cleared = 0;
-        self.ack_cursor = self.for_range(pool, first, from, to, |pool, block, low, high| {
-            let [_, acked, pending] = block_map::view_mut(pool, block).maps;
-            block_map::set_range(acked, low, high);
-            cleared += block_map::clear_range(pending, low, high);
-        });
-        self.pending -= cleared;
-        if from == self.acked_to {
+        let (in_order, any_lost) = (from == self.acked_to, self.lost() > 0);
+        if any_lost || !in_order {
+            let first = self.locate(pool, from / per_block(pool));
+            let mut cleared = 0;
+            self.ack_cursor = self.for_range(pool, first, from, to, |pool, block, low, high| {
+                // Below `acked_to` nobody asks.
+                if !in_order {
+                    block_map::mark(pool, block, HAS_ACKED, true);
+                    block_map::set_range(block_map::view_mut(pool, block).maps[ACKED], low, high);
+                }
+                if any_lost {
+                    cleared += block_map::clear_range(block_map::view_mut(pool, block).maps[LOST], low, high);
+                }
+            });
+            self.pending -= cleared;
+        }
+        if in_order {
+            self.acked_to = to;
             self.free_acked(pool);
         }
     }
@@ -284,8 +338,8 @@ impl Outbox {
         let first = self.locate(pool, from / per_block(pool));
         let mut added = 0;
         self.ack_cursor = self.for_range(pool, first, from, to, |pool, block, low, high| {
-            let [_, acked, pending] = block_map::view_mut(pool, block).maps;
-            added += block_map::set_range_except(pending, acked, low, high);
+            let [_, acked, lost] = block_map::view_mut(pool, block).maps;
+            added += block_map::set_range_except(lost, acked, low, high);
         });
         self.pending += added;
         if added > 0 {
@@ -379,6 +433,7 @@ impl Outbox {
             budget,
             streaming,
             between_messages,
+            ending: _,
             pending_from: _,
             send_cursor: _,
             lost_cursor: _,
@@ -425,7 +480,6 @@ impl Outbox {
             let length = bytes.len().min(view.data.len() - at);
             let (now, later) = bytes.split_at(length);
             view.data[at..at + length].copy_from_slice(now);
-            block_map::set_range(view.maps[PENDING], at, at + length);
             self.write += length as u64;
             self.pending += length as u64;
             self.between_messages = false;
@@ -435,9 +489,7 @@ impl Outbox {
 
     fn append_terminator(&mut self, pool: &mut Pool) {
         let Some((block, at)) = self.block_at_write(pool) else { return };
-        let view = block_map::view_mut(pool, block);
-        block_map::set(view.maps[END], at);
-        block_map::set(view.maps[PENDING], at);
+        self.set_end(pool, block, at);
         self.write += 1;
         self.pending += 1;
         self.between_messages = true;
@@ -454,7 +506,7 @@ impl Outbox {
         block_map::label(pool, block, self.write / per_block, self.between_messages);
         if at != 0 && self.between_messages {
             // The previous terminator's block was freed; whoever asks where this message begins looks for it.
-            block_map::set(block_map::view_mut(pool, block).maps[END], at - 1);
+            self.set_end(pool, block, at - 1);
         }
         match self.tail {
             Some(tail) => pool.set_next(tail, Some(block)),
@@ -463,6 +515,15 @@ impl Outbox {
         self.tail = Some(block);
         self.blocks += 1;
         Some((block, at))
+    }
+
+    /// The position at `at` in `block` is a terminator.
+    fn set_end(&mut self, pool: &mut Pool, block: BlockId, at: usize) {
+        if !block_map::is_marked(pool, block, HAS_END) {
+            block_map::mark(pool, block, HAS_END, true);
+            self.ending = self.ending.saturating_add(1);
+        }
+        block_map::set(block_map::view_mut(pool, block).maps[END], at);
     }
 
     /// Block and place of the lowest pending position below `limit`.
@@ -480,7 +541,7 @@ impl Outbox {
             let start = block_map::index(pool, id) * per_block;
             let from = self.pending_from.saturating_sub(start) as usize;
             let bound = (limit - start).min(per_block) as usize;
-            if let Some(at) = first_set(block_map::view(pool, id).maps[PENDING], from, bound) {
+            if let Some(at) = self.first_pending(pool, id, from, bound) {
                 self.pending_from = start + at as u64;
                 return Some((id, at));
             }
@@ -488,6 +549,32 @@ impl Outbox {
             block = pool.next(id);
         }
         None
+    }
+
+    /// The first pending position in `from..bound` of `block`.
+    fn first_pending(&self, pool: &Pool, block: BlockId, from: usize, bound: usize) -> Option<usize> {
+        let [_, acked, lost] = block_map::view(pool, block).maps;
+        let first_new = self.first_new(pool, block);
+        let found = first_set(lost, from, bound.min(first_new));
+        let from = from.max(first_new);
+        found.or_else(
+            || if self.given_up > 0 { first_clear(acked, from, bound) } else { (from < bound).then_some(from) },
+        )
+    }
+
+    /// Where the pending positions end that begin at `at` in `block`; `bound` if not before.
+    fn run_end(&self, pool: &Pool, block: BlockId, at: usize, bound: usize) -> usize {
+        let [_, acked, lost] = block_map::view(pool, block).maps;
+        let first_new = self.first_new(pool, block);
+        let found = first_clear(lost, at, bound.min(first_new));
+        let at = at.max(first_new);
+        found.or_else(|| if self.given_up > 0 { first_set(acked, at, bound) } else { None }).unwrap_or(bound)
+    }
+
+    /// The place in `block` from which on nothing was ever sent.
+    fn first_new(&self, pool: &Pool, block: BlockId) -> usize {
+        let per_block = per_block(pool);
+        self.highest_sent.saturating_sub(block_map::index(pool, block) * per_block).min(per_block) as usize
     }
 
     /// Nothing below is pending, given whether something was lost.
@@ -530,15 +617,19 @@ impl Outbox {
         last
     }
 
-    /// Advances `acked_to` and frees the blocks it leaves behind.
+    /// Advances `acked_to` over what is acknowledged there and frees the blocks it leaves behind.
     fn free_acked(&mut self, pool: &mut Pool) {
         let per_block = per_block(pool);
         while let Some(head) = self.head {
             let start = block_map::index(pool, head) * per_block;
             let bound = (self.write - start).min(per_block) as usize;
-            let from = (self.acked_to - start) as usize;
-            let unacked = first_clear(block_map::view(pool, head).maps[ACKED], from, bound);
-            self.acked_to = start + unacked.unwrap_or(bound) as u64;
+            let from = (self.acked_to - start).min(bound as u64) as usize;
+            let unacked = if block_map::is_marked(pool, head, HAS_ACKED) {
+                first_clear(block_map::view(pool, head).maps[ACKED], from, bound)
+            } else {
+                (from < bound).then_some(from)
+            };
+            self.acked_to = self.acked_to.max(start + unacked.unwrap_or(bound) as u64);
             if unacked.is_some() {
                 return;
             }
@@ -549,8 +640,12 @@ impl Outbox {
     fn free_head(&mut self, pool: &mut Pool) {
         let Some(head) = self.head else { return };
         self.head = pool.next(head);
+        if self.ending != u16::MAX && block_map::is_marked(pool, head, HAS_END) {
+            self.ending -= 1;
+        }
         if self.head.is_none() {
             self.tail = None;
+            self.ending = 0;
         }
         for cursor in [&mut self.send_cursor, &mut self.lost_cursor, &mut self.ack_cursor] {
             cursor.take_if(|cursor| *cursor == head);
@@ -591,7 +686,10 @@ fn per_block(pool: &Pool) -> u64 {
 /// Whether the position at `at` in `block` is the first of its message.
 fn begins_message(pool: &Pool, block: BlockId, at: usize) -> bool {
     match at.checked_sub(1) {
-        Some(previous) => block_map::get(block_map::view(pool, block).maps[END], previous),
+        Some(previous) => {
+            block_map::is_marked(pool, block, HAS_END)
+                && block_map::get(block_map::view(pool, block).maps[END], previous)
+        }
         None => block_map::flag(pool, block),
     }
 }

@@ -228,6 +228,11 @@ pub(super) enum Step {
     },
     /// Whatever a broken peer may say.
     Lie(Fragment),
+    /// What follows all that was received, as most fragments do.
+    InOrder {
+        length: usize,
+        lie: Option<(bool, bool)>,
+    },
     Read(usize),
 }
 
@@ -238,6 +243,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         8 => (offset(), length()).prop_map(|(offset, length)| Step::Insert { offset, length }),
         2 => (offset(), length(), any::<bool>(), any::<bool>())
             .prop_map(|(offset, length, begin, end)| Step::Lie(Fragment { offset, length, begin, end })),
+        6 => (length(), prop_oneof![4 => Just(None), 1 => any::<(bool, bool)>().prop_map(Some)])
+            .prop_map(|(length, lie)| Step::InOrder { length, lie }),
         3 => prop_oneof![0usize..3, 0usize..500].prop_map(Step::Read),
     ]
 }
@@ -248,6 +255,11 @@ pub(super) fn true_fragment(ends: &[u64], offset: u64, length: usize) -> Fragmen
     let terminator = ends.iter().copied().find(|end| *end >= offset).unwrap_or(u64::MAX);
     let data = (length as u64).min(terminator - offset) as usize;
     Fragment { offset, length: data, begin, end: data < length && offset + data as u64 == terminator }
+}
+
+pub(super) fn in_order(ends: &[u64], oracle: &Oracle, length: usize, lie: Option<(bool, bool)>) -> Fragment {
+    let fragment = true_fragment(ends, oracle.contiguous(), length);
+    lie.map_or(fragment, |(begin, end)| Fragment { begin, end, ..fragment })
 }
 
 proptest! {
@@ -277,6 +289,7 @@ proptest! {
                 }
                 Step::Insert { offset, length } => true_fragment(&ends, offset, length),
                 Step::Lie(fragment) => fragment,
+                Step::InOrder { length, lie } => in_order(&ends, &oracle, length, lie),
             };
             let data = vec![number as u8 | 1; fragment.length];
             let result = rig.insert(fragment, &data);

@@ -10,6 +10,8 @@ use crate::channel::Fragment;
 use crate::channel::block_map::{self, first_clear, first_set, last_set};
 use crate::pool::{BlockId, Pool, Reservation};
 
+/// A block marked so holds a terminator noted as complete, or has held one.
+const HAS_COMPLETE: u64 = block_map::MARKS[0];
 /// At the terminator's place of a message that is complete and was not read.
 const COMPLETE: u8 = 1;
 /// At the terminator's place of a message that was read.
@@ -33,7 +35,7 @@ impl Assembler {
             return;
         }
         *note = COMPLETE;
-        block_map::mark(pool, holder, true);
+        block_map::mark(pool, holder, HAS_COMPLETE, true);
         if self.complete.get().is_none_or(|complete| begin < complete) {
             self.complete = begin.into();
             self.complete_block = Some(block);
@@ -80,7 +82,7 @@ impl Assembler {
         (self.complete, self.complete_block) = Default::default();
         let mut next = Some(block);
         while let Some(id) = next {
-            if block_map::is_marked(pool, id) {
+            if block_map::is_marked(pool, id, HAS_COMPLETE) {
                 let start = block_map::index(pool, id) * per_block;
                 let view = block_map::view(pool, id);
                 let mut at = from.saturating_sub(start) as usize;
@@ -94,7 +96,7 @@ impl Assembler {
                     }
                     at = end + 1;
                 }
-                block_map::mark(pool, id, false);
+                block_map::mark(pool, id, HAS_COMPLETE, false);
             }
             next = pool.next(id);
         }

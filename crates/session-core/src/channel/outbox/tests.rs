@@ -32,6 +32,7 @@ enum Step {
     Transmit { limit: u64, max_length: usize },
     Acked { offset: u64, positions: u64 },
     Lost { offset: u64, positions: u64 },
+    GiveUp { offset: u64, positions: u64 },
     AckAll,
 }
 
@@ -48,6 +49,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(limit, max_length)| Step::Transmit { limit, max_length }),
         4 => (offset(), positions()).prop_map(|(offset, positions)| Step::Acked { offset, positions }),
         4 => (offset(), positions()).prop_map(|(offset, positions)| Step::Lost { offset, positions }),
+        2 => (offset(), positions()).prop_map(|(offset, positions)| Step::GiveUp { offset, positions }),
         1 => Just(Step::AckAll),
     ]
 }
@@ -147,6 +149,7 @@ impl Model {
             Step::Transmit { limit, max_length } => self.transmit(limit, max_length),
             Step::Acked { offset, positions } => self.ack(offset, positions),
             Step::AckAll => self.ack(0, self.sent),
+            Step::GiveUp { offset, positions } => self.give_up(offset, positions),
             Step::Lost { offset, positions } => {
                 self.outbox.on_lost(&mut self.pool, offset, positions);
                 let range = self.range(offset, positions);
@@ -187,6 +190,10 @@ impl Model {
         assert!(promised || !exists);
         assert_eq!(self.outbox.has_pending(limit), exists, "exact after a search");
         let Some(fragment) = fragment else { return };
+        for room in [0, max_length / 2, fragment.length, max_length] {
+            let cut = Some(fragment.cut(room)).filter(|cut| cut.positions() > 0);
+            assert_eq!(cut, self.next_fragment(limit, room), "as if asked for {room} bytes");
+        }
         let mut out = vec![0; fragment.length];
         assert_eq!(self.outbox.copy(&self.pool, &fragment, &mut out), fragment.length);
         let range = fragment.offset as usize..(fragment.offset + fragment.positions()) as usize;
@@ -201,6 +208,21 @@ impl Model {
         self.outbox.on_acked(&mut self.pool, offset, positions);
         let range = self.range(offset, positions);
         for position in &mut self.positions[range] {
+            position.acked = true;
+            position.pending = false;
+        }
+    }
+
+    /// What was never sent is given up once.
+    fn give_up(&mut self, offset: u64, positions: u64) {
+        let to = offset.saturating_add(positions).min(self.positions.len() as u64) as usize;
+        let from = (offset.min(to as u64) as usize).min(to);
+        let unsent = (self.sent as usize).clamp(from, to);
+        if self.positions[unsent..to].iter().any(|position| position.acked) {
+            return;
+        }
+        self.outbox.give_up(&mut self.pool, from as u64, to as u64);
+        for position in &mut self.positions[from..to] {
             position.acked = true;
             position.pending = false;
         }

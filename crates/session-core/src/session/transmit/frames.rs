@@ -207,8 +207,8 @@ impl SessionCore {
             let Some(fragment) = channel.outbox.next_fragment(pool, limit, writer.remaining()) else { return false };
             // The head of the frame, then as many bytes as fit beside it.
             let Some(room) = writer.remaining().checked_sub(head_length(channel, &fragment)) else { return false };
-            let Some(fragment) = channel.outbox.next_fragment(pool, limit, room) else { return false };
-            if !load.takes(index, &fragment) {
+            let fragment = fragment.cut(room);
+            if fragment.positions() == 0 || !load.takes(index, &fragment) {
                 return false;
             }
             let outbox = &channel.outbox;

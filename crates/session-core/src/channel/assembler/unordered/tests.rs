@@ -4,7 +4,7 @@ use std::vec::Vec;
 
 use proptest::prelude::*;
 
-use super::super::tests::{Oracle, Step, step, true_fragment};
+use super::super::tests::{Oracle, Step, in_order, step, true_fragment};
 use super::super::{InsertError, Violation};
 use super::*;
 use crate::channel::Fragment;
@@ -244,6 +244,7 @@ proptest! {
                 }
                 Step::Insert { offset, length } => true_fragment(&ends, offset, length),
                 Step::Lie(fragment) => fragment,
+                Step::InOrder { length, lie } => in_order(&ends, &oracle, length, lie),
             };
             let data = vec![number as u8 | 1; fragment.length];
             let before = digest(&rig);
