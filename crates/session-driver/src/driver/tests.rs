@@ -272,6 +272,44 @@ fn a_message_larger_than_every_window_crosses_both_ways() {
     world.run(join(join(send(&near), receive(&far)), join(send(&far), receive(&near))));
 }
 
+/// What a small message and its answer cost: an answer carries the acknowledgement, and a driver is polled once to send and once to receive.
+#[test]
+fn a_round_trip_is_two_datagrams_and_two_polls_of_each_driver() {
+    const ROUND_TRIPS: usize = 100;
+    let mut world = World::new();
+    let (a, b) = (world.node(), world.node());
+    let (near, far) = open(&mut world, &a, &b);
+    let pause = world.sleep(Duration::from_secs(1));
+    world.run(pause);
+    let count = |node: &Node| {
+        [&node.calls.sends, &node.calls.receives, &node.polls].map(|counter| counter.load(Ordering::Relaxed))
+    };
+    let before = [&a, &b].map(count);
+    let answering = far.channel(CHANNEL);
+    world.spawn(async move {
+        let mut message = Vec::new();
+        while let Ok(Some(_)) = answering.recv(&mut message, 64).await {
+            answering.send(&message).await.expect("sends");
+            message.clear();
+        }
+    });
+    let asking = near.channel(CHANNEL);
+    world.run(async {
+        for _ in 0..ROUND_TRIPS {
+            asking.send(&[7; 64]).await.expect("sends");
+            assert_eq!(asking.recv(&mut Vec::new(), 64).await, Ok(Some(64)));
+        }
+    });
+    for (node, before) in [&a, &b].into_iter().zip(before) {
+        let [sends, receives, polls] = count(node);
+        // One more says what has become due meanwhile.
+        assert!(sends - before[0] <= ROUND_TRIPS + 1, "{} datagrams", sends - before[0]);
+        // Each poll looks into the socket, and once more after it found something.
+        assert!(polls - before[2] <= 2 * ROUND_TRIPS + 2, "{} polls", polls - before[2]);
+        assert!(receives - before[1] <= 3 * ROUND_TRIPS + 3, "{} looks into the socket", receives - before[1]);
+    }
+}
+
 #[test]
 fn deadlines_are_served_while_datagrams_come_without_end() {
     let mut world = World::new();
