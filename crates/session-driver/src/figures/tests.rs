@@ -53,7 +53,8 @@ fn messages_nobody_fetches_are_counted_by_who_drops_them() {
     let (a, b) = (node(&mut world), node(&mut world));
     let (near, far) = open(&mut world, &a, &b);
     for _ in 0..5 {
-        world.run(near.channel(UNRELIABLE).send(&[7; 500])).expect("sends");
+        // Two of them find no room in one block.
+        world.run(near.channel(UNRELIABLE).send(&[7; 600])).expect("sends");
         // Each in a datagram of its own.
         let pause = world.sleep(Duration::from_millis(100));
         world.run(pause);
