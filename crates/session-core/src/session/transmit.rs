@@ -102,6 +102,8 @@ struct Load {
     frames: usize,
     /// User data that was never sent before is among it.
     is_new: bool,
+    /// There is more to send that is not to be cut, so that the packet is full.
+    holds_back: bool,
 }
 
 impl Load {
@@ -319,7 +321,8 @@ impl SessionCore {
                 probe: plan.probe,
             };
             self.on_ack_eliciting_sent(context, record, &load);
-            if room.len().saturating_sub(length) < ALMOST_FULL && !plan.probe {
+            let is_full = load.holds_back || room.len().saturating_sub(length) < ALMOST_FULL;
+            if is_full && !plan.probe {
                 self.path.mtu.on_full_sent(context.now);
             }
             if plan.urgent_only {

@@ -121,6 +121,11 @@ impl<'a> Writer<'a> {
         self.out.len().saturating_sub(self.position)
     }
 
+    /// Bytes of the whole slice.
+    pub(crate) fn capacity(&self) -> usize {
+        self.out.len()
+    }
+
     pub(crate) fn written(&self) -> &[u8] {
         self.out.get(..self.position).unwrap_or_default()
     }

@@ -124,6 +124,46 @@ fn short_messages_fill_packets_and_each_is_accounted_for() {
     }
 }
 
+/// What a packet holds of messages that stand alone: how many whole ones, and how many parts of others.
+fn whole_and_cut(pair: &mut Pair, packet: &[u8]) -> (usize, usize) {
+    let (_, plaintext) = pair.open(1, packet);
+    let mut counts = (0, 0);
+    for frame in Frames::new(&plaintext) {
+        match frame.unwrap() {
+            Frame::Message(MessageFrame { offset: 0, last: true, .. }) => counts.0 += 1,
+            Frame::Message(_) => counts.1 += 1,
+            _ => {}
+        }
+    }
+    counts
+}
+
+//= docs/protocol.md P-9.1-8
+#[test]
+fn messages_that_fit_into_a_packet_leave_in_one() {
+    let mut pair = pair();
+    for value in 0..9_u8 {
+        pair.session(0).send(&[value; 300], UNRELIABLE).unwrap();
+    }
+    pair.session(0).send(&[9; 1000], LATEST).unwrap();
+    let packets = pair.take(0);
+    let counts: Vec<_> = packets.iter().map(|packet| whole_and_cut(&mut pair, packet)).collect();
+    let (whole, cut) = counts.iter().fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1));
+    assert_eq!((whole, cut), (10, 0), "{counts:?}");
+    pair.deliver(1, &packets);
+    pair.settle();
+    // One that fits into none is cut where the packet ends.
+    pair.session(0).send(&[1; 700], UNRELIABLE).unwrap();
+    pair.session(0).send(&[2; 1500], UNRELIABLE).unwrap();
+    let packets = pair.take(0);
+    let counts: Vec<_> = packets.iter().map(|packet| whole_and_cut(&mut pair, packet)).collect();
+    assert_eq!(counts, [(1, 1), (0, 1)]);
+    pair.deliver(1, &packets);
+    let lengths: Vec<_> = core::iter::from_fn(|| recv(&mut pair, UNRELIABLE)).map(|message| message.len()).collect();
+    assert_eq!(lengths, [[300; 9].as_slice(), &[700, 1500]].concat());
+    assert_eq!(recv(&mut pair, LATEST), Some(vec![9; 1000]));
+}
+
 //= docs/protocol.md P-9.1-4
 #[test]
 fn the_newest_value_arrives_although_it_was_lost_and_older_ones_do_not() {

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::channel::{Channel, Fragment, Signal, SignalFate};
 use crate::memory::Memory;
+use crate::pool::Pool;
 use crate::time::Instant;
 use crate::wire::{self, ChannelFrame, DataPrefix, Frame, LimitFrame, MessagePrefix, Writer};
 
@@ -208,6 +209,10 @@ impl SessionCore {
             // The head of the frame, then as many bytes as fit beside it.
             let Some(room) = writer.remaining().checked_sub(head_length(channel, &fragment)) else { return false };
             let fragment = fragment.cut(room);
+            if !is_first && is_cut_in_vain(channel, pool, &fragment, writer.capacity()) {
+                load.holds_back = true;
+                return false;
+            }
             if fragment.positions() == 0 || !load.takes(index, &fragment) {
                 return false;
             }
@@ -236,6 +241,17 @@ impl SessionCore {
         }
         false
     }
+}
+
+/// Whether `fragment` begins a message that stands alone, ends before it, and need not: a packet of its own, with `room` for frames, holds it whole (P-9.1-8).
+fn is_cut_in_vain(channel: &Channel, pool: &Pool, fragment: &Fragment, room: usize) -> bool {
+    if !channel.mode.stands_alone() || fragment.end || !fragment.begin {
+        return false;
+    }
+    let Some(end) = channel.outbox.end_of_message(pool, fragment.offset) else { return false };
+    let Ok(length) = usize::try_from(end.saturating_sub(fragment.offset).saturating_sub(1)) else { return false };
+    let whole = Fragment { length, end: true, ..*fragment };
+    head_length(channel, &whole).saturating_add(length) <= room
 }
 
 /// Bytes of the shortest head of a frame with data: its type, and a byte each for channel, length and place.
