@@ -21,6 +21,9 @@ use crate::udp::Source as _;
 const ROUNDS: usize = 16;
 /// While datagrams come and go, deadlines are served once in so many rounds: a round takes microseconds, and deadlines are milliseconds.
 const ROUNDS_PER_SERVICE: usize = 4;
+/// Datagrams received before other tasks get their turn, about: whoever reads what they brought must have done so before a mailbox is full of more. A
+/// runtime may keep the reader that was woken for the processor on which the driver runs.
+const DATAGRAMS_PER_TURN: u64 = 64;
 /// Batches sent in a round: acknowledgements must be read in between.
 const BATCHES_PER_ROUND: usize = 8;
 /// Actions taken from the core under one lock.
@@ -95,6 +98,8 @@ enum Taken {
 #[derive(Default)]
 struct Receive {
     datagrams: u64,
+    /// So many datagrams end the turn.
+    turn_ends: u64,
     batches: u64,
     errors: u64,
     errors_in_a_row: u32,
@@ -125,7 +130,7 @@ impl<S: AsyncUdpSocket, T: Timer> Driver<S, T> {
     /// Gives the core what has arrived and sends what it has, up to a bound.
     fn exchange(&mut self, context: &mut Context<'_>, pass: Pass) -> Passed {
         // Each buffer but the last has a lock of its own.
-        while self.inbox.filled() > 1 {
+        while self.inbox.filled() > 1 && self.receive.datagrams < self.receive.turn_ends {
             let Self { shared, inbox, receive, woken, .. } = self;
             shared.with_driver(woken, |state, now| deliver(state, inbox, receive, now));
         }
@@ -177,8 +182,11 @@ impl<S: AsyncUdpSocket, T: Timer> Driver<S, T> {
         passed
     }
 
-    /// Receives one batch. True if there was anything.
+    /// Receives one batch, unless there is some left of the last. True if there was anything.
     fn receive(&mut self, context: &mut Context<'_>) -> bool {
+        if self.inbox.filled() > 0 {
+            return true;
+        }
         if self.receive.paused_until.is_some_and(|until| self.shared.clock.now() < until) {
             return false;
         }
@@ -279,6 +287,7 @@ impl<S: AsyncUdpSocket, T: Timer> Future for Driver<S, T> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let driver = self.get_mut();
         driver.begin(context);
+        driver.receive.turn_ends = driver.receive.datagrams + DATAGRAMS_PER_TURN;
         let mut passed = Passed { now: Instant::EPOCH, drained: false, stopping: false };
         for round in 1..=ROUNDS {
             let received = driver.receive(context);
@@ -291,6 +300,9 @@ impl<S: AsyncUdpSocket, T: Timer> Future for Driver<S, T> {
                         blocked: false,
                     },
                 );
+            }
+            if driver.receive.datagrams >= driver.receive.turn_ends {
+                break;
             }
             if received || !passed.drained {
                 continue;

@@ -1,4 +1,6 @@
+use std::future::Future as _;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -327,6 +329,50 @@ fn deadlines_are_served_while_datagrams_come_without_end() {
     });
     // Nothing but the probe timeout brings it.
     assert!(world.now() - began < 100_000, "{} us", world.now() - began);
+}
+
+/// The driver lets a reader run before it takes in more than a mailbox holds.
+#[test]
+fn a_reader_that_keeps_up_loses_no_unreliable_message() {
+    const COUNT: usize = 100_000;
+    const UNRELIABLE: ChannelId = ChannelId(20);
+    let mut world = World::new();
+    let configure =
+        |builder: crate::EndpointBuilder| builder.channel(ChannelConfig::new(UNRELIABLE, ChannelMode::Unreliable));
+    let (a, b) = (world.node_with(64, 64, configure), world.node_with(64, 64, configure));
+    let (near, far) = open(&mut world, &a, &b);
+    let send = async {
+        let channel = near.channel(UNRELIABLE);
+        for _ in 0..COUNT {
+            channel.send(&[7; 64]).await.expect("sends");
+        }
+        channel.flushed().await.expect("everything is acknowledged, or lost");
+    };
+    let receive = async {
+        let channel = far.channel(UNRELIABLE);
+        let mut message = Vec::new();
+        for _ in 0..COUNT {
+            message.clear();
+            assert_eq!(channel.recv(&mut message, 64).await, Ok(Some(64)));
+        }
+    };
+    // What was dropped would be waited for in vain.
+    let both = async {
+        let (mut receive, mut send) = (Box::pin(receive), Box::pin(send));
+        let mut sent = false;
+        std::future::poll_fn(|context| {
+            let received = receive.as_mut().poll(context).is_ready();
+            sent = sent || send.as_mut().poll(context).is_ready();
+            if received || sent && far.channel_stats(UNRELIABLE).is_some_and(|stats| stats.dropped_messages > 0) {
+                return Poll::Ready(());
+            }
+            Poll::Pending
+        })
+        .await;
+    };
+    world.run(both);
+    let stats = [&near, &far].map(|session| session.channel_stats(UNRELIABLE).expect("it is there"));
+    assert_eq!(stats.map(|stats| (stats.lost_messages, stats.dropped_messages)), [(0, 0); 2]);
 }
 
 /// An urgent message goes with the first datagram that is made after it was sent, and waits for those only that stood in the driver's buffer
