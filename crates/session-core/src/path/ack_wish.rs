@@ -14,6 +14,8 @@ const PARTS_OF_ROUND_TRIP: u32 = 4;
 const LEAST_DELAY: Duration = Duration::from_millis(1);
 /// Below so many datagrams each packet is to be acknowledged at once: the odd one at the end of a flight would hold back what follows.
 const SMALL_WINDOW: u64 = 8;
+/// And until it has so many: heavy loss keeps a window about the bound, and each change would cost a frame.
+const AMPLE_WINDOW: u64 = 12;
 /// 2⁵ = 32 packets.
 const MOST_DOUBLINGS: u8 = 5;
 /// Two packets, which nobody has to ask for.
@@ -36,8 +38,9 @@ impl AckWish {
     /// The window is now so wide.
     pub(crate) fn on_window(&mut self, window: u64, max_datagram: u16) {
         let datagrams = window / u64::from(max_datagram.max(1));
-        // Less often only where the window has half as much again: one that moves about a bound must not cost a frame each time.
-        let doublings = self.doublings.clamp(doublings_for(datagrams / 3 * 2), doublings_for(datagrams));
+        let is_small = datagrams < if self.doublings == 0 { AMPLE_WINDOW } else { SMALL_WINDOW };
+        let doublings = (datagrams / PARTS_OF_WINDOW).checked_ilog2().unwrap_or(0).min(u32::from(MOST_DOUBLINGS)) as u8;
+        let doublings = if is_small { 0 } else { doublings.max(DEFAULT_DOUBLINGS) };
         // Numbers end some day; what was told last holds from then on.
         if doublings != self.doublings && self.sequence < u16::MAX {
             self.sequence += 1;
@@ -60,11 +63,6 @@ impl AckWish {
         hash.u64(u64::from(doublings));
         hash.flag(due);
     }
-}
-
-fn doublings_for(datagrams: u64) -> u8 {
-    let doublings = (datagrams / PARTS_OF_WINDOW).checked_ilog2().unwrap_or(0).min(u32::from(MOST_DOUBLINGS)) as u8;
-    if datagrams < SMALL_WINDOW { 0 } else { doublings.max(DEFAULT_DOUBLINGS) }
 }
 
 #[cfg(test)]
