@@ -5,6 +5,8 @@ mod network;
 mod profile;
 #[cfg(feature = "peers")]
 mod quinn;
+#[cfg(feature = "peers")]
+mod ring;
 mod session;
 
 use std::time::Duration;
@@ -51,6 +53,13 @@ pub(crate) fn subjects() -> Vec<(About, MakePair)> {
     return vec![ours];
     #[cfg(feature = "peers")]
     vec![ours, (About::package("quinn-proto", "quinn-proto", "AES-256-GCM, rustls on ring"), quinn::pair as MakePair)]
+}
+
+/// session with the ciphers of quinn: what is left of the difference is not theirs.
+#[cfg(feature = "peers")]
+pub(crate) fn with_ring() -> (About, MakePair) {
+    let make = |datagram, seed, now| session::pair_with(ring::Ring, datagram, seed, now);
+    (About::package("session-ring", "session-core", "AES-256-GCM, ring"), make)
 }
 
 pub(crate) fn run(asked: &Measure, report: &mut Report) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use session_core::{
     Action, Address, Arrival, Carrier, CarrierConfig, ChannelConfig, ChannelId, ChannelMode, Config, ConnectOptions,
-    Endpoint, Event, Instant, Limits, Link, Peer, PublicKey, RustCrypto, Secret, Seed, SessionId, StaticKey,
+    Endpoint, Event, Instant, Limits, Link, Peer, Provider, PublicKey, RustCrypto, Secret, Seed, SessionId, StaticKey,
 };
 
 use super::WINDOW;
@@ -16,8 +16,8 @@ const BULK: ChannelId = ChannelId(16);
 const MESSAGES: ChannelId = ChannelId(17);
 
 /// An endpoint with one session.
-pub(super) struct SessionEnd {
-    endpoint: Endpoint,
+pub(super) struct SessionEnd<P: Provider> {
+    endpoint: Endpoint<P>,
     session: Option<SessionId>,
     is_established: bool,
     has_begun: bool,
@@ -26,16 +26,26 @@ pub(super) struct SessionEnd {
 
 /// An initiator and a responder that know each other.
 pub(super) fn pair(datagram: u16, seed: u64, now: Instant) -> Result<[Box<dyn End>; 2], Failure> {
-    let mut server = SessionEnd::new(2, datagram, seed)?;
-    let mut client = SessionEnd::new(1, datagram, seed)?;
+    pair_with(RustCrypto, datagram, seed, now)
+}
+
+/// The same with other ciphers.
+pub(super) fn pair_with<P: Provider + Copy + 'static>(
+    provider: P,
+    datagram: u16,
+    seed: u64,
+    now: Instant,
+) -> Result<[Box<dyn End>; 2], Failure> {
+    let mut server = SessionEnd::new(provider, 2, datagram, seed)?;
+    let mut client = SessionEnd::new(provider, 1, datagram, seed)?;
     client.connect(server.endpoint.public_key(), now)?;
     server.session = None;
     Ok([Box::new(client), Box::new(server)])
 }
 
-impl SessionEnd {
-    fn new(number: u8, datagram: u16, seed: u64) -> Result<Self, Failure> {
-        let mut config = Config::new(StaticKey::new(&RustCrypto, Secret::new([number; 32])), "session-bench");
+impl<P: Provider> SessionEnd<P> {
+    fn new(provider: P, number: u8, datagram: u16, seed: u64) -> Result<Self, Failure> {
+        let mut config = Config::new(StaticKey::new(&provider, Secret::new([number; 32])), "session-bench");
         let mut carrier = CarrierConfig::udp(datagram);
         carrier.padding = datagram >= QUIC_DATAGRAM;
         config.carriers = vec![carrier];
@@ -54,7 +64,7 @@ impl SessionEnd {
         limits.pool_blocks = blocks * 4;
         let mut bytes = [number; 32];
         bytes[..8].copy_from_slice(&seed.to_be_bytes());
-        let endpoint = Endpoint::new(config, limits, RustCrypto, Seed::new(bytes))?;
+        let endpoint = Endpoint::new(config, limits, provider, Seed::new(bytes))?;
         let buffer = vec![0; endpoint.max_datagram()];
         Ok(Self { endpoint, session: None, is_established: false, has_begun: false, buffer })
     }
@@ -82,7 +92,7 @@ impl SessionEnd {
     }
 }
 
-impl End for SessionEnd {
+impl<P: Provider> End for SessionEnd<P> {
     fn handle_datagram(&mut self, mut datagram: Vec<u8>, now: Instant) {
         let _ = inside(|| self.endpoint.handle_datagram(&mut datagram, Arrival::new(LINK), now));
     }

@@ -190,3 +190,27 @@ fn quick_is_a_number_of_seeds_only_where_none_is_asked_for() {
     assert_eq!([asked(false, None), asked(true, None)], [20, 3]);
     assert_eq!([asked(false, Some(5)), asked(true, Some(5)), asked(true, Some(0))], [5, 5, 1]);
 }
+
+/// What is sent depends on keys and seeds alone, whoever computes it.
+#[cfg(feature = "peers")]
+#[test]
+fn the_cipher_of_ring_makes_the_same_datagrams() {
+    let pairs: [super::MakePair; 2] = [session::pair, super::with_ring().1];
+    let datagrams = pairs.map(|make| {
+        let mut ends = make(1452, 5, START).expect("they can be made");
+        let mut datagrams = Vec::new();
+        for _ in 0..20 {
+            for side in [0, 1] {
+                ends[side].write(&[7; 10_000], START);
+                while let Some(datagram) = ends[side].poll_transmit(START) {
+                    datagrams.push(datagram.clone());
+                    ends[1 - side].handle_datagram(datagram, START);
+                }
+            }
+        }
+        assert!(ends.iter().all(|end| end.is_established()));
+        datagrams
+    });
+    assert!(datagrams[0].len() > 20, "{} datagrams", datagrams[0].len());
+    assert!(datagrams[0] == datagrams[1]);
+}
