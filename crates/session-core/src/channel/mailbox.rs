@@ -148,8 +148,9 @@ impl Mailbox {
     /// Takes the whole message of `part` in: on the last page, or on a new one. Where room for that is missing, an older message with parts missing
     /// goes for it, as for any other.
     fn post_whole(&mut self, pool: &mut Pool, room: u32, part: &MessagePart<'_>) -> Posted {
-        if let Some(page) = self.open_page(pool, part) {
-            page::append(pool, page, part.data);
+        if let Some(page) = self.open_page(pool, part)
+            && page::append(pool, page, part.data)
+        {
             return Posted::Complete;
         }
         if room.min(self.budget.saturating_sub(self.blocks)).min(pool.open_available()) == 0 {
@@ -167,7 +168,8 @@ impl Mailbox {
         };
         self.blocks = self.blocks.saturating_add(1);
         page::open(pool, page);
-        page::append(pool, page, part.data);
+        let is_there = page::append(pool, page, part.data);
+        debug_assert!(is_there, "it is no longer than a page holds");
         self.append(pool, page);
         Posted::Complete
     }

@@ -28,22 +28,23 @@ pub(super) fn is_page(pool: &Pool, block: BlockId) -> bool {
 /// Whether a message of `length` bytes fits behind the others.
 pub(super) fn has_room(pool: &Pool, block: BlockId, length: usize) -> bool {
     let (_, end) = places(pool, block);
-    length <= largest(pool).saturating_sub(end)
+    end + LENGTH + length <= capacity(pool)
 }
 
-/// Puts `message` behind the others; there [is room](has_room).
-pub(super) fn append(pool: &mut Pool, block: BlockId, message: &[u8]) {
+/// Puts `message` behind the others; `false` and no change if there is no [room](has_room).
+pub(super) fn append(pool: &mut Pool, block: BlockId, message: &[u8]) -> bool {
     let (next, end) = places(pool, block);
-    let Ok(length) = u16::try_from(message.len()) else { return };
+    let Ok(length) = u16::try_from(message.len()) else { return false };
     let Some((head, rest)) =
         block_map::rest_mut(pool, block).get_mut(end..).and_then(<[u8]>::split_first_chunk_mut::<LENGTH>)
     else {
-        return;
+        return false;
     };
-    let Some(place) = rest.get_mut(..message.len()) else { return };
+    let Some(place) = rest.get_mut(..message.len()) else { return false };
     *head = length.to_le_bytes();
     place.copy_from_slice(message);
     set_places(pool, block, next, end + LENGTH + message.len());
+    true
 }
 
 /// The next message.

@@ -337,6 +337,20 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// A message of no bytes takes two, for its length: where a page has none or one left, it stands on the next.
+#[test]
+fn an_empty_message_at_the_end_of_a_page_arrives() {
+    for length in 240..=248 {
+        let (mut pool, mut mailbox) = (pool(), Mailbox::new(false, 4));
+        let first = vec![1; length];
+        for (number, message) in [&first[..], b"", b"", b"2"].into_iter().enumerate() {
+            assert_eq!(mailbox.post(&mut pool, u32::MAX, &part(number as u64, 0, true, message)), Posted::Complete);
+        }
+        let taken = [(); 4].map(|()| take(&mut mailbox, &mut pool));
+        assert_eq!(taken, [Some(first), Some(vec![]), Some(vec![]), Some(b"2".to_vec())], "{length}");
+    }
+}
+
 proptest! {
     /// Parts that overlap and contradict each other as they like, of messages that displace each other: a message that comes out is, byte for
     /// byte, what came first; parts of one never stand in another, and a contradiction is refused and leaves no trace.
