@@ -43,6 +43,8 @@ pub struct Driver<S, T> {
     outbox: Outbox,
     /// The next deadline of the core and of requests, as of the last look: one that is early is served in vain, and found out then.
     deadline: Option<Instant>,
+    /// Rounds so far.
+    round: usize,
     /// What the timer was set to.
     armed: Option<Armed>,
     receive: Receive,
@@ -119,6 +121,7 @@ impl<S: AsyncUdpSocket, T: Timer> Driver<S, T> {
             inbox,
             outbox,
             deadline: None,
+            round: 0,
             armed: None,
             receive: Receive::default(),
             woken,
@@ -254,6 +257,11 @@ impl<S: AsyncUdpSocket, T: Timer> Driver<S, T> {
                 return;
             }
         };
+        // What has come over the old socket has come.
+        while self.inbox.filled() > 0 {
+            let Self { shared, inbox, receive, woken, .. } = self;
+            shared.with_driver(woken, |state, now| deliver(state, inbox, receive, now));
+        }
         self.inbox = Inbox::new(self.outbox.max_datagram(), socket.gro_segments());
         self.socket = socket;
         self.receive.paused_until = None;
@@ -289,14 +297,16 @@ impl<S: AsyncUdpSocket, T: Timer> Future for Driver<S, T> {
         driver.begin(context);
         driver.receive.turn_ends = driver.receive.datagrams + DATAGRAMS_PER_TURN;
         let mut passed = Passed { now: Instant::EPOCH, drained: false, stopping: false };
-        for round in 1..=ROUNDS {
+        for _ in 0..ROUNDS {
+            // Not of this turn alone: where much comes, a turn may end after its first.
+            driver.round = driver.round.wrapping_add(1);
             let received = driver.receive(context);
             if received || !passed.drained {
                 passed = driver.exchange(
                     context,
                     Pass {
-                        serves: !received || round % ROUNDS_PER_SERVICE == 0,
-                        looks_ahead: (round + 1) % ROUNDS_PER_SERVICE == 0,
+                        serves: !received || driver.round.is_multiple_of(ROUNDS_PER_SERVICE),
+                        looks_ahead: driver.round.wrapping_add(1).is_multiple_of(ROUNDS_PER_SERVICE),
                         blocked: false,
                     },
                 );

@@ -100,8 +100,17 @@ pub(crate) struct Calls {
     pub(crate) stride: Mutex<Option<usize>>,
     /// The runtime refuses a new socket by this error.
     pub(crate) rebound_fault: Mutex<Option<Errno>>,
-    /// While this is set, a datagram of nobody's is there at every call, and each takes a tenth of a millisecond of this clock.
-    flood: Mutex<Option<Arc<AtomicU64>>>,
+    /// While this is set, datagrams of nobody's are there at every call.
+    flood: Mutex<Option<Flood>>,
+}
+
+/// What a flood brings with each call, which takes a tenth of a millisecond of this clock.
+struct Flood {
+    elapsed: Arc<AtomicU64>,
+    /// Buffers filled, as far as there are so many.
+    buffers: usize,
+    /// Datagrams glued together in each.
+    datagrams: usize,
 }
 
 impl Calls {
@@ -141,11 +150,15 @@ impl AsyncUdpSocket for FakeSocket {
         if let Some(fault) = Calls::next(&self.calls.receives, &self.calls.receive_faults) {
             return fail(fault, context).map(Err);
         }
-        if let Some(elapsed) = &*self.calls.flood.lock().unwrap() {
-            elapsed.fetch_add(100, Ordering::Relaxed);
-            buffers[0][..20].fill(0xff);
-            meta[0] = RecvMeta { remote: self.address, local: None, len: 20, stride: 20, ecn: None };
-            return Poll::Ready(Ok(1));
+        if let Some(flood) = &*self.calls.flood.lock().unwrap() {
+            flood.elapsed.fetch_add(100, Ordering::Relaxed);
+            let count = buffers.len().min(meta.len()).min(flood.buffers);
+            for (buffer, meta) in buffers.iter_mut().zip(meta).take(count) {
+                let length = 20 * flood.datagrams;
+                buffer[..length].fill(0xff);
+                *meta = RecvMeta { remote: self.address, local: None, len: length, stride: 20, ecn: None };
+            }
+            return Poll::Ready(Ok(count));
         }
         let mut network = self.network.lock().unwrap();
         let inbox = network.inboxes.entry(self.address).or_default();
@@ -330,9 +343,10 @@ impl World {
         self.elapsed.load(Ordering::Relaxed)
     }
 
-    /// From now on datagrams that mean nothing come to `node` without end, and time passes by them.
-    pub(crate) fn flood(&self, node: &Node) {
-        *node.calls.flood.lock().unwrap() = Some(Arc::clone(&self.elapsed));
+    /// From now on datagrams that mean nothing come to `node` without end, so many glued together in each of so many buffers, and time passes by them.
+    pub(crate) fn flood(&self, node: &Node, buffers: usize, datagrams: usize) {
+        let elapsed = Arc::clone(&self.elapsed);
+        *node.calls.flood.lock().unwrap() = Some(Flood { elapsed, buffers, datagrams });
     }
 
     /// Runs all tasks until `main` is done.

@@ -314,21 +314,25 @@ fn a_round_trip_is_two_datagrams_and_two_polls_of_each_driver() {
 
 #[test]
 fn deadlines_are_served_while_datagrams_come_without_end() {
-    let mut world = World::new();
-    let (a, b) = (world.node(), world.node());
-    let (near, far) = open(&mut world, &a, &b);
-    let pause = world.sleep(Duration::from_secs(1));
-    world.run(pause);
-    lose(&a, 1);
-    world.flood(&a);
-    let began = world.now();
-    let mut message = Vec::new();
-    world.run(async {
-        near.channel(CHANNEL).send(b"again").await.expect("sends");
-        assert_eq!(far.channel(CHANNEL).recv(&mut message, 100).await, Ok(Some(5)));
-    });
-    // Nothing but the probe timeout brings it.
-    assert!(world.now() - began < 100_000, "{} us", world.now() - began);
+    // One alone, as many as one call takes, and as many as a buffer holds: a turn of the driver ends after the last round, or after the first.
+    for (glued, buffers, datagrams) in [(1, 1, 1), (1, 32, 1), (64, 1, 1), (64, 1, 64), (64, 7, 64)] {
+        let mut world = World::new();
+        let (a, b) = (world.node_with(64, glued, |it| it), world.node());
+        let (near, far) = open(&mut world, &a, &b);
+        let pause = world.sleep(Duration::from_secs(1));
+        world.run(pause);
+        lose(&a, 1);
+        world.flood(&a, buffers, datagrams);
+        let began = world.now();
+        let mut message = Vec::new();
+        world.run(async {
+            near.channel(CHANNEL).send(b"again").await.expect("sends");
+            assert_eq!(far.channel(CHANNEL).recv(&mut message, 100).await, Ok(Some(5)));
+        });
+        // Nothing but the probe timeout brings it.
+        let took = world.now() - began;
+        assert!(took < 100_000, "{buffers} buffers of {datagrams} datagrams: {took} us");
+    }
 }
 
 /// The driver lets a reader run before it takes in more than a mailbox holds.
