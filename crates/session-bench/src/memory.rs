@@ -47,10 +47,10 @@ pub(crate) fn run(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
 fn core(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
     let bytes = if asked.quick { 16 << 20 } else { 256 << 20 };
     let mut pairs = Vec::new();
-    let mut subjects = simulated::subjects();
+    let subjects = simulated::subjects().into_iter();
     #[cfg(feature = "peers")]
-    subjects.push(simulated::with_ring());
-    for (about, make) in subjects.into_iter().filter(|(about, _)| asked.wants_peer(about.name)) {
+    let subjects = subjects.chain([simulated::with_ring()]);
+    for (about, make) in subjects.filter(|(about, _)| asked.wants_peer(about.name)) {
         pairs.push((about, Pair::new(make)?));
     }
     let subjects = pairs.iter_mut().map(|(about, pair)| {

@@ -55,7 +55,7 @@ pub(crate) fn subjects() -> Vec<(About, MakePair)> {
     vec![ours, (About::package("quinn-proto", "quinn-proto", "AES-256-GCM, rustls on ring"), quinn::pair as MakePair)]
 }
 
-/// session with the ciphers of quinn: what is left of the difference is not theirs.
+/// session with the packet cipher of quinn: what is left of the difference is not the cipher's.
 #[cfg(feature = "peers")]
 pub(crate) fn with_ring() -> (About, MakePair) {
     let make = |datagram, seed, now| session::pair_with(ring::Ring, datagram, seed, now);

@@ -247,7 +247,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// How data goes on a channel that lasts as long as its session: to have told of it changes nothing else.
+    /// Whether it tells how data goes on a channel that lasts as long as its session: to have told of it changes nothing else.
     pub(crate) fn is_of_lasting_channel(&self) -> bool {
         match self {
             Self::Readable(_, channel)

@@ -100,7 +100,7 @@ enum Taken {
 #[derive(Default)]
 struct Receive {
     datagrams: u64,
-    /// So many datagrams end the turn.
+    /// The turn ends when `datagrams` has come to this.
     turn_ends: u64,
     batches: u64,
     errors: u64,
@@ -133,9 +133,8 @@ impl<S: AsyncUdpSocket, T: Timer> Driver<S, T> {
     /// Gives the core what has arrived and sends what it has, up to a bound.
     fn exchange(&mut self, context: &mut Context<'_>, pass: Pass) -> Passed {
         // Each buffer but the last has a lock of its own.
-        while self.inbox.filled() > 1 && self.receive.datagrams < self.receive.turn_ends {
-            let Self { shared, inbox, receive, woken, .. } = self;
-            shared.with_driver(woken, |state, now| deliver(state, inbox, receive, now));
+        while self.inbox.left() > 1 && self.receive.datagrams < self.receive.turn_ends {
+            self.deliver_one();
         }
         let mut passed = self.pass(pass);
         let mut batches = 0;
@@ -155,6 +154,11 @@ impl<S: AsyncUdpSocket, T: Timer> Driver<S, T> {
             passed = self.pass(Pass::default());
         }
         passed
+    }
+
+    fn deliver_one(&mut self) {
+        let Self { shared, inbox, receive, woken, .. } = self;
+        shared.with_driver(woken, |state, now| deliver(state, inbox, receive, now));
     }
 
     /// Does under one lock what there is to do: takes what has arrived, serves deadlines, and fills the batch. It takes actions from the core until the
@@ -187,7 +191,7 @@ impl<S: AsyncUdpSocket, T: Timer> Driver<S, T> {
 
     /// Receives one batch, unless there is some left of the last. True if there was anything.
     fn receive(&mut self, context: &mut Context<'_>) -> bool {
-        if self.inbox.filled() > 0 {
+        if self.inbox.left() > 0 {
             return true;
         }
         if self.receive.paused_until.is_some_and(|until| self.shared.clock.now() < until) {
@@ -196,7 +200,7 @@ impl<S: AsyncUdpSocket, T: Timer> Driver<S, T> {
         self.receive.paused_until = None;
         match self.inbox.poll_receive(context, &mut self.socket) {
             Poll::Pending => return false,
-            Poll::Ready(Ok(())) if self.inbox.filled() > 0 => {
+            Poll::Ready(Ok(())) if self.inbox.left() > 0 => {
                 self.receive.batches += 1;
                 self.receive.errors_in_a_row = 0;
             }
@@ -258,9 +262,8 @@ impl<S: AsyncUdpSocket, T: Timer> Driver<S, T> {
             }
         };
         // What has come over the old socket has come.
-        while self.inbox.filled() > 0 {
-            let Self { shared, inbox, receive, woken, .. } = self;
-            shared.with_driver(woken, |state, now| deliver(state, inbox, receive, now));
+        while self.inbox.left() > 0 {
+            self.deliver_one();
         }
         self.inbox = Inbox::new(self.outbox.max_datagram(), socket.gro_segments());
         self.socket = socket;

@@ -7,7 +7,7 @@ use crate::socket::{AsyncUdpSocket, RecvMeta};
 use crate::udp::RECEIVE_SLOTS;
 
 /// Buffers where the system glues datagrams together: each holds up to 64. All of them together hold less than the 512 numbers that the core
-/// remembers to acknowledge: an acknowledgement can leave only after a whole batch.
+/// remembers to acknowledge: what is in them is there already, whenever an acknowledgement leaves.
 const GLUED_SLOTS: usize = 7;
 /// The largest buffer a glued receive fills.
 const MAX_GLUED: usize = 65_536;
@@ -67,7 +67,7 @@ impl Inbox {
     }
 
     /// How many buffers of the last receive have not been taken.
-    pub(crate) fn filled(&self) -> usize {
+    pub(crate) fn left(&self) -> usize {
         self.filled - self.taken
     }
 

@@ -5,7 +5,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use session_core::SessionId;
 
-/// The numbers of sessions are given here, lowest free slot first: nobody can choose them so that they meet, and a keyed hash has nothing to guard against.
+/// The numbers of sessions are given by our own core, and are small: nobody can choose them so that they meet, and a keyed hash has nothing to guard against.
 pub(crate) type SessionMap<T> = HashMap<SessionId, T, BuildHasherDefault<Spread>>;
 
 /// Spreads small numbers over all bits: Fibonacci hashing, by 2^64 divided by the golden ratio.

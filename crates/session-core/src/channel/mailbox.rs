@@ -1,8 +1,8 @@
 //! The receiving half of unreliable and latest-value channels: messages from fragments that may never come.
 //!
 //! A fragment names its message by number and its place in it by offset. At most two messages are incomplete at a time; the
-//! lower-numbered one goes when a third begins, or for want of room. Complete messages stand in one chain of blocks until they are read: those that
-//! came in one part share blocks (see [`page`]), and the others have theirs to themselves.
+//! lower-numbered one goes when a third begins, or for want of room. Complete messages stand in one chain of blocks until they are read: unreliable
+//! ones that came in one part share blocks where they fit (see [`page`]), and the others have theirs to themselves.
 
 mod page;
 

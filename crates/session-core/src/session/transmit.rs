@@ -42,7 +42,7 @@ pub(super) const FLAG_SEARCH: u16 = 1 << 14;
 /// The packet left with ECT(0).
 pub(super) const FLAG_ECT: u16 = 1 << 15;
 
-/// Frames of data, and of ends, in one packet: short messages are to fill it, and those of 34 bytes and more do where it has 1452.
+/// Frames of data, and of ends, in one packet: short messages are to fill it, and those of 40 bytes and more do where it has 1452.
 const MAX_DATA_FRAMES: usize = 32;
 /// Runs of positions on one channel that are remembered of a packet, and ends. What follows on what the packet holds already makes none of its own.
 const MAX_RUNS: usize = 8;

@@ -1,4 +1,4 @@
-//! I1: what is refused changes nothing, and costs one answer at most.
+//! I1: what is refused changes nothing, but that many forged packets bring new keys, and costs one answer at most.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -17,7 +17,7 @@ pub struct Noop {
     /// The node that has just refused a datagram of so many bytes while it had nothing else to do.
     refused: Option<(usize, usize)>,
     answers: usize,
-    /// So many forged packets of one session may bring one change (protocol P-8-4).
+    /// So many forged packets may bring one change (protocol P-8-4); sessions count for themselves, their node for all, which is no less.
     forged_packets: Option<NonZeroU32>,
     forgeries: BTreeMap<usize, Forgeries>,
 }

@@ -30,6 +30,8 @@ pub struct Actions {
     pub two_carriers: u64,
     /// Runs whose keys wear out early.
     pub worn_keys: u64,
+    /// Runs in which few forged packets bring new keys.
+    pub forgeries_minded: u64,
     /// Runs at whose end links take no larger datagrams than every path does.
     pub narrow: u64,
     /// Runs in which keepalives find out how long a NAT remembers.
@@ -53,6 +55,7 @@ impl Actions {
             strict: u64::from(options.strict_address),
             two_carriers: u64::from(options.second_carrier.is_some()),
             worn_keys: u64::from(options.wears_keys()),
+            forgeries_minded: u64::from(options.minds_forgeries()),
             narrow: u64::from(options.ends_narrow),
             learning_keepalives: u64::from(options.least_keepalive.is_some()),
             impatient: u64::from(options.silence.is_some()),
@@ -64,7 +67,7 @@ impl Actions {
 
     /// Every kind with its number.
     #[must_use]
-    pub fn kinds(&self) -> [(&'static str, u64); 19] {
+    pub fn kinds(&self) -> [(&'static str, u64); 20] {
         let Self {
             keys_wanted,
             keys_replaced,
@@ -77,6 +80,7 @@ impl Actions {
             strict,
             two_carriers,
             worn_keys,
+            forgeries_minded,
             narrow,
             learning_keepalives,
             impatient,
@@ -95,6 +99,7 @@ impl Actions {
             ("runs with strict addresses", strict),
             ("runs with two carriers", two_carriers),
             ("runs with keys that wear out", worn_keys),
+            ("runs in which few forged packets bring new keys", forgeries_minded),
             ("runs that end narrow", narrow),
             ("runs whose keepalives learn", learning_keepalives),
             ("runs without patience", impatient),
@@ -121,6 +126,7 @@ impl AddAssign for Actions {
             strict,
             two_carriers,
             worn_keys,
+            forgeries_minded,
             narrow,
             learning_keepalives,
             impatient,
@@ -138,6 +144,7 @@ impl AddAssign for Actions {
         self.strict += strict;
         self.two_carriers += two_carriers;
         self.worn_keys += worn_keys;
+        self.forgeries_minded += forgeries_minded;
         self.narrow += narrow;
         self.learning_keepalives += learning_keepalives;
         self.impatient += impatient;

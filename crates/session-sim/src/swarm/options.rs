@@ -17,7 +17,7 @@ use crate::{
 
 /// Sets the draws of options apart from those of the run.
 const OPTIONS_STREAM: u64 = 0x6f70_7469_6f6e_7321;
-/// More packets under one key than a run has.
+/// More packets under one key, or forged ones, than a run has.
 const NEVER_WORN: u32 = 1 << 20;
 
 /// Everything a run does that is not the core's doing. Printed, it says what a seed means.
@@ -86,7 +86,7 @@ pub struct Options {
     pub second_carrier: Option<u16>,
     /// Packets under one key before new ones are asked for.
     pub key_packets: u32,
-    /// Forged packets that one key may meet before new ones are asked for.
+    /// Forged packets that name a session before new keys are asked for, each time.
     pub forged_packets: NonZeroU32,
     /// How long keys are in use before new ones are asked for.
     pub new_keys: Option<Duration>,
@@ -165,6 +165,10 @@ impl Options {
 
     pub(super) fn is_new_reno(&self) -> bool {
         self.congestion_control == CongestionControl::NewReno
+    }
+
+    pub(super) fn minds_forgeries(&self) -> bool {
+        self.forged_packets.get() < NEVER_WORN
     }
 
     pub(super) fn wears_keys(&self) -> bool {

@@ -7,7 +7,7 @@ use crate::pool::{BlockId, Pool};
 
 /// Bytes before each message.
 const LENGTH: usize = 2;
-/// Bits of a place in a block: no block is larger than 64 KiB.
+/// Bits of a place in a block, which has 256 or 1,024 bytes.
 const PLACE_BITS: u32 = 16;
 
 /// The longest message that shares a block with others.

@@ -41,7 +41,6 @@ fn a_wish_is_told_when_it_changes_and_under_a_new_number() {
     assert_eq!((packets(&mut wish, 1_000), wish.due), (2, false), "no number is left");
 }
 
-//= docs/protocol.md P-10-12
 #[test]
 fn a_small_window_that_moves_about_the_bound_changes_no_wish() {
     let mut wish = AckWish::new();
