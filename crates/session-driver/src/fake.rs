@@ -349,6 +349,11 @@ impl World {
         *node.calls.flood.lock().unwrap() = Some(Flood { elapsed, buffers, datagrams });
     }
 
+    /// No more of them come.
+    pub(crate) fn calm(&self, node: &Node) {
+        *node.calls.flood.lock().unwrap() = None;
+    }
+
     /// Runs all tasks until `main` is done.
     pub(crate) fn run<T>(&mut self, main: impl Future<Output = T>) -> T {
         let mut main = std::pin::pin!(main);

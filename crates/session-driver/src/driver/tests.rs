@@ -449,3 +449,38 @@ fn a_new_socket_that_the_runtime_refuses_is_counted_and_the_old_one_serves_on() 
     world.run(join(transfer(&near, &far, 3), transfer(&far, &near, 4)));
     assert_eq!((a.endpoint.stats().sockets_refused, far.stats().path_changes), (1, 1));
 }
+
+/// A turn may end with buffers that nobody has looked at.
+#[test]
+fn what_has_come_over_a_socket_is_delivered_before_another_takes_its_place() {
+    let mut world = World::new();
+    let (a, b) = (world.node(), world.node());
+    let (near, _far) = open(&mut world, &a, &b);
+    let pause = world.sleep(Duration::from_secs(1));
+    world.run(pause);
+    let count = || (a.calls.receives.load(Ordering::Relaxed) as u64, a.endpoint.stats().datagrams_received);
+    let before = count();
+    world.flood(&a, 7, 16);
+    world.run(async {
+        near.channel(CHANNEL).send(b"wakes the driver").await.expect("sends");
+        let mut turns = 3;
+        std::future::poll_fn(|context| {
+            turns -= 1;
+            context.waker().wake_by_ref();
+            if turns == 0 { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    });
+    world.calm(&a);
+    let came = 7 * 16 * (count().0 - before.0);
+    assert!(came > count().1 - before.1, "no turn ended with buffers that nobody had looked at");
+    a.endpoint.rebind("127.0.0.1:0".parse().expect("an address")).expect("binds");
+    let calls = a.calls.receives.load(Ordering::Relaxed);
+    while a.calls.receives.load(Ordering::Relaxed) == calls {
+        let pause = world.sleep(Duration::from_micros(1));
+        world.run(pause);
+    }
+    // The peer may have answered since.
+    let delivered = count().1 - before.1;
+    assert!((came..came + 10).contains(&delivered), "{delivered} of {came}");
+}
