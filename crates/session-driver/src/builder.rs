@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use session_core::{
-    CarrierConfig, ChannelConfig, ChannelLimits, ChannelOptions, Config, Limits, PskName, RustCrypto, SecondSession,
+    CarrierConfig, ChannelConfig, ChannelLimits, ChannelOptions, Config, Limits, Provider, PskName, SecondSession,
     Secret, Seed, StaticKey, Timeouts,
 };
 
@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::driver::Driver;
 use crate::endpoint::Endpoint;
 use crate::error::BindError;
+use crate::provider::AnyProvider;
 use crate::shared::{Core, Shared};
 use crate::socket::{AsyncUdpSocket, Timer};
 
@@ -22,6 +23,7 @@ const MAX_DATAGRAM: u16 = 1452;
 pub struct EndpointBuilder {
     config: Config,
     limits: Limits,
+    provider: AnyProvider,
     own_channels: bool,
 }
 
@@ -31,7 +33,7 @@ impl EndpointBuilder {
         config.carriers = vec![CarrierConfig::udp(MAX_DATAGRAM)];
         // For whoever watches.
         config.directory_events = true;
-        Self { config, limits: Limits::default(), own_channels: false }
+        Self { config, limits: Limits::default(), provider: AnyProvider::RustCrypto, own_channels: false }
     }
 
     /// The application protocol, at most 64 bytes; both ends must name the same one. Default: empty.
@@ -104,6 +106,31 @@ impl EndpointBuilder {
         self
     }
 
+    /// Who computes with keys: an implementation of [`Provider`] other than [`RustCrypto`](crate::RustCrypto), which is portable and needs no C compiler.
+    /// All of them give the same bytes, so that a peer cannot tell which one it is, and handles are of the same types whichever it is.
+    ///
+    /// ```
+    /// use session_driver::{Endpoint, EndpointBuilder, Provider, StaticKey};
+    ///
+    /// fn builder<P>(key: StaticKey, provider: P) -> EndpointBuilder
+    /// where
+    ///     P: Provider + Send + Sync + 'static,
+    ///     P::Key: Send,
+    /// {
+    ///     Endpoint::builder(key).application("greeter").provider(provider)
+    /// }
+    /// # let key = StaticKey::new(&session_driver::RustCrypto, session_driver::Secret::new([1; 32]));
+    /// # let _ = builder(key, session_driver::RustCrypto);
+    /// ```
+    pub fn provider<P>(mut self, provider: P) -> Self
+    where
+        P: Provider + Send + Sync + 'static,
+        P::Key: Send,
+    {
+        self.provider = AnyProvider::chosen(provider);
+        self
+    }
+
     /// What kind of node this is; the meaning is the application's.
     pub fn node_type(mut self, node_type: u8) -> Self {
         self.config.node_type = node_type;
@@ -140,7 +167,7 @@ impl EndpointBuilder {
         seed: Seed,
     ) -> Result<(Endpoint, Driver<S, T>), BindError> {
         let local = socket.local_addr()?;
-        let core = Core::new(self.config, self.limits, RustCrypto, seed)?;
+        let core = Core::new(self.config, self.limits, self.provider, seed)?;
         let shared = Arc::new(Shared::new(core, clock, local));
         Ok((Endpoint::new(Arc::clone(&shared)), Driver::new(shared, socket, timer)))
     }

@@ -7,6 +7,7 @@ use session_core::{ChannelId, Chunk, CloseCode, CloseReason, CloseSpace, ClosedB
 
 use crate::dynamic::{ChannelGuard, Dynamic};
 use crate::error::{RecvError, SendError};
+use crate::provider::AnyProvider;
 use crate::session::SessionHandle;
 use crate::shared::{Offsets, Shared, State, Topic};
 use crate::wait::{Step, WaitFor};
@@ -367,7 +368,7 @@ impl fmt::Debug for Channel {
     }
 }
 
-pub(crate) type CoreSession<'a> = session_core::SessionMut<'a, session_core::RustCrypto>;
+pub(crate) type CoreSession<'a> = session_core::SessionMut<'a, AnyProvider>;
 
 pub(crate) enum Read {
     Chunk(Chunk),

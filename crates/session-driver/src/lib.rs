@@ -27,6 +27,7 @@ mod inbox;
 mod incoming;
 mod messages;
 mod outbox;
+mod provider;
 mod request;
 mod session;
 mod session_map;
@@ -52,9 +53,9 @@ pub use session::Session;
 
 pub use session_core::{
     ChannelConfig, ChannelId, ChannelLimits, ChannelMode, ChannelOptions, ChannelStats, Chunk, CloseCode, CloseReason,
-    CloseReport, CloseSpace, ClosedBy, DiscardReason, Discards, EndChannelError, ExtendError, Heard, Limits, MessageId,
-    OpenChannelError, PeerId, PskName, PublicKey, RustCrypto, SecondSession, Secret, SessionId, State, StaticKey,
-    Stats, Text, Timeouts, Uid,
+    CloseReport, CloseSpace, ClosedBy, DhError, DiscardReason, Discards, EndChannelError, ExtendError, Heard, Limits,
+    MessageId, OpenChannelError, OpenError, PeerId, Provider, PskName, PublicKey, RustCrypto, SecondSession, Secret,
+    SessionId, State, StaticKey, Stats, Text, Timeouts, Uid,
 };
 
 /// What a runtime's adapter implements and starts. Not for applications: it may change with any release.

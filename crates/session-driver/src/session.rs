@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use session_core::{
-    Address, ChannelId, CloseReason, ExtendError, PeerId, PublicKey, SessionId, SessionMut, SessionRef, State, Uid,
+    Address, ChannelId, CloseReason, ExtendError, PeerId, PublicKey, SessionId, SessionRef, State, Uid,
 };
 
-use crate::channel::Channel;
+use crate::channel::{Channel, CoreSession};
 use crate::shared::{Shared, Topic};
 use crate::wait::{Step, WaitFor};
 
@@ -152,7 +152,10 @@ impl Session {
         self.command(|session| session.rotate_key())
     }
 
-    fn command(&self, command: impl FnOnce(&mut SessionMut<'_>) -> Result<(), ExtendError>) -> Result<(), ExtendError> {
+    fn command(
+        &self,
+        command: impl FnOnce(&mut CoreSession<'_>) -> Result<(), ExtendError>,
+    ) -> Result<(), ExtendError> {
         let id = self.inner.id;
         self.inner.shared.with(|state, now| {
             state.touched = true;

@@ -6,8 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
 use session_core::{
-    ChannelId, CloseCode, CloseReason, CloseSpace, ClosedBy, Event, Instant, PublicKey, RustCrypto, SessionId,
-    SessionRef,
+    ChannelId, CloseCode, CloseReason, CloseSpace, ClosedBy, Event, Instant, PublicKey, SessionId, SessionRef,
 };
 
 use crate::clock::Clock;
@@ -16,12 +15,13 @@ use crate::dynamic::Dynamic;
 use crate::endpoint::EndpointStats;
 use crate::expired::Expired;
 use crate::figures::Figures;
+use crate::provider::AnyProvider;
 use crate::request::{Exchanges, Key, Matter};
 use crate::session::SessionHandle;
 use crate::session_map::SessionMap;
 use crate::trace::{Note, What};
 
-pub(crate) type Core = session_core::Endpoint<RustCrypto>;
+pub(crate) type Core = session_core::Endpoint<AnyProvider>;
 
 /// One lock for the endpoint. It is held for a command or a bounded batch, never over a system call and never while waking.
 pub(crate) struct Shared {
