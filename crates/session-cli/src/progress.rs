@@ -21,7 +21,7 @@ const LINE_INTERVAL: Duration = Duration::from_secs(1);
 /// What is known about a transfer at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Bytes of the file that have crossed.
+    /// Bytes of the files that have crossed: the peer's stack is known to hold them.
     pub bytes: u64,
     /// The smoothed round-trip time, once measured.
     pub round_trip: Option<Duration>,
@@ -143,7 +143,7 @@ fn event(meter: &Meter, snapshot: Snapshot) -> Event {
         .decimal("eta_seconds", meter.remaining().map(|time| time.as_secs_f64()))
 }
 
-/// What a bar may show until the peer has proved that it has everything: that all bytes are on their way is not the end.
+/// What a bar may show until the peer has proved that it has everything: that all bytes have crossed is not the end.
 fn all_but_proof(total: u64) -> u64 {
     total - total.div_ceil(100)
 }

@@ -1,11 +1,13 @@
 //! Files over one session: offer, answer, contents, SHA-256, verdicts. Written once, for every runtime.
 
+mod crossing;
 mod failure;
 mod message;
 mod receive;
 mod send;
 mod tree;
 
+pub use crossing::Crossing;
 pub use failure::{Attempt, ended, not_connected, unexpected, why_ended};
 pub use message::{Answer, Entry, MAX_MESSAGE, Malformed, Message, Why};
 pub use receive::{News, NotReceived, NotTaken, receive};

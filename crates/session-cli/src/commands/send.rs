@@ -1,7 +1,6 @@
 //! `session send`
 
 use std::cell::{Cell, RefCell};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use session_tokio::{Session, Stats};
@@ -16,7 +15,7 @@ use crate::progress::{Bytes, Progress, Snapshot};
 use crate::purpose::Purpose;
 use crate::runtime::Runtime;
 use crate::text::{count_of, printable_path};
-use crate::transfer::{self, Source, Tree};
+use crate::transfer::{self, Crossing, Source, Tree};
 
 /// Time between two looks at a transfer.
 const TICK: Duration = Duration::from_millis(100);
@@ -51,14 +50,14 @@ async fn deliver(
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
     let Connection { session, place, .. } = connection;
-    let (sent, delivered, start) = (AtomicU64::new(0), Cell::new(0), now());
+    let (crossing, delivered, start) = (Crossing::default(), Cell::new(0), now());
     let progress = RefCell::new(Progress::new(&label(tree), tree.bytes(), output, start));
     let on_delivered = |source: &Source, digest: &[u8; 32]| {
         delivered.set(delivered.get() + 1);
         progress.borrow().aside(|| tell_delivered(source, digest, output));
     };
-    let sending = async { Ok(transfer::send(session, tree, &sent, on_delivered).await) };
-    let watching = watch(session, &sent, &progress, runtime);
+    let sending = async { Ok(transfer::send(session, tree, &crossing, on_delivered).await) };
+    let watching = watch(session, &crossing, &progress, runtime);
     let interruption = Failure::new(Exit::Interrupted, "interrupted", "");
     let result = or_interrupted(interrupt, &interruption, smol::future::or(sending, watching)).await;
     let so_far = || match (tree.files(), delivered.get()) {
@@ -111,9 +110,9 @@ fn label(tree: &Tree) -> String {
 }
 
 /// Shows the progress for ever.
-async fn watch<T>(session: &Session, sent: &AtomicU64, progress: &RefCell<Progress>, runtime: Runtime) -> T {
+async fn watch<T>(session: &Session, crossing: &Crossing, progress: &RefCell<Progress>, runtime: Runtime) -> T {
     loop {
-        progress.borrow_mut().update(snapshot(&session.stats(), sent.load(Ordering::Relaxed)), now());
+        progress.borrow_mut().update(snapshot(&session.stats(), crossing.bytes(session)), now());
         runtime.sleep(TICK).await;
     }
 }

@@ -4,14 +4,13 @@ use std::collections::VecDeque;
 use std::io::{self, Read as _};
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use session_tokio::{Channel, CloseReason, SendError, Session};
 use sha2::{Digest as _, Sha256};
 
 use super::message::{Entry, MAX_OFFER};
-use super::{Answer, CHANNEL, Message, NoMessage, STEP, Source, Tree, close_code, next_message};
+use super::{Answer, CHANNEL, Crossing, Message, NoMessage, STEP, Source, Tree, close_code, next_message};
 use crate::inbox::FilePath;
 
 /// Why not everything was delivered.
@@ -57,18 +56,18 @@ pub enum NotSent {
     Unexpected,
 }
 
-/// Sends `tree` over a fresh session and waits for the verdict on each file. `sent` counts the bytes of content given to the session;
-/// `on_delivered` hears of each file that stands, with the SHA-256 that both ends agree upon.
+/// Sends `tree` over a fresh session and waits for the verdict on each file. `crossing` learns where their content goes, to tell how much of it
+/// has arrived; `on_delivered` hears of each file that stands, with the SHA-256 that both ends agree upon.
 ///
 /// # Errors
 /// [`NotSent`]; the session is then aborted, and the peer told why. What was delivered before stays delivered.
 pub async fn send(
     session: &Session,
     tree: &Tree,
-    sent: &AtomicU64,
+    crossing: &Crossing,
     mut on_delivered: impl FnMut(&Source, &[u8; 32]),
 ) -> Result<(), NotSent> {
-    let sender = Sender { session, channel: session.channel(CHANNEL), sent };
+    let sender = Sender { session, channel: session.channel(CHANNEL), crossing };
     let mut result = Ok(());
     for batch in batches(tree.entries()) {
         result = sender.exchange(&tree.entries()[batch], &mut on_delivered).await;
@@ -114,7 +113,7 @@ fn entry(source: &Source) -> Entry {
 struct Sender<'a> {
     session: &'a Session,
     channel: Channel,
-    sent: &'a AtomicU64,
+    crossing: &'a Crossing,
 }
 
 /// SHA-256 of the files that are sent and not answered yet.
@@ -198,7 +197,7 @@ impl Sender<'_> {
                 match self.channel.write(rest).await {
                     Ok(written) => {
                         rest = &rest[written..];
-                        self.sent.fetch_add(written as u64, Ordering::Relaxed);
+                        self.crossing.content(written);
                     }
                     Err(error) => return Err(self.closed(error).await),
                 }
@@ -208,14 +207,20 @@ impl Sender<'_> {
         let digest = hash.finalize().into();
         digests.lock().unwrap_or_else(PoisonError::into_inner).push_back(digest);
         match self.channel.finish().await {
-            Ok(_) => Ok(digest),
+            Ok(message) => {
+                self.crossing.end(message);
+                Ok(digest)
+            }
             Err(error) => Err(self.closed(error).await),
         }
     }
 
     async fn say(&self, message: &Message) -> Result<(), NotSent> {
         match self.channel.send(&message.to_bytes()).await {
-            Ok(_) => Ok(()),
+            Ok(message) => {
+                self.crossing.end(message);
+                Ok(())
+            }
             Err(error) => Err(self.closed(error).await),
         }
     }

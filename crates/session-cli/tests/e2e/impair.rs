@@ -4,6 +4,7 @@ use std::net::UdpSocket;
 use std::process::Command;
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::support::{Outcome, Process, SESSION, World};
 
@@ -92,6 +93,23 @@ fn files_of_two_senders_cross_a_link_with_every_fault() {
     for kind in ["delivered", "lost", "duplicated", "reordered", "corrupted"] {
         assert!(faults.iter().any(|faults| count(faults, kind) > 0), "{kind}: {faults:?}");
     }
+}
+
+/// All of the file waits in the sender from the start, and takes five seconds to cross.
+#[test]
+fn progress_is_what_has_crossed_and_not_what_waits() {
+    let world = World::new();
+    let listener = world.listen(&[]);
+    let (_relay, address) = impair(&listener.address, &["--rate", "up:100kbit"]);
+    let file = world.file("file", 60_000);
+    let outcome = world.send(&file, &address, &["--json"]);
+    assert_eq!((outcome.code, outcome.error.as_str()), (Some(0), ""), "{}", outcome.output);
+    world.assert_delivered(&file);
+    let events: Vec<Value> = outcome.output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let progress = events.iter().filter(|event| event["event"] == "progress");
+    let bytes: Vec<_> = progress.map(|event| event["bytes"].as_u64().unwrap()).collect();
+    assert!(bytes.is_sorted() && bytes.last() <= Some(&60_000), "{bytes:?}");
+    assert!(bytes.iter().filter(|bytes| (1..60_000).contains(*bytes)).count() >= 2, "{bytes:?}");
 }
 
 #[test]
