@@ -1,135 +1,64 @@
-//! Two endpoints over the loopback interface.
+//! Two endpoints over the loopback interface, on tokio.
 
 use std::net::SocketAddr;
 
-use session_tokio::{
-    Bind, ChannelId, CloseCode, ClosedBy, ConnectError, DirectoryChange, DirectoryEvent, Endpoint, RustCrypto, Secret,
-    Session, State, StaticKey, TokioIo,
-};
+use session_adapter_tests::{Runtime, loopback};
+use session_tokio::{Bind as _, BindError, Channel, Endpoint, EndpointBuilder, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-const CHANNEL: ChannelId = ChannelId(16);
-const MESSAGE: usize = 4 << 20;
+#[derive(Clone, Copy)]
+struct Tokio;
 
-async fn endpoint(mark: u8) -> Endpoint {
-    let key = StaticKey::new(&RustCrypto, Secret::new([mark; 32]));
-    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
-    Endpoint::builder(key).application("test").bind(anywhere).await.expect("binds")
-}
-
-fn pattern(salt: u8) -> Vec<u8> {
-    (0..MESSAGE).map(|index| (index ^ (index >> 8) ^ (index >> 16)) as u8 ^ salt).collect()
-}
-
-/// Streams one large message: it is longer than the window.
-async fn send(session: Session, salt: u8) {
-    let channel = session.channel(CHANNEL);
-    channel.begin().await.expect("begins");
-    channel.write_all(&mut &pattern(salt)[..]).await.expect("writes");
-    channel.finish().await.expect("finishes");
-    channel.flushed().await.expect("is acknowledged");
-}
-
-async fn receive(session: Session, salt: u8) {
-    let mut message = Vec::new();
-    assert_eq!(session.channel(CHANNEL).recv(&mut message, MESSAGE).await, Ok(Some(MESSAGE)));
-    assert!(message == pattern(salt), "the message was changed on the way");
-}
-
-async fn both_ways() {
-    let (near, far) = (endpoint(1).await, endpoint(2).await);
-    let mut watch = far.watch();
-    let (address, key) = (far.local_addr(), far.public_key());
-    let accepting = far.clone();
-    let accepted = spawn(async move { accepting.accept().await.expect("the endpoint lives").accept().await });
-    let a = near.connect(key, address).await.expect("connects");
-    let b = finish(accepted).await.expect("accepts");
-    let tasks = [
-        spawn(send(a.clone(), 1)),
-        spawn(receive(b.clone(), 1)),
-        spawn(send(b.clone(), 2)),
-        spawn(receive(a.clone(), 2)),
-    ];
-    for task in tasks {
-        finish(task).await;
+impl Runtime for Tokio {
+    async fn bind(self, builder: EndpointBuilder, address: SocketAddr) -> Result<Endpoint, BindError> {
+        builder.bind(address).await
     }
-    let closing = a.close(9, "done");
-    let heard = b.closed().await;
-    assert_eq!((heard.by, heard.code, heard.text.as_str()), (ClosedBy::Peer, CloseCode(9), "done"));
-    assert_eq!(closing.await.by, ClosedBy::Local);
-    assert_eq!(b.channel(CHANNEL).recv(&mut Vec::new(), 10).await, Ok(None));
-    near.close(0, "").await;
-    far.close(0, "").await;
-    let mut news = Vec::new();
-    while let Some(event) = watch.next().await {
-        news.push(event);
+
+    fn spawn<T: Send + 'static>(
+        self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> impl Future<Output = T> + Send {
+        let task = tokio::spawn(future);
+        async { task.await.expect("the task ends well") }
     }
-    let begun = |event: &DirectoryEvent| {
-        event.peer_id == Some(near.public_key().peer_id())
-            && matches!(event.change, DirectoryChange::Added(up) | DirectoryChange::StateChanged(up) if up == State::Established)
-    };
-    assert!(news.iter().flatten().any(begun) && news.iter().all(Result::is_ok), "{news:?}");
 }
 
-async fn refused() {
-    let (near, far) = (endpoint(3).await, endpoint(4).await);
-    let (address, key) = (far.local_addr(), far.public_key());
-    let refusing = spawn(async move {
-        far.accept().await.expect("the endpoint lives").refuse(CloseCode::UNAUTHORIZED, "not today");
-        far
-    });
-    let Err(ConnectError::Ended { reason, .. }) = near.connect(key, address).await else { panic!("connected") };
-    assert_eq!((reason.by, reason.text.as_str()), (ClosedBy::Peer, "not today"));
-    drop(finish(refusing).await);
+async fn answer(channel: Channel) -> u64 {
+    let (reader, writer) = channel.byte_stream().into_split();
+    let (mut reader, mut writer) = (TokioIo(reader), TokioIo(writer));
+    let copied = tokio::io::copy(&mut reader, &mut writer).await.expect("copies");
+    writer.shutdown().await.expect("ends");
+    copied
 }
 
-fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> tokio::task::JoinHandle<T> {
-    tokio::spawn(future)
-}
-
-async fn finish<T>(task: tokio::task::JoinHandle<T>) -> T {
-    task.await.expect("the task ends well")
-}
-
-#[tokio::test]
-async fn large_messages_cross_both_ways_on_one_thread() {
-    both_ways().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn large_messages_cross_both_ways_on_many_threads() {
-    both_ways().await;
-}
-
-/// A question of many bytes, its end, and then an answer of many bytes, with what tokio has for byte streams.
-#[tokio::test]
-async fn byte_streams_have_the_traits_of_tokio() {
-    let (near, far) = (endpoint(5).await, endpoint(6).await);
-    let (address, key) = (far.local_addr(), far.public_key());
-    let answering = spawn(async move {
-        let session = far.accept().await.expect("the endpoint lives").accept().await.expect("accepts");
-        let (reader, writer) = session.channel(CHANNEL).byte_stream().into_split();
-        let (mut reader, mut writer) = (TokioIo(reader), TokioIo(writer));
-        let copied = tokio::io::copy(&mut reader, &mut writer).await.expect("copies");
-        writer.shutdown().await.expect("ends");
-        session.closed().await;
-        copied
-    });
-    let session = near.connect(key, address).await.expect("connects");
-    let (mut reader, mut writer) = tokio::io::split(TokioIo(session.channel(CHANNEL).byte_stream()));
-    let writing = spawn(async move {
-        writer.write_all(&pattern(7)).await.expect("writes");
+async fn ask(channel: Channel, question: Vec<u8>) -> Vec<u8> {
+    let (mut reader, mut writer) = tokio::io::split(TokioIo(channel.byte_stream()));
+    let writing = Tokio.spawn(async move {
+        writer.write_all(&question).await.expect("writes");
         writer.shutdown().await.expect("ends");
     });
     let mut answer = Vec::new();
     reader.read_to_end(&mut answer).await.expect("reads");
-    assert!(answer == pattern(7), "the stream was changed on the way");
-    finish(writing).await;
-    session.close(0, "done").await;
-    assert_eq!(finish(answering).await, MESSAGE as u64);
+    writing.await;
+    answer
+}
+
+#[tokio::test]
+async fn large_messages_cross_both_ways_on_one_thread() {
+    loopback::both_ways(Tokio).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn large_messages_cross_both_ways_on_many_threads() {
+    loopback::both_ways(Tokio).await;
+}
+
+#[tokio::test]
+async fn byte_streams_have_the_traits_of_tokio() {
+    loopback::byte_streams(Tokio, answer, ask).await;
 }
 
 #[tokio::test]
 async fn a_refusal_arrives() {
-    refused().await;
+    loopback::refused(Tokio).await;
 }
