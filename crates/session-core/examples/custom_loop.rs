@@ -18,7 +18,7 @@ fn run(
     endpoint: &mut Endpoint,
     socket: &UdpSocket,
     now: impl Fn() -> Instant,
-    mut on_event: impl FnMut(&mut Endpoint, Event) -> bool,
+    mut on_event: impl FnMut(&mut Endpoint, Event, Instant) -> bool,
 ) -> std::io::Result<()> {
     let (mut out, mut buffer) = (vec![0; endpoint.max_datagram()], vec![0; 65_536]);
     let local = socket.local_addr()?.into();
@@ -30,7 +30,7 @@ fn run(
                         let _ = socket.send_to(&out[..transmit.len], remote);
                     }
                 }
-                Action::Event(event) if !on_event(endpoint, event) => return Ok(()),
+                Action::Event(event) if !on_event(endpoint, event, now()) => return Ok(()),
                 Action::Event(_) => {}
                 Action::NeedsRoom(bytes) => out.resize(bytes, 0),
                 Action::Wait(deadline) => break deadline,
@@ -75,12 +75,12 @@ fn send(
     if let Some(mut session) = endpoint.session_mut(id, now()) {
         session.begin(CHANNEL)?;
     }
-    run(endpoint, socket, &now, |endpoint, event| {
+    run(endpoint, socket, now, |endpoint, event, now| {
         if let Event::Closed(id) = event {
             println!("sender: closed, {:?}", endpoint.session(id).and_then(|session| session.close_reason()));
             return false;
         }
-        let Some(mut session) = endpoint.session_mut(id, now()) else { return false };
+        let Some(mut session) = endpoint.session_mut(id, now) else { return false };
         while written < message.len() {
             match session.write(&message[written..], CHANNEL) {
                 Ok(count) => written += count,
@@ -103,15 +103,15 @@ fn send(
 fn receive(endpoint: &mut Endpoint, socket: &UdpSocket, now: impl Fn() -> Instant) -> Result<usize, std::io::Error> {
     let mut received = 0;
     let mut bytes = vec![0; 65_536];
-    run(endpoint, socket, &now, |endpoint, event| {
+    run(endpoint, socket, now, |endpoint, event, now| {
         match event {
             Event::Incoming(id) => {
-                if let Some(mut session) = endpoint.session_mut(id, now()) {
+                if let Some(mut session) = endpoint.session_mut(id, now) {
                     let _ = session.accept(b"");
                 }
             }
             Event::Readable(id, channel) => {
-                let Some(mut session) = endpoint.session_mut(id, now()) else { return true };
+                let Some(mut session) = endpoint.session_mut(id, now) else { return true };
                 while let Ok(Some(chunk)) = session.read(&mut bytes, channel) {
                     received += chunk.length;
                 }

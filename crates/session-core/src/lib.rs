@@ -10,13 +10,13 @@
 //!
 //! ```
 //! use std::net::UdpSocket;
-//! use session_core::{Action, Arrival, Carrier, Endpoint, Event, Instant, Link};
+//! use session_core::{Action, Arrival, Carrier, ChannelId, Endpoint, Event, Instant, Link};
 //!
 //! fn run(
 //!     endpoint: &mut Endpoint,
 //!     socket: &UdpSocket,
 //!     now: impl Fn() -> Instant,
-//!     mut on_event: impl FnMut(&mut Endpoint, Event) -> bool,
+//!     mut on_event: impl FnMut(&mut Endpoint, Event, Instant) -> bool,
 //! ) -> std::io::Result<()> {
 //!     let (mut out, mut buffer) = (vec![0; endpoint.max_datagram()], vec![0; 65_536]);
 //!     let local = socket.local_addr()?.into();
@@ -28,7 +28,7 @@
 //!                         let _ = socket.send_to(&out[..transmit.len], remote); // a lost datagram is the protocol's business
 //!                     }
 //!                 }
-//!                 Action::Event(event) if !on_event(endpoint, event) => return Ok(()),
+//!                 Action::Event(event) if !on_event(endpoint, event, now()) => return Ok(()),
 //!                 Action::NeedsRoom(bytes) => out.resize(bytes, 0),
 //!                 Action::Wait(deadline) => break deadline,
 //!                 _ => {}
@@ -42,6 +42,22 @@
 //!         endpoint.handle_timeout(now());
 //!     }
 //! }
+//!
+//! /// The application may answer at once: what it sends leaves with the next actions. This one lets everybody in and says hello.
+//! fn on_event(endpoint: &mut Endpoint, event: Event, now: Instant) -> bool {
+//!     match event {
+//!         Event::Incoming(id) => {
+//!             let _ = endpoint.session_mut(id, now).map(|mut session| session.accept(b""));
+//!         }
+//!         Event::Established(id) => {
+//!             let _ = endpoint.session_mut(id, now).map(|mut session| session.send(b"hello", ChannelId(16)));
+//!         }
+//!         Event::Closed(id) => endpoint.forget(id),
+//!         _ => {}
+//!     }
+//!     true
+//! }
+//! # let _ = |endpoint: &mut Endpoint, socket: &UdpSocket, now: fn() -> Instant| run(endpoint, socket, now, on_event);
 //! ```
 //!
 //! # Using it
