@@ -89,6 +89,12 @@ fn rates_hold_over_a_hundred_thousand_datagrams() {
 }
 
 #[test]
+fn people_read_probabilities_in_percent() {
+    let words = [0, 1, 5_000, 50_000, 1_000_000].map(|ppm| format!("{:?}", Probability::from_ppm(ppm)));
+    assert_eq!(words, ["0 %", "0.0001 %", "0.5 %", "5 %", "100 %"]);
+}
+
+#[test]
 fn mild_reordering_lets_one_to_three_pass() {
     let config = LinkConfig { reordering: Reordering::mild(), delay: millis(5), ..LinkConfig::default() };
     let (received, faults) = run(config, 5, 100_000, 100);
