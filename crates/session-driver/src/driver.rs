@@ -87,10 +87,8 @@ struct Passed {
 /// Why no more actions were taken from the core.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Taken {
-    /// There are no more, until this deadline.
-    All(Option<Instant>),
-    /// There are no more events, and what leaves has no room.
-    Events,
+    /// There are no more or, where what leaves has no room, no more events.
+    All,
     /// The batch must go first.
     Batch,
     /// The lock must be let go.
@@ -175,14 +173,11 @@ impl<S: AsyncUdpSocket, T: Timer> Driver<S, T> {
                 state.core.datagram_refused(&link, bytes, now);
             }
             let taken = take(state, outbox, socket, pass.blocked, now);
-            match taken {
-                Taken::All(next) => *deadline = [next, state.exchanges.next_deadline()].into_iter().flatten().min(),
-                Taken::Events => *deadline = state.next_deadline(),
-                Taken::Batch | Taken::Turn if pass.looks_ahead => *deadline = state.next_deadline(),
-                Taken::Batch | Taken::Turn => {}
+            let drained = taken == Taken::All;
+            if drained || pass.looks_ahead {
+                *deadline = state.next_deadline();
             }
             std::mem::swap(notes, &mut state.notes);
-            let drained = matches!(taken, Taken::All(_) | Taken::Events);
             Passed { now, drained, stopping: state.stopping }
         });
         spans.tell(notes);
@@ -359,10 +354,9 @@ fn take<S: AsyncUdpSocket>(state: &mut State, outbox: &mut Outbox, socket: &S, b
         match state.core.poll_action(room, now) {
             Action::Transmit(datagram) => outbox.push(datagram, socket.max_gso_segments()),
             Action::Event(event) => state.apply(event, now),
-            Action::Wait(deadline) => return Taken::All(deadline.map(|deadline| deadline.at)),
             // Without room there are events only.
-            Action::NeedsRoom(_) => return Taken::Events,
-            _ => return Taken::Events,
+            Action::Wait(_) | Action::NeedsRoom(_) => return Taken::All,
+            _ => return Taken::All,
         }
     }
     Taken::Turn
