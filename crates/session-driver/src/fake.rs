@@ -339,6 +339,13 @@ impl World {
         polls
     }
 
+    /// Polls the driver of `node` from another waker from now on, as a runtime may. Returns whether the former one is woken.
+    pub(crate) fn move_driver(&mut self, node: &Node) -> impl Fn() -> bool + use<> {
+        let task = self.tasks.iter_mut().find(|task| Arc::ptr_eq(&task.polls, &node.polls)).expect("it runs");
+        let former = std::mem::replace(&mut task.flag, Arc::new(Flag(AtomicBool::new(true))));
+        move || former.0.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn now(&self) -> u64 {
         self.elapsed.load(Ordering::Relaxed)
     }

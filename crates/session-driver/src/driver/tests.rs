@@ -4,7 +4,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use session_core::{ChannelConfig, ChannelId, ChannelMode, DiscardReason};
+use session_core::{ChannelConfig, ChannelId, ChannelMode, DiscardReason, State};
 
 use crate::fake::{Calls, Fault, Node, Packet, World, join, lose, pattern, small_limits};
 use crate::session::Session;
@@ -185,6 +185,26 @@ fn an_idle_connection_costs_keepalives_and_nothing_else() {
     // Ten keepalives, each with an answer and a few timers around it.
     assert!(polls.0 <= 80 && polls.1 <= 80, "{polls:?} polls while idle");
     assert!(polls.0 >= 5, "{polls:?}: not even keepalives");
+}
+
+/// A runtime may poll a task from another waker than before. A timer that was set before must wake that one.
+#[test]
+fn a_driver_that_moves_is_woken_where_it_is_then() {
+    let mut world = World::new();
+    let (a, b) = (world.node(), world.node());
+    let (near, _far) = open(&mut world, &a, &b);
+    let settle = world.sleep(Duration::from_secs(2));
+    world.run(settle);
+    for turn in 0..5 {
+        let is_former_woken = world.move_driver(&a);
+        let before = a.polls.load(Ordering::Relaxed);
+        let pause = world.sleep(Duration::from_secs(6));
+        world.run(pause);
+        // One poll by which it moves; then its keepalive is due, of which nothing but its timer tells.
+        assert!(a.polls.load(Ordering::Relaxed) > before + 1, "move {turn}: nobody woke the driver");
+        assert!(!is_former_woken(), "move {turn}: where it was before was woken");
+    }
+    assert_eq!(near.state(), State::Established);
 }
 
 #[test]
