@@ -5,7 +5,7 @@
 
 use std::io::{self, BufRead as _};
 
-use session_core::{Action, Arrival, Endpoint, Instant, Limits, SessionId};
+use session_core::{Action, Arrival, CarrierConfig, Endpoint, Instant, Limits, SessionId};
 use session_tests::pair::{CHANNEL, DATAGRAM, link, reversed};
 use session_tests::{Null, Pair};
 
@@ -18,15 +18,26 @@ const MESSAGE: [u8; 64] = [7; 64];
 const START: Instant = Instant::from_micros(1);
 /// Time between two echoes: enough for the pacer, and all of them together too short for a keepalive.
 const PACE_MICROS: u64 = 1_000;
+/// When the bulk transfer begins, after the echoes.
+const BULK_START: Instant = Instant::from_micros(10_000_000);
+/// Datagrams that go before anything comes back: about what an adapter gives to one system call.
+const BATCH: usize = 40;
+/// Time between two batches, so that congestion control sees a link as fast as that.
+const BATCH_MICROS: u64 = 50;
+/// How many times what is counted goes before it.
+const WARM_UP: usize = 20;
+/// What the application writes at a time, and reads.
+const PIECE: usize = 16 * 1_024;
 
 fn main() {
     let count = std::env::args().nth(1).and_then(|count| count.parse().ok()).expect("the number of sessions");
-    let mut pair = Pair::new(&limits(count), |_| ());
+    let mut pair = Pair::new(&limits(count), |config| config.carriers = vec![CarrierConfig::udp(1_452)]);
     pair.connect(count, START);
     println!("ready");
     io::stdin().lock().read_line(&mut String::new()).expect("a line");
     idle_polls(&mut pair);
     echoes(&mut pair);
+    transfers(&mut pair);
 }
 
 #[inline(never)]
@@ -102,6 +113,69 @@ fn exchange(pair: &mut Pair, number: usize, at: Instant) {
     let mut session = pair.client.session_mut(at_client, at).expect("the session is up");
     assert_eq!(session.recv(&mut message, CHANNEL), Ok(Some(MESSAGE.len())));
     pair.settle(at);
+}
+
+/// What a transfer takes from an application, and what is on its way.
+struct Buffers {
+    piece: Vec<u8>,
+    datagram: Vec<u8>,
+    read: Vec<u8>,
+}
+
+/// A bulk transfer on one session, at first until windows and datagrams have their size.
+#[inline(never)]
+fn transfers(pair: &mut Pair) {
+    let mut buffers = Buffers { piece: vec![7; PIECE], datagram: vec![0; DATAGRAM], read: vec![0; PIECE] };
+    let batches = REPETITIONS / BATCH;
+    let mut at = BULK_START.as_micros();
+    for _ in 0..WARM_UP * batches {
+        at += BATCH_MICROS;
+        transfer(pair, &mut buffers, Instant::from_micros(at));
+    }
+    for _ in 0..batches {
+        at += BATCH_MICROS;
+        bulk(pair, &mut buffers, Instant::from_micros(at));
+    }
+}
+
+/// Counted: the sum of all calls is a thousand datagrams.
+#[inline(never)]
+fn bulk(pair: &mut Pair, buffers: &mut Buffers, at: Instant) {
+    assert_eq!(transfer(pair, buffers, at), BATCH, "the link is full");
+}
+
+/// Writes all there is room for, carries a batch of datagrams, reads, and carries what comes back.
+fn transfer(pair: &mut Pair, buffers: &mut Buffers, at: Instant) -> usize {
+    let Buffers { piece, datagram, read } = buffers;
+    let (from, to) = (pair.connected[0], pair.accepted[0]);
+    let mut session = pair.client.session_mut(from, at).expect("the session is up");
+    while session.send(piece, CHANNEL).is_ok() {}
+    let mut datagrams = 0;
+    while datagrams < BATCH {
+        match pair.client.poll_action(datagram, at) {
+            Action::Transmit(transmit) => {
+                datagrams += 1;
+                let _ = pair.server.handle_datagram(&mut datagram[..transmit.len], Arrival::new(reversed(link())), at);
+            }
+            Action::Event(_) => {}
+            _ => break,
+        }
+    }
+    let mut session = pair.server.session_mut(to, at).expect("the session is up");
+    while session.recv(read, CHANNEL) != Ok(None) {}
+    loop {
+        match pair.server.poll_action(datagram, at) {
+            Action::Transmit(transmit) => {
+                let _ = pair.client.handle_datagram(&mut datagram[..transmit.len], Arrival::new(link()), at);
+            }
+            Action::Event(_) => {}
+            _ => break,
+        }
+    }
+    for endpoint in [&mut pair.client, &mut pair.server] {
+        endpoint.handle_timeout(at);
+    }
+    datagrams
 }
 
 /// Room for so many sessions, each of which holds some blocks while it begins.
