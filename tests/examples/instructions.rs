@@ -18,8 +18,8 @@ const MESSAGE: [u8; 64] = [7; 64];
 const START: Instant = Instant::from_micros(1);
 /// Time between two echoes: enough for the pacer, and all of them together too short for a keepalive.
 const PACE_MICROS: u64 = 1_000;
-/// When the bulk transfer begins, after the echoes.
-const BULK_START: Instant = Instant::from_micros(10_000_000);
+/// When the bulk transfer begins: after the echoes, and before a session that rests has a keepalive to send.
+const BULK_START: Instant = Instant::from_micros(2_000_000);
 /// Datagrams that go before anything comes back: about what an adapter gives to one system call.
 const BATCH: usize = 40;
 /// Time between two batches, so that congestion control sees a link as fast as that.
