@@ -54,6 +54,24 @@ pub(super) fn view_mut(pool: &mut Pool, block: BlockId) -> BlockMut<'_> {
     BlockMut { data, maps: [first, second, &mut rest[..width / 8]] }
 }
 
+/// The data of a block.
+pub(super) fn data(pool: &Pool, block: BlockId) -> &[u8] {
+    let width = positions_per_block(pool.block_size()) as usize;
+    &pool.bytes(block)[HEADER..HEADER + width]
+}
+
+pub(super) fn data_mut(pool: &mut Pool, block: BlockId) -> &mut [u8] {
+    let width = positions_per_block(pool.block_size()) as usize;
+    &mut pool.bytes_mut(block)[HEADER..HEADER + width]
+}
+
+/// One of the three bitmaps of a block.
+pub(super) fn map(pool: &Pool, block: BlockId, map: usize) -> &[u8] {
+    let width = positions_per_block(pool.block_size()) as usize;
+    let start = HEADER + width + map * (width / 8);
+    &pool.bytes(block)[start..start + width / 8]
+}
+
 /// All of a block behind its header word, for a holder that keeps no positions.
 pub(super) fn rest(pool: &Pool, block: BlockId) -> &[u8] {
     pool.bytes(block).split_at(HEADER).1

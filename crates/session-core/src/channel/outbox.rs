@@ -1,5 +1,7 @@
 //! The sending half of a channel, whatever its mode.
 
+mod search;
+
 use core::fmt;
 
 use super::block_map::{self, first_clear, first_set};
@@ -66,10 +68,10 @@ pub(crate) struct Outbox {
     ending: u16,
     /// Hint: nothing below is pending.
     pending_from: u64,
-    /// Hints: blocks where the last search for something never sent, the last search for something lost, and the last
-    /// acknowledgement or loss ended.
+    /// The block of the last position ever sent, while it is held and known.
     send_cursor: Option<BlockId>,
-    lost_cursor: Option<BlockId>,
+    /// Hints: blocks where the last search for what is pending ended, and the last acknowledgement or loss.
+    search_cursor: Option<BlockId>,
     ack_cursor: Option<BlockId>,
 }
 
@@ -91,7 +93,7 @@ impl Outbox {
             ending: 0,
             pending_from: 0,
             send_cursor: None,
-            lost_cursor: None,
+            search_cursor: None,
             ack_cursor: None,
         }
     }
@@ -154,66 +156,17 @@ impl Outbox {
         Ok(self.write)
     }
 
-    /// The lowest pending run below `limit`: within one message, at most `max_length` data bytes.
-    ///
-    /// Changes hints only; the fragment stays pending until [`Outbox::on_sent`].
-    pub(crate) fn next_fragment(&mut self, pool: &Pool, limit: u64, max_length: usize) -> Option<Fragment> {
-        let limit = limit.min(self.write);
-        if self.ending == 0 && self.given_up == 0 && self.lost() == 0 {
-            return self.next_of_one_message(pool, limit, max_length);
-        }
-        let (mut block, mut at) = self.lowest_pending(pool, limit)?;
-        let per_block = per_block(pool);
-        let start = block_map::index(pool, block) * per_block;
-        let mut fragment =
-            Fragment { offset: start + at as u64, length: 0, begin: begins_message(pool, block, at), end: false };
-        loop {
-            let start = block_map::index(pool, block) * per_block;
-            let bound = limit.saturating_sub(start).min(per_block) as usize;
-            let run_end = self.run_end(pool, block, at, bound);
-            let data_left = max_length.saturating_sub(fragment.length);
-            let reach = run_end.min(at.saturating_add(data_left).saturating_add(1));
-            let has_end = block_map::is_marked(pool, block, HAS_END);
-            let terminator = has_end.then(|| first_set(block_map::view(pool, block).maps[END], at, reach)).flatten();
-            if let Some(terminator) = terminator {
-                fragment.length += terminator - at;
-                fragment.end = true;
-                break;
-            }
-            let taken = run_end.saturating_sub(at).min(data_left);
-            fragment.length += taken;
-            if at + taken < per_block as usize {
-                break;
-            }
-            let Some(next) = pool.next(block) else { break };
-            (block, at) = (next, 0);
-        }
-        (fragment.positions() > 0).then_some(fragment)
-    }
-
-    /// The same where all that is held belongs to one message that is still written, and nothing of it was lost: no block need be looked at.
-    fn next_of_one_message(&self, pool: &Pool, limit: u64, max_length: usize) -> Option<Fragment> {
-        let offset = self.highest_sent;
-        let length = usize::try_from(limit.saturating_sub(offset)).unwrap_or(usize::MAX).min(max_length);
-        if length == 0 {
-            return None;
-        }
-        // Within a block it would follow a terminator.
-        let per_block = per_block(pool);
-        let first = if offset.is_multiple_of(per_block) { self.locate(pool, offset / per_block) } else { None };
-        Some(Fragment { offset, length, begin: first.is_some_and(|block| block_map::flag(pool, block)), end: false })
-    }
-
     /// Copies the fragment's data into `out` and tells how many bytes; less than `length` only if `out` is shorter or the
     /// fragment is not one of [`Outbox::next_fragment`].
     pub(crate) fn copy(&self, pool: &Pool, fragment: &Fragment, out: &mut [u8]) -> usize {
         let per_block = per_block(pool);
         let wanted = out.len().min(fragment.length);
         let mut copied = 0;
-        let mut block = self.locate(pool, fragment.offset / per_block);
+        let is_new = fragment.offset == self.highest_sent;
+        let mut block = if is_new { self.block_of_new(pool) } else { self.locate(pool, fragment.offset / per_block) };
         let mut at = (fragment.offset % per_block) as usize;
         while let Some(id) = block.filter(|_| copied < wanted) {
-            let data = &block_map::view(pool, id).data[at..];
+            let data = &block_map::data(pool, id)[at..];
             let length = data.len().min(wanted - copied);
             out[copied..copied + length].copy_from_slice(&data[..length]);
             copied += length;
@@ -230,6 +183,15 @@ impl Outbox {
         if from >= to {
             return;
         }
+        if from == self.highest_sent && self.given_up == 0 {
+            let per_block = per_block(pool);
+            let blocks = (to - 1) / per_block - from / per_block;
+            let first = self.block_of_new(pool);
+            self.send_cursor = (0..blocks).fold(first, |block, _| block.and_then(|block| pool.next(block)));
+            self.pending -= to - from;
+            self.highest_sent = to;
+            return;
+        }
         // The part that was lost, and the part that leaves for the first time.
         let first_new = self.highest_sent.clamp(from, to);
         let mut sent = to - first_new;
@@ -243,12 +205,11 @@ impl Outbox {
             let first = self.locate(pool, first_new / per_block(pool));
             sent -= to - first_new;
             self.for_range(pool, first, first_new, to, |pool, block, low, high| {
-                sent += block_map::count_clear(block_map::view(pool, block).maps[ACKED], low, high);
+                sent += block_map::count_clear(block_map::map(pool, block, ACKED), low, high);
             });
         }
         self.pending -= sent;
         if first_new < to {
-            // What follows begins there or in the next.
             self.send_cursor = self.locate(pool, (to - 1) / per_block(pool));
         }
         // What lies between was not pending any more.
@@ -283,8 +244,12 @@ impl Outbox {
 
     /// The peer was told that what is missing below `to` was given up: it counts as sent.
     pub(crate) fn pass(&mut self, to: u64) {
-        self.given_up = self.given_up.saturating_sub(to.saturating_sub(self.highest_sent));
-        self.highest_sent = self.highest_sent.max(to);
+        if to <= self.highest_sent {
+            return;
+        }
+        self.given_up = self.given_up.saturating_sub(to - self.highest_sent);
+        self.highest_sent = to;
+        self.send_cursor = None;
     }
 
     /// Whether `from..to` is acknowledged, or given up.
@@ -296,7 +261,7 @@ impl Outbox {
         while let Some(id) = block.filter(|_| at < to) {
             let start = block_map::index(pool, id) * per_block;
             let bound = (to - start).min(per_block) as usize;
-            if first_clear(block_map::view(pool, id).maps[ACKED], (at - start) as usize, bound).is_some() {
+            if first_clear(block_map::map(pool, id, ACKED), (at - start) as usize, bound).is_some() {
                 return false;
             }
             at = start + bound as u64;
@@ -354,7 +319,7 @@ impl Outbox {
         while let Some(id) = block {
             let start = block_map::index(pool, id) * per_block;
             let from = offset.saturating_sub(start) as usize;
-            if let Some(at) = first_set(block_map::view(pool, id).maps[END], from, per_block as usize) {
+            if let Some(at) = first_set(block_map::map(pool, id, END), from, per_block as usize) {
                 return Some(start + at as u64 + 1);
             }
             block = pool.next(id);
@@ -436,7 +401,7 @@ impl Outbox {
             ending: _,
             pending_from: _,
             send_cursor: _,
-            lost_cursor: _,
+            search_cursor: _,
             ack_cursor: _,
         } = self;
         hash.u64(u64::from(*blocks));
@@ -476,10 +441,10 @@ impl Outbox {
     fn append(&mut self, pool: &mut Pool, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let Some((block, at)) = self.block_at_write(pool) else { return };
-            let view = block_map::view_mut(pool, block);
-            let length = bytes.len().min(view.data.len() - at);
+            let room = &mut block_map::data_mut(pool, block)[at..];
+            let length = bytes.len().min(room.len());
             let (now, later) = bytes.split_at(length);
-            view.data[at..at + length].copy_from_slice(now);
+            room[..length].copy_from_slice(now);
             self.write += length as u64;
             self.pending += length as u64;
             self.between_messages = false;
@@ -526,62 +491,6 @@ impl Outbox {
         block_map::set(block_map::view_mut(pool, block).maps[END], at);
     }
 
-    /// Block and place of the lowest pending position below `limit`.
-    fn lowest_pending(&mut self, pool: &Pool, limit: u64) -> Option<(BlockId, usize)> {
-        let per_block = per_block(pool);
-        let lost = self.lost() > 0;
-        self.pending_from = self.pending_from.max(self.least_pending(lost));
-        let mut block = self.locate(pool, self.pending_from / per_block);
-        while let Some(id) = block.filter(|_| self.pending_from < limit) {
-            if lost {
-                self.lost_cursor = Some(id);
-            } else {
-                self.send_cursor = Some(id);
-            }
-            let start = block_map::index(pool, id) * per_block;
-            let from = self.pending_from.saturating_sub(start) as usize;
-            let bound = (limit - start).min(per_block) as usize;
-            if let Some(at) = self.first_pending(pool, id, from, bound) {
-                self.pending_from = start + at as u64;
-                return Some((id, at));
-            }
-            self.pending_from = start + bound as u64;
-            block = pool.next(id);
-        }
-        None
-    }
-
-    /// The first pending position in `from..bound` of `block`.
-    fn first_pending(&self, pool: &Pool, block: BlockId, from: usize, bound: usize) -> Option<usize> {
-        let [_, acked, lost] = block_map::view(pool, block).maps;
-        let first_new = self.first_new(pool, block);
-        let found = first_set(lost, from, bound.min(first_new));
-        let from = from.max(first_new);
-        found.or_else(
-            || if self.given_up > 0 { first_clear(acked, from, bound) } else { (from < bound).then_some(from) },
-        )
-    }
-
-    /// Where the pending positions end that begin at `at` in `block`; `bound` if not before.
-    fn run_end(&self, pool: &Pool, block: BlockId, at: usize, bound: usize) -> usize {
-        let [_, acked, lost] = block_map::view(pool, block).maps;
-        let first_new = self.first_new(pool, block);
-        let found = first_clear(lost, at, bound.min(first_new));
-        let at = at.max(first_new);
-        found.or_else(|| if self.given_up > 0 { first_set(acked, at, bound) } else { None }).unwrap_or(bound)
-    }
-
-    /// The place in `block` from which on nothing was ever sent.
-    fn first_new(&self, pool: &Pool, block: BlockId) -> usize {
-        let per_block = per_block(pool);
-        self.highest_sent.saturating_sub(block_map::index(pool, block) * per_block).min(per_block) as usize
-    }
-
-    /// Nothing below is pending, given whether something was lost.
-    fn least_pending(&self, lost: bool) -> u64 {
-        if lost { self.acked_to } else { self.highest_sent.max(self.acked_to) }
-    }
-
     /// Pending positions that were sent before.
     fn lost(&self) -> u64 {
         (self.pending + self.given_up).saturating_sub(self.write - self.highest_sent)
@@ -625,7 +534,7 @@ impl Outbox {
             let bound = (self.write - start).min(per_block) as usize;
             let from = (self.acked_to - start).min(bound as u64) as usize;
             let unacked = if block_map::is_marked(pool, head, HAS_ACKED) {
-                first_clear(block_map::view(pool, head).maps[ACKED], from, bound)
+                first_clear(block_map::map(pool, head, ACKED), from, bound)
             } else {
                 (from < bound).then_some(from)
             };
@@ -647,51 +556,16 @@ impl Outbox {
             self.tail = None;
             self.ending = 0;
         }
-        for cursor in [&mut self.send_cursor, &mut self.lost_cursor, &mut self.ack_cursor] {
+        for cursor in [&mut self.send_cursor, &mut self.search_cursor, &mut self.ack_cursor] {
             cursor.take_if(|cursor| *cursor == head);
         }
         self.blocks -= 1;
         pool.free_open(head);
     }
-
-    /// The block with this index, found from the nearest hint below it.
-    fn locate(&self, pool: &Pool, index: u64) -> Option<BlockId> {
-        let head = self.head?;
-        let first = self.acked_to / per_block(pool);
-        let last = first + u64::from(self.blocks.saturating_sub(1));
-        if index < first || index > last {
-            return None;
-        }
-        if index == last {
-            return self.tail;
-        }
-        let (mut nearest, mut block) = (first, head);
-        for hint in [self.send_cursor, self.lost_cursor, self.ack_cursor].into_iter().flatten() {
-            let hinted = block_map::index(pool, hint);
-            if hinted <= index && hinted > nearest {
-                (nearest, block) = (hinted, hint);
-            }
-        }
-        for _ in nearest..index {
-            block = pool.next(block)?;
-        }
-        Some(block)
-    }
 }
 
 fn per_block(pool: &Pool) -> u64 {
     block_map::positions_per_block(pool.block_size())
-}
-
-/// Whether the position at `at` in `block` is the first of its message.
-fn begins_message(pool: &Pool, block: BlockId, at: usize) -> bool {
-    match at.checked_sub(1) {
-        Some(previous) => {
-            block_map::is_marked(pool, block, HAS_END)
-                && block_map::get(block_map::view(pool, block).maps[END], previous)
-        }
-        None => block_map::flag(pool, block),
-    }
 }
 
 #[cfg(test)]

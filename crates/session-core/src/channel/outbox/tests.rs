@@ -367,10 +367,10 @@ fn a_freed_block_in_other_hands_is_no_hint() {
     let mut out = [0; 176];
     assert_eq!(outbox.copy(&pool, &second, &mut out), 176);
     assert_eq!(out, [3; 176]);
-    for cursor in [outbox.send_cursor, outbox.lost_cursor, outbox.ack_cursor].into_iter().flatten() {
+    for cursor in [outbox.send_cursor, outbox.search_cursor, outbox.ack_cursor].into_iter().flatten() {
         assert!(Some(cursor) == outbox.head || Some(cursor) == outbox.tail);
     }
-    for cursor in [other.send_cursor, other.lost_cursor, other.ack_cursor].into_iter().flatten() {
+    for cursor in [other.send_cursor, other.search_cursor, other.ack_cursor].into_iter().flatten() {
         assert!(Some(cursor) == other.head || Some(cursor) == other.tail);
     }
 }
