@@ -202,6 +202,18 @@ impl Channels {
         lasting.chain(self.dynamics(memory).map(|(index, _, channel)| (index, channel)))
     }
 
+    /// The same for who looks at all of them, without what an iterator that may stop costs.
+    pub(crate) fn visit<'m>(&self, memory: &'m Memory, mut look: impl FnMut(usize, &'m Channel)) {
+        for (index, key) in self.keys.iter().enumerate().take(usize::from(self.count)) {
+            if let Some(channel) = memory.channels.get(*key) {
+                look(index, channel);
+            }
+        }
+        if self.ledger != SlabKey::NOWHERE {
+            self.dynamics(memory).for_each(|(index, _, channel)| look(index, channel));
+        }
+    }
+
     pub(crate) fn for_each(&self, memory: &mut Memory, mut operation: impl FnMut(usize, &mut Channel)) {
         let Memory { channels, dynamics, ledgers, .. } = memory;
         for (index, key) in self.keys.iter().enumerate().take(usize::from(self.count)) {

@@ -88,6 +88,8 @@ struct Plan {
     urgent_only: bool,
     /// It is nothing but as many bytes.
     search: bool,
+    /// There are frames to write beside data and ACK.
+    controls: bool,
     /// What was written already, as flags.
     written: u16,
 }
@@ -262,9 +264,7 @@ impl SessionCore {
     }
 
     fn transmit_packet<P: Provider>(&mut self, context: &mut Context<'_, P>, out: &mut [u8]) -> Outcome {
-        let wants = self.channels.wants(&context.shared.memory);
-        let mut schedule =
-            if wants.sends { self.channels.schedule(&context.shared.memory) } else { Schedule::default() };
+        let (wants, mut schedule) = self.channels.survey(&context.shared.memory);
         let search = self.search_size(&context.shared.memory, &wants, &schedule);
         // Before anything is done: a short buffer changes nothing.
         let room = usize::from(self.path.mtu.size().max(search.unwrap_or(0)));
@@ -279,10 +279,6 @@ impl SessionCore {
             return self.transmit_close(context.shared, out);
         }
         let Some(mut plan) = self.plan(context, &wants, &schedule, search) else { return Outcome::Nothing };
-        if !wants.sends {
-            // What was given up, and credit, may leave without data.
-            schedule = self.channels.schedule(&context.shared.memory);
-        }
         let Some(room) = out.get_mut(..usize::from(plan.size)) else { return Outcome::NeedsRoom(room) };
         let Some((number, header_length)) = self.remote_id.and_then(|id| self.write_header(room, id)) else {
             return Outcome::Nothing;
@@ -295,7 +291,7 @@ impl SessionCore {
         let mut writer = Writer::new(&mut room[header_length..payload_end]);
         let largest_acked = self.write_ack(&mut writer, context.now);
         let mut load = Load::of(plan.runs);
-        if plan.ack_eliciting && !plan.urgent_only {
+        if plan.ack_eliciting && plan.controls && !plan.urgent_only {
             plan.written = self.write_ids(context.shared, &mut writer, number);
         }
         let memory = &mut context.shared.memory;
@@ -415,13 +411,23 @@ impl SessionCore {
             let runs = [most, 1].into_iter().find(|&runs| log.room_for(pool, runs)).unwrap_or(0);
             if runs > 0 || log.room_for(pool, 0) {
                 // Neither credit nor PING may exceed the window, so urgent data waits for the record that it needs (P-10-4).
-                let sends = probe || runs > 0 || (has_control_frames && !urgent_only);
+                let controls = has_control_frames;
+                let sends = probe || runs > 0 || (controls && !urgent_only);
                 if sends {
-                    return Some(Plan { size, ack_eliciting: true, runs, probe, urgent_only, ..Plan::default() });
+                    return Some(Plan {
+                        size,
+                        ack_eliciting: true,
+                        runs,
+                        probe,
+                        urgent_only,
+                        controls,
+                        ..Plan::default()
+                    });
                 }
             } else if probe && let Some(record) = self.packets.log.evict_reserved() {
                 self.on_packet_lost(&mut context.shared.memory, &record);
-                return Some(Plan { size, ack_eliciting: true, probe, ..Plan::default() });
+                // What it brought is due again.
+                return Some(Plan { size, ack_eliciting: true, probe, controls: true, ..Plan::default() });
             }
         }
         ack_due.then_some(Plan { size, ..Plan::default() })

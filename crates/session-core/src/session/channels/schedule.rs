@@ -6,12 +6,29 @@ use crate::channel_config::LOWEST_PRIORITY;
 use crate::memory::Memory;
 
 /// What the choice of the next channel depends on beside the channel itself.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct Schedule {
+    senders: Senders,
     /// Positions sent on the application's channels that draw on the session's credit.
     sent: u64,
     /// For each priority the latest turn any of its channels was served at.
     latest: [u64; LOWEST_PRIORITY as usize + 1],
+}
+
+/// The channels that had data to send when the packet was begun: no other has any before it has left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Senders {
+    #[default]
+    None,
+    /// The one at this place: there is nothing to choose.
+    One(usize),
+    Many,
+}
+
+impl Senders {
+    fn add(&mut self, index: usize) {
+        *self = if *self == Self::None { Self::One(index) } else { Self::Many };
+    }
 }
 
 /// What channels want of the next packet, from one look at each of them.
@@ -35,28 +52,30 @@ impl Channels {
     /// What they want. Most of the time it is nothing, and nothing else has to be looked at then.
     pub(crate) fn wants(&self, memory: &Memory) -> Wants {
         let mut wants = Wants::default();
-        self.iter(memory).for_each(|channel| {
-            wants.sends |= channel.outbox.has_pending(u64::MAX);
-            wants.tells |= channel.announce || channel.receipt_due;
-            if channel.is_starved() {
-                wants.starved = Some(wants.starved.map_or(channel.wanted, |least| least.min(channel.wanted)));
-            }
-        });
+        self.visit(memory, |_, channel| wants.note(channel));
         wants
     }
 
     /// What the choice among channels depends on, derived once for a packet.
     pub(crate) fn schedule(&self, memory: &Memory) -> Schedule {
-        // What was sent on channels that are gone counts for ever.
-        let gone = self.ledger(memory).map_or(0, |ledger| ledger.gone_sent);
-        let mut schedule = Schedule { sent: gone, ..Schedule::default() };
-        self.iter(memory).skip(1).for_each(|channel| {
-            if !channel.mode.stands_alone() {
-                schedule.sent = schedule.sent.saturating_add(channel.outbox.highest_sent());
-            }
-            schedule.note_served(channel);
-        });
+        let mut schedule = self.schedule_of_gone(memory);
+        self.visit(memory, |index, channel| schedule.note(index, channel));
         schedule
+    }
+
+    /// Both, from one look at each channel.
+    pub(crate) fn survey(&self, memory: &Memory) -> (Wants, Schedule) {
+        let (mut wants, mut schedule) = (Wants::default(), self.schedule_of_gone(memory));
+        self.visit(memory, |index, channel| {
+            wants.note(channel);
+            schedule.note(index, channel);
+        });
+        (wants, schedule)
+    }
+
+    /// What was sent on channels that are gone counts for ever.
+    fn schedule_of_gone(&self, memory: &Memory) -> Schedule {
+        Schedule { sent: self.ledger(memory).map_or(0, |ledger| ledger.gone_sent), ..Schedule::default() }
     }
 
     /// The channel to take data from now, and below which position: control first, then by priority, then by turn.
@@ -66,26 +85,36 @@ impl Channels {
         schedule: &Schedule,
         urgent_only: bool,
     ) -> Option<(usize, u64)> {
-        let mut next: Option<((u8, u64), usize, u64)> = None;
-        self.entries(memory).filter(|(_, channel)| channel.outbox.has_pending(u64::MAX)).for_each(
-            |(index, channel)| {
-                let limit = self.limit_of(index, channel, schedule.sent);
-                if !channel.outbox.has_pending(limit) {
-                    return;
-                }
-                // Nothing goes ahead of control, and it is never urgent.
-                let place = match index {
-                    CONTROL if urgent_only => return,
-                    CONTROL => (0, 0),
-                    _ if urgent_only && channel.priority != URGENT => return,
-                    _ => (channel.priority.saturating_add(1), channel.turn(schedule.latest_turn(channel.priority))),
-                };
-                if next.is_none_or(|(first, ..)| place < first) {
-                    next = Some((place, index, limit));
-                }
-            },
-        );
-        next.map(|(_, index, limit)| (index, limit))
+        // Nothing goes ahead of control, and it is never urgent.
+        let may_go = |index: usize, channel: &Channel| !urgent_only || (index != CONTROL && channel.priority == URGENT);
+        let ready_to = |index: usize, channel: &Channel| {
+            let limit = self.limit_of(index, channel, schedule.sent);
+            channel.outbox.has_pending(limit).then_some(limit)
+        };
+        match schedule.senders {
+            Senders::None => None,
+            Senders::One(index) => {
+                let channel = self.get(memory, index).filter(|channel| may_go(index, channel))?;
+                Some((index, ready_to(index, channel)?))
+            }
+            Senders::Many => {
+                let mut next: Option<((u8, u64), usize, u64)> = None;
+                self.visit(memory, |index, channel| {
+                    if !channel.outbox.has_pending(u64::MAX) || !may_go(index, channel) {
+                        return;
+                    }
+                    let Some(limit) = ready_to(index, channel) else { return };
+                    let place = match index {
+                        CONTROL => (0, 0),
+                        _ => (channel.priority.saturating_add(1), channel.turn(schedule.latest_turn(channel.priority))),
+                    };
+                    if next.is_none_or(|(first, ..)| place < first) {
+                        next = Some((place, index, limit));
+                    }
+                });
+                next.map(|(_, index, limit)| (index, limit))
+            }
+        }
     }
 
     /// Whether [`next_with_data`](Self::next_with_data) finds a channel.
@@ -154,10 +183,43 @@ impl Channels {
     }
 }
 
+impl Wants {
+    fn note(&mut self, channel: &Channel) {
+        self.sends |= channel.outbox.has_pending(u64::MAX);
+        self.tells |= channel.announce || channel.receipt_due;
+        if channel.is_starved() {
+            self.starved = Some(self.starved.map_or(channel.wanted, |least| least.min(channel.wanted)));
+        }
+    }
+}
+
 impl Schedule {
+    /// Whether it says the same as one derived `now`, which may know that fewer channels have data.
+    pub(crate) fn is_still(&self, now: &Self) -> bool {
+        let covers = match (self.senders, now.senders) {
+            (Senders::Many, _) | (_, Senders::None) => true,
+            (had, has) => had == has,
+        };
+        covers && self.sent == now.sent && self.latest == now.latest
+    }
+
     #[cfg(test)]
     pub(super) fn sent(&self) -> u64 {
         self.sent
+    }
+
+    /// Control has credit of its own, and goes first without a turn.
+    fn note(&mut self, index: usize, channel: &Channel) {
+        if channel.outbox.has_pending(u64::MAX) {
+            self.senders.add(index);
+        }
+        if index == CONTROL {
+            return;
+        }
+        if !channel.mode.stands_alone() {
+            self.sent = self.sent.saturating_add(channel.outbox.highest_sent());
+        }
+        self.note_served(channel);
     }
 
     fn latest_turn(&self, priority: u8) -> u64 {

@@ -40,7 +40,7 @@ impl SessionCore {
             return None;
         }
         let mut flags = plan.written;
-        if !plan.urgent_only {
+        if plan.controls && !plan.urgent_only {
             let mut left = MAX_OTHER_FRAMES;
             flags |= self.write_control_frames(memory, writer, &mut left);
             flags |= self.write_skips(memory, writer, number, schedule, &mut left);
@@ -53,7 +53,10 @@ impl SessionCore {
         let has_data = !load.runs().is_empty();
         if plan.urgent_only {
             // The rest goes along with what may exceed the window, and not without it.
-            return has_data.then(|| self.write_control_frames(memory, writer, &mut { MAX_OTHER_FRAMES }));
+            return has_data.then(|| match plan.controls {
+                true => self.write_control_frames(memory, writer, &mut { MAX_OTHER_FRAMES }),
+                false => 0,
+            });
         }
         if flags == 0 && !has_data && Frame::Ping.encode(writer).is_ok() {
             flags |= FLAG_PING;
@@ -234,7 +237,7 @@ impl SessionCore {
             is_first = false;
             let served = Served { positions: fragment.positions(), advance };
             self.channels.on_served(memory, schedule, index, served);
-            debug_assert_eq!(*schedule, self.channels.schedule(memory), "what was derived once stays true");
+            debug_assert!(schedule.is_still(&self.channels.schedule(memory)), "what was derived once stays true");
             if alone {
                 return true;
             }
