@@ -60,6 +60,8 @@ impl ChannelId {
     /// The protocol's own channel, which carries control messages.
     pub const CONTROL: Self = Self(0);
 
+    /// The first id that applications may agree on.
+    pub(crate) const FIRST_AGREED: u64 = 16;
     /// The first id of a dynamic channel.
     const FIRST_DYNAMIC: u64 = 256;
     /// Channels of one mode that one side can open in the life of a session: more ids there are not (protocol §9.4).
@@ -99,7 +101,7 @@ impl ChannelId {
     /// Whether applications may agree on this id beforehand.
     #[must_use]
     pub const fn is_agreed(self) -> bool {
-        self.0 >= 16 && self.0 <= 255
+        self.0 >= Self::FIRST_AGREED && self.0 < Self::FIRST_DYNAMIC
     }
 }
 

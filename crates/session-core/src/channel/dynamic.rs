@@ -265,6 +265,10 @@ impl Ledger {
         ChannelMode::ALL.into_iter().filter(move |mode| announce & bit(*mode) != 0)
     }
 
+    pub(crate) fn has_due(&self) -> bool {
+        self.announce != 0
+    }
+
     pub(crate) fn on_told(&mut self, mode: ChannelMode) {
         self.announce &= !bit(mode);
     }

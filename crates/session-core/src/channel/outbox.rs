@@ -352,6 +352,12 @@ impl Outbox {
         self.pending > 0 && self.pending_from.max(self.least_pending(self.lost() > 0)) < limit
     }
 
+    /// Something waits to be sent, if nothing but credit keeps it.
+    pub(crate) fn has_any_pending(&self) -> bool {
+        debug_assert_eq!(self.pending > 0, self.has_pending(u64::MAX), "what waits is counted");
+        self.pending > 0
+    }
+
     pub(crate) fn is_all_acked(&self) -> bool {
         self.acked_to == self.write
     }

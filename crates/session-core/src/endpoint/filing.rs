@@ -89,31 +89,31 @@ impl<P: Provider> Endpoint<P> {
             self.remove(slot);
             return;
         }
-        if self.directory.is_new(slot, core) && self.refuse_second(slot) {
+        let is_new = self.directory.is_new(slot, core);
+        if is_new && self.refuse_second(slot) {
             return;
         }
         let Some(core) = self.slots.at(slot) else { return };
         self.directory.follow(slot, core);
-        if core.wanted_id().is_some() {
+        let wants_id = core.wanted_id().is_some();
+        if wants_id {
             self.give_ids(slot);
         }
         let Some(core) = self.slots.at(slot) else { return };
         let memory = &self.shared.memory;
         let wants = core.wants(memory);
-        let (has_events, may_transmit, evictable) =
-            (core.has_events(), core.may_transmit(memory, &wants), core.is_evictable(&self.settings, memory));
+        let is_ready = self.slots.is_queued(Queue::Ready, slot) || core.may_transmit(memory, &wants);
+        let (has_events, evictable) = (core.has_events(), core.is_evictable(&self.settings, memory));
         let starved = core.starved_of(&wants).is_some();
-        if has_events {
-            self.slots.push(Queue::Events, slot);
-        }
-        if may_transmit {
-            self.slots.push(Queue::Ready, slot);
-        }
-        if evictable {
-            self.slots.push(Queue::Closed, slot);
-        }
-        if starved {
-            self.slots.push(Queue::Starved, slot);
+        for (stands, queue) in [
+            (has_events, Queue::Events),
+            (is_ready, Queue::Ready),
+            (evictable, Queue::Closed),
+            (starved, Queue::Starved),
+        ] {
+            if stands {
+                self.slots.push(queue, slot);
+            }
         }
         self.file(slot);
     }
@@ -188,15 +188,13 @@ impl<P: Provider> Endpoint<P> {
     pub(super) fn charge(&mut self, slot: u32, bytes: usize) {
         // What has left has deadlines of its own.
         self.file(slot);
+        let Some(core) = self.slots.at(slot) else { return };
         // It may have been the Hello, or the CLOSE that an event waits for.
-        if let Some(core) = self.slots.at(slot) {
-            let has_events = core.has_events();
-            self.directory.follow(slot, core);
-            if has_events {
-                self.slots.push(Queue::Events, slot);
-            }
+        self.directory.follow(slot, core);
+        let (has_events, quantum) = (core.has_events(), core.bytes_in(TURN).min(QUANTUM));
+        if has_events {
+            self.slots.push(Queue::Events, slot);
         }
-        let quantum = self.slots.at(slot).map_or(0, |core| core.bytes_in(TURN).min(QUANTUM));
         let Some(deficit) = self.slots.deficit_mut(slot) else { return };
         *deficit = deficit.saturating_add(bytes as u32);
         if u64::from(*deficit) >= quantum {

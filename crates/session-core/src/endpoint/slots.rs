@@ -162,10 +162,12 @@ impl Slots {
         self.get(id).is_some()
     }
 
+    #[inline]
     pub(super) fn at(&self, index: u32) -> Option<&SessionCore> {
         self.slot(index)?.core.as_ref()
     }
 
+    #[inline]
     pub(super) fn at_mut(&mut self, index: u32) -> Option<&mut SessionCore> {
         self.slot_mut(index)?.core.as_mut()
     }
@@ -214,6 +216,10 @@ impl Slots {
         self.ends[queue as usize] = (if first == NONE { index } else { first }, index);
     }
 
+    pub(super) fn is_queued(&self, queue: Queue, index: u32) -> bool {
+        self.slot(index).is_some_and(|slot| slot.links[queue as usize].is_queued())
+    }
+
     /// Takes a slot out of a queue, if it stands in it.
     pub(super) fn unlink(&mut self, queue: Queue, index: u32) {
         let Some(slot) = self.slot_mut(index) else { return };
@@ -260,10 +266,12 @@ impl Slots {
         self.pages.push((0..count).map(|_| empty()).collect());
     }
 
+    #[inline]
     fn slot(&self, index: u32) -> Option<&Slot> {
         self.pages.get((index / PAGE) as usize)?.get((index % PAGE) as usize)
     }
 
+    #[inline]
     fn slot_mut(&mut self, index: u32) -> Option<&mut Slot> {
         self.pages.get_mut((index / PAGE) as usize)?.get_mut((index % PAGE) as usize)
     }

@@ -159,10 +159,13 @@ impl Channels {
             return self.dynamics(memory).find(|(_, _, channel)| channel.id == id).map(|(index, ..)| index);
         }
         let lasting = self.keys.iter().take(usize::from(self.count));
-        lasting
-            .enumerate()
-            .find(|(_, key)| memory.channels.get(**key).is_some_and(|channel| channel.id == id))
-            .map(|(index, _)| index)
+        let is_it = |key: &SlabKey| memory.channels.get(*key).is_some_and(|channel| channel.id == id);
+        // Mostly they are numbered in the order in which they were agreed.
+        let likely = id.0.checked_sub(ChannelId::FIRST_AGREED - 1).map_or(CONTROL, |place| place as usize);
+        if lasting.clone().nth(likely).is_some_and(is_it) {
+            return Some(likely);
+        }
+        lasting.enumerate().find(|(_, key)| is_it(key)).map(|(index, _)| index)
     }
 
     pub(crate) fn get<'m>(&self, memory: &'m Memory, index: usize) -> Option<&'m Channel> {

@@ -144,7 +144,7 @@ impl Events {
         if self.take_flag(SessionEvent::Established) {
             return Some(Event::Established(id));
         }
-        for (index, flags) in self.channels.iter_mut().enumerate() {
+        for (index, flags) in self.channels.iter_mut().enumerate().filter(|(_, flags)| **flags != 0) {
             let mut all = u16::from(*flags);
             if let Some(event) = ChannelEvent::take_first(&mut all) {
                 *flags &= !(event as u8);

@@ -6,7 +6,7 @@ use super::channels::schedule::{Schedule, Wants};
 use super::close::Fault;
 use super::{Phase, SessionCore, Trigger};
 use crate::action::{Ecn, Link};
-use crate::channel::{Fragment, Signal, SignalFate};
+use crate::channel::{Fragment, Ledger, Signal, SignalFate};
 use crate::channel_config::ChannelMode;
 use crate::crypto::Provider;
 use crate::crypto::keys::PacketKeys;
@@ -440,7 +440,7 @@ impl SessionCore {
             || self.channels.announce
             || self.channels.has_skips(memory)
             || wants.tells
-            || self.channels.ledger(memory).is_some_and(|ledger| ledger.due().next().is_some())
+            || self.channels.ledger(memory).is_some_and(Ledger::has_due)
     }
 
     /// The key may seal another packet.

@@ -100,7 +100,7 @@ impl Channels {
             Senders::Many => {
                 let mut next: Option<((u8, u64), usize, u64)> = None;
                 self.visit(memory, |index, channel| {
-                    if !channel.outbox.has_pending(u64::MAX) || !may_go(index, channel) {
+                    if !channel.outbox.has_any_pending() || !may_go(index, channel) {
                         return;
                     }
                     let Some(limit) = ready_to(index, channel) else { return };
@@ -185,7 +185,7 @@ impl Channels {
 
 impl Wants {
     fn note(&mut self, channel: &Channel) {
-        self.sends |= channel.outbox.has_pending(u64::MAX);
+        self.sends |= channel.outbox.has_any_pending();
         self.tells |= channel.announce || channel.receipt_due;
         if channel.is_starved() {
             self.starved = Some(self.starved.map_or(channel.wanted, |least| least.min(channel.wanted)));
@@ -210,7 +210,7 @@ impl Schedule {
 
     /// Control has credit of its own, and goes first without a turn.
     fn note(&mut self, index: usize, channel: &Channel) {
-        if channel.outbox.has_pending(u64::MAX) {
+        if channel.outbox.has_any_pending() {
             self.senders.add(index);
         }
         if index == CONTROL {
