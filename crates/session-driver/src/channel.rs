@@ -8,9 +8,11 @@ use session_core::{ChannelId, Chunk, CloseCode, CloseReason, CloseSpace, ClosedB
 use crate::dynamic::{ChannelGuard, Dynamic};
 use crate::error::{RecvError, SendError};
 use crate::provider::AnyProvider;
+use crate::record::Offsets;
 use crate::session::SessionHandle;
-use crate::shared::{Offsets, Shared, State, Topic};
+use crate::shared::{Shared, State};
 use crate::wait::{Step, WaitFor};
+use crate::waiters::Topic;
 
 /// Bytes `recv` asks the core for at a time.
 const RECV_STEP: usize = 16 * 1024;

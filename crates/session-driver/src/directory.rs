@@ -13,8 +13,9 @@ use session_core::{PeerId, SessionId, SessionRef, State};
 
 use crate::endpoint::Endpoint;
 use crate::session::ip;
-use crate::shared::{self, Shared, Topic};
+use crate::shared::{self, Shared};
 use crate::wait::{Seat, Step};
+use crate::waiters::Topic;
 
 /// Announcements kept for watches that are behind.
 const KEPT: usize = 256;

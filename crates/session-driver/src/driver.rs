@@ -12,10 +12,11 @@ use session_core::{Action, Arrival, Carrier, Instant, Link};
 
 use crate::inbox::{Inbox, split};
 use crate::outbox::Outbox;
-use crate::shared::{Shared, State, Topic};
+use crate::shared::{Shared, State};
 use crate::socket::{AsyncUdpSocket, RecvMeta, Timer};
 use crate::trace::{self, Note, Spans};
 use crate::udp::Source as _;
+use crate::waiters::Topic;
 
 /// Rounds of sending and receiving before other tasks get their turn.
 const ROUNDS: usize = 16;

@@ -6,8 +6,9 @@ use session_core::{ChannelId, ChannelMode, ChannelOptions, EndChannelError, Inst
 
 use crate::channel::{Channel, CoreSession};
 use crate::session::{Session, SessionHandle};
-use crate::shared::{Shared, State, Topic};
+use crate::shared::{Shared, State};
 use crate::wait::{Step, WaitFor};
+use crate::waiters::Topic;
 
 /// What all handles of one dynamic channel share; its drop brings to an end what is left of the channel.
 pub(crate) struct ChannelGuard {

@@ -16,9 +16,10 @@ use crate::builder::EndpointBuilder;
 use crate::error::ConnectError;
 use crate::incoming::Incoming;
 use crate::session::{Facts, Session, SessionHandle};
-use crate::shared::{Core, Shared, State, Topic};
+use crate::shared::{Core, Shared, State};
 use crate::udp;
 use crate::wait::{Step, WaitFor};
+use crate::waiters::Topic;
 
 /// One UDP socket and all sessions over it. Cheap to clone.
 ///

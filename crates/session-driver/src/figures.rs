@@ -4,8 +4,8 @@ use session_core::{ChannelId, ChannelStats, CloseReport, Discards, Heard, Sessio
 
 use crate::channel::Channel;
 use crate::session::Session;
-use crate::shared::Topic;
 use crate::wait::{Step, WaitFor};
+use crate::waiters::Topic;
 
 /// The last figures of a session.
 pub(crate) struct Figures {

@@ -7,8 +7,8 @@ use session_core::{AnswerError, CloseCode, PeerId, PublicKey};
 
 use crate::error::AcceptError;
 use crate::session::{Session, SessionHandle};
-use crate::shared::Topic;
 use crate::wait::{Step, WaitFor};
+use crate::waiters::Topic;
 
 /// A peer that asks for a session and has proved that it holds its key. Dropping this refuses.
 #[must_use = "dropping an incoming session refuses it"]

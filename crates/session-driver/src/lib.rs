@@ -28,6 +28,7 @@ mod incoming;
 mod messages;
 mod outbox;
 mod provider;
+mod record;
 mod request;
 mod session;
 mod session_map;
@@ -36,6 +37,7 @@ mod socket;
 mod trace;
 mod udp;
 mod wait;
+mod waiters;
 
 pub use builder::EndpointBuilder;
 pub use bytes::{ByteReader, ByteStream, ByteWriter};

@@ -12,8 +12,9 @@ use session_core::{
 };
 
 use crate::channel::{Channel, CoreSession};
-use crate::shared::{Shared, Topic};
+use crate::shared::Shared;
 use crate::wait::{Step, WaitFor};
+use crate::waiters::Topic;
 
 /// A secure session with one peer. Cheap to clone.
 ///

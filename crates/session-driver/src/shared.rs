@@ -1,8 +1,8 @@
-//! What handles and the driver's task share: the core, who waits for what, and what is known of each session.
+//! What handles and the driver's task share: the core behind its lock, and how its events are filed.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use session_core::{
@@ -11,15 +11,14 @@ use session_core::{
 
 use crate::clock::Clock;
 use crate::directory::{Directory, DirectoryChange};
-use crate::dynamic::Dynamic;
 use crate::endpoint::EndpointStats;
-use crate::expired::Expired;
 use crate::figures::Figures;
 use crate::provider::AnyProvider;
-use crate::request::{Exchanges, Key, Matter};
-use crate::session::SessionHandle;
+use crate::record::{Ended, Record};
+use crate::request::{Exchanges, Key};
 use crate::session_map::SessionMap;
 use crate::trace::{Note, What};
+use crate::waiters::{Topic, Waiters};
 
 pub(crate) type Core = session_core::Endpoint<AnyProvider>;
 
@@ -41,7 +40,10 @@ pub(crate) struct State {
     pub(crate) exchanges: Exchanges,
     /// What is announced of sessions.
     pub(crate) directory: Directory,
+    /// Futures that wait for the endpoint; those of a session stand in its record.
     pub(crate) waiters: Waiters,
+    /// To be woken once the lock is free.
+    pub(crate) woken: Vec<Waker>,
     pub(crate) stats: EndpointStats,
     /// What the driver has yet to tell, outside of the lock.
     pub(crate) notes: Vec<Note>,
@@ -59,105 +61,6 @@ pub(crate) struct State {
     pub(crate) next_socket: Option<UdpSocket>,
 }
 
-/// What the driver knows of a session that the core does not, or only for a while.
-#[derive(Default)]
-pub(crate) struct Record {
-    pub(crate) established: bool,
-    /// A warning of its end came that nobody has heard yet.
-    warned: bool,
-    /// `close`, `abort` or `refuse` was called.
-    pub(crate) closing: bool,
-    /// No handle is left: the slot is given up when the session has ended.
-    pub(crate) orphaned: bool,
-    pub(crate) ended: Option<Ended>,
-    /// What it came to, once it has ended: the core forgets.
-    figures: Option<Box<Figures>>,
-    /// How far each channel has come that was used.
-    offsets: Vec<Offsets>,
-    /// Which messages missed their deadline, and nobody has asked.
-    pub(crate) expired: Expired,
-    /// Channels that were opened while it lives, until they are gone and nobody has a handle.
-    pub(crate) dynamic: HashMap<ChannelId, Dynamic>,
-    /// Those of the peer's that wait for `accept_channel`; those that are gone are not among them, so the core bounds their number.
-    pub(crate) opened: VecDeque<ChannelId>,
-    /// Where our attempt went, if it was ours.
-    dialled: Option<SocketAddr>,
-    /// Where its handles meet, once an application has one.
-    pub(crate) handle: Weak<SessionHandle>,
-    waiters: Vec<Waiter>,
-}
-
-/// How far a channel has come, as offsets.
-#[derive(Clone, Copy)]
-pub(crate) struct Offsets {
-    channel: ChannelId,
-    /// The end of the last message sent.
-    pub(crate) sent: u64,
-    /// Up to where the peer is known to have them.
-    pub(crate) acknowledged: u64,
-    /// Up to where its application is known to have taken them.
-    pub(crate) delivered: u64,
-}
-
-impl Offsets {
-    const fn none(channel: ChannelId) -> Self {
-        Self { channel, sent: 0, acknowledged: 0, delivered: 0 }
-    }
-}
-
-#[derive(Clone, Copy)]
-pub(crate) struct Ended {
-    pub(crate) reason: CloseReason,
-}
-
-/// What a future waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Topic {
-    /// A session to accept.
-    Incoming,
-    /// Memory for an answer.
-    Room,
-    /// The driver's end.
-    Ended,
-    /// News of sessions.
-    Directory,
-    /// Established or closed.
-    Session(SessionId),
-    Readable(SessionId, ChannelId),
-    Writable(SessionId, ChannelId),
-    Progress(SessionId, ChannelId),
-    Lost(SessionId, ChannelId),
-    /// A channel of the peer's to accept.
-    ChannelOpened(SessionId),
-    /// Room for a channel of ours.
-    ChannelsAvailable(SessionId),
-    Exchange(Key, Matter),
-}
-
-/// Waiters of the endpoint; those of a session stand in its record. One slot for each waiting future.
-#[derive(Default)]
-pub(crate) struct Waiters {
-    endpoint: Vec<Waiter>,
-    last_ticket: u64,
-    /// To be woken once the lock is free.
-    woken: Vec<Waker>,
-}
-
-struct Waiter {
-    ticket: u64,
-    topic: Topic,
-    waker: Waker,
-    /// Not woken since it last registered.
-    armed: bool,
-}
-
-/// A future's place among the waiters.
-#[derive(Clone, Copy)]
-pub(crate) struct Ticket {
-    number: u64,
-    topic: Topic,
-}
-
 impl Shared {
     pub(crate) fn new(core: Core, clock: Clock, local: SocketAddr) -> Self {
         let public_key = core.public_key();
@@ -169,6 +72,7 @@ impl Shared {
             exchanges: Exchanges::default(),
             directory: Directory::default(),
             waiters: Waiters::default(),
+            woken: Vec::new(),
             stats: EndpointStats::default(),
             notes: Vec::new(),
             stopping: false,
@@ -187,7 +91,7 @@ impl Shared {
         let now = self.clock.now();
         let result = command(&mut state, now);
         let driver = if std::mem::take(&mut state.touched) { state.driver.take() } else { None };
-        let woken = std::mem::take(&mut state.waiters.woken);
+        let woken = std::mem::take(&mut state.woken);
         drop(state);
         woken.into_iter().chain(driver).for_each(Waker::wake);
         result
@@ -199,7 +103,7 @@ impl Shared {
         let now = self.clock.now();
         let result = work(&mut state, now);
         state.touched = false;
-        std::mem::swap(woken, &mut state.waiters.woken);
+        std::mem::swap(woken, &mut state.woken);
         drop(state);
         woken.drain(..).for_each(Waker::wake);
         result
@@ -327,7 +231,7 @@ impl State {
     /// Files an attempt of ours.
     pub(crate) fn dial(&mut self, id: SessionId, remote: SocketAddr) {
         *self.dialled.entry(remote).or_default() += 1;
-        self.sessions.insert(id, Record { dialled: Some(remote), ..Record::default() });
+        self.sessions.insert(id, Record::dialled(remote));
         self.note(id, What::Connecting);
         self.touched = true;
     }
@@ -365,7 +269,7 @@ impl State {
         // Nobody was told of it, and perhaps nobody ever asks: strangers must not fill the queue of an endpoint that does not accept.
         let waiting = self.incoming.iter().position(|incoming| *incoming == id);
         let orphaned = record.orphaned || waiting.and_then(|position| self.incoming.remove(position)).is_some();
-        notify(&mut record.waiters, &mut self.waiters.woken, |_| true);
+        record.waiters.wake_all(&mut self.woken);
         if orphaned {
             self.forget(id);
         }
@@ -437,129 +341,9 @@ impl State {
         self.driver = None;
         for record in self.sessions.values_mut() {
             record.ended.get_or_insert(Ended { reason: stopped() });
-            notify(&mut record.waiters, &mut self.waiters.woken, |_| true);
+            record.waiters.wake_all(&mut self.woken);
         }
-        notify(&mut self.waiters.endpoint, &mut self.waiters.woken, |_| true);
-    }
-
-    /// Wakes those who wait for `topic`.
-    pub(crate) fn notify(&mut self, topic: Topic) {
-        let list = match topic.session() {
-            Some(id) => match self.sessions.get_mut(&id) {
-                Some(record) => &mut record.waiters,
-                None => return,
-            },
-            None => &mut self.waiters.endpoint,
-        };
-        notify(list, &mut self.waiters.woken, |waiter| waiter.topic == topic);
-    }
-
-    /// Files a waiting future, at the place it had if it had one.
-    pub(crate) fn wait(&mut self, ticket: &mut Option<Ticket>, topic: Topic, waker: &Waker) {
-        if ticket.is_some_and(|former| former.topic.session() != topic.session()) {
-            self.leave(ticket);
-        }
-        if let Some(waiter) = ticket.and_then(|former| self.find(former)) {
-            waiter.topic = topic;
-            waiter.armed = true;
-            waiter.waker.clone_from(waker);
-            return;
-        }
-        self.waiters.last_ticket += 1;
-        let number = self.waiters.last_ticket;
-        *ticket = Some(Ticket { number, topic });
-        let waiter = Waiter { ticket: number, topic, waker: waker.clone(), armed: true };
-        match topic.session() {
-            Some(id) => match self.sessions.get_mut(&id) {
-                Some(record) => record.waiters.push(waiter),
-                // Nothing left to wait for: the next attempt will say so.
-                None => self.waiters.woken.push(waiter.waker),
-            },
-            None => self.waiters.endpoint.push(waiter),
-        }
-    }
-
-    /// Strikes a future off.
-    pub(crate) fn leave(&mut self, ticket: &mut Option<Ticket>) {
-        let Some(ticket) = ticket.take() else { return };
-        let list = match ticket.topic.session() {
-            Some(id) => self.sessions.get_mut(&id).map(|record| &mut record.waiters),
-            None => Some(&mut self.waiters.endpoint),
-        };
-        if let Some(list) = list {
-            list.retain(|waiter| waiter.ticket != ticket.number);
-        }
-    }
-
-    fn find(&mut self, ticket: Ticket) -> Option<&mut Waiter> {
-        let list = match ticket.topic.session() {
-            Some(id) => &mut self.sessions.get_mut(&id)?.waiters,
-            None => &mut self.waiters.endpoint,
-        };
-        list.iter_mut().find(|waiter| waiter.ticket == ticket.number)
-    }
-
-    #[cfg(test)]
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiters.endpoint.len() + self.sessions.values().map(|record| record.waiters.len()).sum::<usize>()
-    }
-}
-
-impl Record {
-    /// Notes that a message ends at `end`.
-    pub(crate) fn note_sent(&mut self, channel: ChannelId, end: u64) {
-        let offsets = self.offsets_mut(channel);
-        offsets.sent = offsets.sent.max(end);
-    }
-
-    /// Notes what the peer has, and what its application has taken.
-    fn note_progress(&mut self, channel: ChannelId, acknowledged: u64, delivered: u64) {
-        let offsets = self.offsets_mut(channel);
-        offsets.acknowledged = offsets.acknowledged.max(acknowledged);
-        offsets.delivered = offsets.delivered.max(delivered);
-    }
-
-    /// How far `channel` has come.
-    pub(crate) fn offsets(&self, channel: ChannelId) -> Offsets {
-        let known = self.offsets.iter().find(|offsets| offsets.channel == channel);
-        known.copied().unwrap_or(Offsets::none(channel))
-    }
-
-    /// The channel is gone for everybody.
-    pub(crate) fn forget_channel(&mut self, channel: ChannelId) {
-        self.expired.forget(channel);
-        self.offsets.retain(|offsets| offsets.channel != channel);
-    }
-
-    fn offsets_mut(&mut self, channel: ChannelId) -> &mut Offsets {
-        let index = self.offsets.iter().position(|offsets| offsets.channel == channel).unwrap_or_else(|| {
-            self.offsets.push(Offsets::none(channel));
-            self.offsets.len() - 1
-        });
-        &mut self.offsets[index]
-    }
-}
-
-impl Topic {
-    fn session(self) -> Option<SessionId> {
-        match self {
-            Self::Incoming | Self::Room | Self::Ended | Self::Directory => None,
-            Self::Session(id)
-            | Self::ChannelOpened(id)
-            | Self::ChannelsAvailable(id)
-            | Self::Readable(id, _)
-            | Self::Writable(id, _)
-            | Self::Progress(id, _)
-            | Self::Lost(id, _) => Some(id),
-            Self::Exchange(key, _) => Some(key.session),
-        }
-    }
-}
-
-fn notify(list: &mut [Waiter], woken: &mut Vec<Waker>, whom: impl Fn(&Waiter) -> bool) {
-    for waiter in list.iter_mut().filter(|waiter| waiter.armed && whom(waiter)) {
-        waiter.armed = false;
-        woken.push(waiter.waker.clone());
+        self.waiters.wake_all(&mut self.woken);
     }
 }
 

@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 
 use session_core::Instant;
 
-use crate::shared::{Shared, State, Ticket, Topic};
+use crate::shared::{Shared, State};
+use crate::waiters::{Ticket, Topic};
 
 /// What an attempt came to.
 pub(crate) enum Step<T> {

@@ -6,7 +6,9 @@ use session_core::request::{self as core, Answer, Arrived, RequestId, Status};
 use session_core::{ChannelId, Instant, SendError, SessionId};
 
 use super::{ChannelTaken, RequestOptions};
-use crate::shared::{Core, Record, State, Topic};
+use crate::record::Record;
+use crate::shared::{Core, State};
+use crate::waiters::Topic;
 
 /// Bytes asked of the core at a time.
 const READ_STEP: usize = 16 * 1024;

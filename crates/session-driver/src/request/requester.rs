@@ -11,8 +11,9 @@ use super::exchange::{Key, Matter, Outcome};
 use super::{ChannelTaken, Framed, RequestOptions, send_error};
 use crate::error::SendError;
 use crate::session::{Session, SessionHandle};
-use crate::shared::{State, Topic};
+use crate::shared::State;
 use crate::wait::{Step, WaitFor};
+use crate::waiters::Topic;
 
 /// Asks the peer over a pair of channels. Cheap to clone; clones share the bound on requests in flight.
 ///

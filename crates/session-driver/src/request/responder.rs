@@ -13,8 +13,9 @@ use super::exchange::{self, Exchange, Key, Matter};
 use super::{ChannelTaken, Framed, RequestOptions, send_error};
 use crate::error::SendError;
 use crate::session::{Session, SessionHandle};
-use crate::shared::{State, Topic};
+use crate::shared::State;
 use crate::wait::{Seat, Step, WaitFor};
+use crate::waiters::Topic;
 
 /// Takes the peer's requests over a pair of channels. When the last one of a pair is dropped, requests that were not taken are declined,
 /// and so are those that come later.
