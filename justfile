@@ -4,7 +4,7 @@
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 # The checks of CI, cheapest first.
-steps := "fmt self-test layers deny spec thumb clippy test roaming docs fuzz-build e2e demo sim instructions cortex-m scale"
+steps := "fmt self-test layers deny spec thumb clippy test test-others roaming docs fuzz-build e2e demo sim instructions cortex-m scale"
 fuzz_target := "x86_64-unknown-linux-gnu"
 
 # What cargo-fuzz passes: coverage counters and AddressSanitizer. Nightly only.
@@ -60,6 +60,14 @@ spec:
 # All tests: unit, property, scenario, documentation, the fuzz corpora.
 test:
     cargo test
+
+# Tests of the packages that `cargo test` leaves out (`default-members` in Cargo.toml): the provider on AWS-LC, a minute of compiling C.
+test-others:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    others=$(cargo metadata --locked --no-deps --format-version 1 | python3 -c 'import json, sys; all = json.load(sys.stdin); print(*["--package=" + package["name"] for package in all["packages"] if package["id"] not in all["workspace_default_members"]])')
+    [[ -n "$others" ]]
+    cargo test --locked $others
 
 # Both ends of a transfer move to other network namespaces, on tokio and on smol. Needs Linux, root, `ip` and `unshare`. Debian: apt-get install iproute2 util-linux.
 roaming:

@@ -1,7 +1,7 @@
 //! A world in a box: nodes, bad networks between them, and the time, all from one seed. `docs/simulator.md` is the guide.
 //!
 //! A [`Network`] runs any state machine that is a [`Node`]: an endpoint of the core, or a protocol of yours. [`checker`] and [`ledger`] find what
-//! must not be, [`swarm`] puts the core under everything at once.
+//! must not be, [`swarm`] puts the core under everything at once, and [`conformance`] holds a crypto provider against the core's own.
 //!
 //! At the bottom of it a [`Link`] is one direction of a datagram link. It never reads a clock and owns no thread: the caller hands it
 //! datagrams with the time they were sent and asks when the next one comes out. The same seed and the same calls give
@@ -41,6 +41,7 @@ struct Simulator;
 mod attacker;
 pub mod checker;
 mod clock;
+pub mod conformance;
 mod generator;
 mod inside;
 pub mod ledger;

@@ -1,0 +1,134 @@
+//! A crypto provider on AWS-LC, by way of `aws-lc-rs`: the assembly of a C library where [`RustCrypto`] has portable Rust.
+//!
+//! It gives the same bytes as `RustCrypto`, faster, and asks for a C compiler when it is built, and for nothing else. Each end of a session chooses for itself.
+//!
+//! ```no_run
+//! use session_aws_lc::AwsLc;
+//! use session_tokio::{Bind, Endpoint, StaticKey};
+//!
+//! # async fn example(key: StaticKey) -> Result<(), Box<dyn std::error::Error>> {
+//! let endpoint = Endpoint::builder(key).application("greeter").provider(AwsLc).bind("0.0.0.0:7400".parse()?).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Where the core runs in a loop of one's own, `AwsLc` goes to the constructor of [`session_core::Endpoint`] or [`session_core::Session`]. Keys are then
+//! expanded on the heap of the C library: the core's promise that it allocates nothing is not kept for them.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
+use aws_lc_rs::cipher::{AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
+use session_core::{DhError, OpenError, Provider, RustCrypto, Secret};
+use zeroize::{Zeroize, Zeroizing};
+
+/// AES-256-GCM, AES-256 and X25519 of AWS-LC.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AwsLc;
+
+/// A key of [`AwsLc`]. It is expanded for what it is used for, with the first use: the core has keys for packets and others for headers.
+pub struct AwsLcKey {
+    secret: Zeroizing<[u8; 32]>,
+    /// `None` where the C library has no memory.
+    packets: OnceLock<Option<LessSafeKey>>,
+    headers: OnceLock<Option<Box<EncryptingKey>>>,
+}
+
+impl AwsLcKey {
+    fn packets(&self) -> Option<&LessSafeKey> {
+        self.packets.get_or_init(|| UnboundKey::new(&AES_256_GCM, &*self.secret).ok().map(LessSafeKey::new)).as_ref()
+    }
+
+    fn headers(&self) -> Option<&EncryptingKey> {
+        let expand = || {
+            let key = UnboundCipherKey::new(&AES_256, &*self.secret).ok()?;
+            EncryptingKey::ecb(key).ok().map(Box::new)
+        };
+        self.headers.get_or_init(expand).as_deref()
+    }
+}
+
+impl fmt::Debug for AwsLcKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("AwsLcKey(..)")
+    }
+}
+
+impl Provider for AwsLc {
+    type Key = AwsLcKey;
+
+    fn expand(&self, secret: &Secret) -> AwsLcKey {
+        let secret = Zeroizing::new(*secret.dangerous_expose());
+        AwsLcKey { secret, packets: OnceLock::new(), headers: OnceLock::new() }
+    }
+
+    fn seal(&self, key: &AwsLcKey, nonce: &[u8; 12], associated_data: &[u8], in_out: &mut [u8]) -> [u8; 16] {
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let sealed = key
+            .packets()
+            .and_then(|key| key.seal_in_place_separate_tag(nonce, Aad::from(associated_data), in_out).ok());
+        match sealed.and_then(|tag| tag.as_ref().try_into().ok()) {
+            Some(tag) => tag,
+            // No memory, or more than 64 GiB at once. No plaintext leaves, and the zero tag opens nowhere.
+            None => {
+                in_out.zeroize();
+                [0; 16]
+            }
+        }
+    }
+
+    fn open(
+        &self,
+        key: &AwsLcKey,
+        nonce: &[u8; 12],
+        associated_data: &[u8],
+        in_out: &mut [u8],
+        tag: &[u8; 16],
+    ) -> Result<(), OpenError> {
+        let (nonce, associated_data) = (Nonce::assume_unique_for_key(*nonce), Aad::from(associated_data));
+        let opened = key
+            .packets()
+            .is_some_and(|key| key.open_in_place_separate_tag(nonce, associated_data, tag, in_out).is_ok());
+        if opened {
+            return Ok(());
+        }
+        // AWS-LC decrypts while it authenticates, and has wiped the text already if the tag did not fit.
+        in_out.zeroize();
+        Err(OpenError)
+    }
+
+    fn mask(&self, key: &AwsLcKey, sample: &[u8; 16]) -> [u8; 16] {
+        let mut block = *sample;
+        let encrypted =
+            key.headers().is_some_and(|key| key.less_safe_encrypt(&mut block, EncryptionContext::None).is_ok());
+        // Without memory a header leaves as it is, and the other end takes it for a packet of nobody's.
+        if encrypted { block } else { [0; 16] }
+    }
+
+    fn dh(&self, secret: &Secret, public: &[u8; 32]) -> Result<Secret, DhError> {
+        let own = PrivateKey::from_private_key(&X25519, secret.dangerous_expose()).map_err(|_| DhError)?;
+        // AWS-LC refuses a result that is all zero.
+        agree(&own, UnparsedPublicKey::new(&X25519, public), DhError, |shared| {
+            let mut bytes = Zeroizing::new([0; 32]);
+            if shared.len() != bytes.len() {
+                return Err(DhError);
+            }
+            bytes.copy_from_slice(shared);
+            Ok(Secret::new(*bytes))
+        })
+    }
+
+    fn public_key(&self, secret: &Secret) -> [u8; 32] {
+        let own = PrivateKey::from_private_key(&X25519, secret.dangerous_expose()).ok();
+        let public = own.and_then(|own| own.compute_public_key().ok());
+        let public = public.and_then(|public| public.as_ref().try_into().ok());
+        // Without memory it is computed where none is needed.
+        public.unwrap_or_else(|| RustCrypto.public_key(secret))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,36 @@
+use session_core::{Endpoint, Session};
+
+use super::*;
+
+#[test]
+fn it_answers_as_the_core_does() {
+    session_sim::conformance::check(&AwsLc);
+}
+
+#[test]
+fn a_key_is_not_shown() {
+    let key = AwsLc.expand(&Secret::new([0x42; 32]));
+    let _ = AwsLc.seal(&key, &[0; 12], b"", &mut []);
+    let _ = AwsLc.mask(&key, &[0; 16]);
+    assert_eq!(format!("{key:?}"), "AwsLcKey(..)");
+}
+
+#[test]
+fn one_key_is_good_for_packets_and_headers() {
+    let secret = Secret::new([7; 32]);
+    let (key, truth) = (AwsLc.expand(&secret), RustCrypto.expand(&secret));
+    for sample in [[1; 16], [2; 16]] {
+        assert_eq!(AwsLc.mask(&key, &sample), RustCrypto.mask(&truth, &sample));
+        let (mut ours, mut theirs) = (sample, sample);
+        let tag = AwsLc.seal(&key, &[3; 12], b"header", &mut ours);
+        assert_eq!((tag, ours), (RustCrypto.seal(&truth, &[3; 12], b"header", &mut theirs), theirs));
+    }
+}
+
+#[test]
+fn ends_with_it_may_be_sent_and_shared() {
+    const fn both<T: Send + Sync>() {}
+    both::<AwsLcKey>();
+    both::<Endpoint<AwsLc>>();
+    both::<Session<AwsLc>>();
+}
