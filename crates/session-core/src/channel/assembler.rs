@@ -15,11 +15,15 @@ use crate::state_hash::StateHash;
 
 // Meaning of a block's bitmaps. Of two neighbouring received positions the second begins a message exactly if the first
 // is a terminator: every insertion is checked for it.
+/// From `contiguous` on. Below it everything was received, and nobody asks.
 const RECEIVED: usize = 0;
 /// Terminators.
 const END: usize = 1;
 /// First positions of messages.
 const BEGIN: usize = 2;
+
+/// A block marked so has, or has had, a terminator. Others are not searched for one.
+const HAS_END: u64 = block_map::MARKS[1];
 
 /// What no honest peer sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,8 +127,6 @@ struct Claim {
     from: u64,
     data_end: u64,
     to: u64,
-    /// It follows all that was received, without a hole. Most do, and the bitmaps have nothing to say about them.
-    continues: bool,
 }
 
 impl Claim {
@@ -164,6 +166,9 @@ impl Assembler {
         data: &[u8],
     ) -> Result<Inserted, InsertError> {
         let claim = self.claim(fragment, data.len())?;
+        if self.continues(&claim) {
+            return self.append(pool, reservation, &claim, data);
+        }
         let origin = self.origin(pool, &claim);
         self.examine(pool, origin, &claim)?;
         if self.missing(pool, origin, &claim) > reservation.remaining() {
@@ -173,13 +178,7 @@ impl Assembler {
         if fragment.positions() > 0 {
             self.highest = self.highest.max(claim.to);
         }
-        if claim.continues {
-            // What the bitmaps would say is known.
-            self.contiguous = claim.to;
-            if self.message_end.get().is_none() {
-                self.message_end = claim.terminator().into();
-            }
-        } else if claim.from <= self.contiguous && self.contiguous < claim.to {
+        if claim.from <= self.contiguous && self.contiguous < claim.to {
             self.advance(pool, origin.or(self.head));
         }
         Ok(Inserted { new_positions, highest: self.highest })
@@ -194,11 +193,15 @@ impl Assembler {
         while let Some(head) = self.head.filter(|_| self.read < stop) {
             let start = self.read - self.read % per_block;
             let (low, high) = ((self.read - start) as usize, (stop - start).min(per_block) as usize);
-            let data = &block_map::view(pool, head).data[low..high];
+            let data = &block_map::data(pool, head)[low..high];
             out[length..length + data.len()].copy_from_slice(data);
             length += data.len();
             self.read = start + high as u64;
-            self.free_read(pool, reservation);
+            if high as u64 == per_block {
+                self.free_head(pool, reservation);
+            } else {
+                self.free_read(pool, reservation);
+            }
         }
         let end = self.message_end.get() == Some(self.read);
         if end {
@@ -263,8 +266,9 @@ impl Assembler {
         let Some(tail) = self.tail else { return self.between_messages };
         let per_block = per_block(pool);
         let last = self.highest.saturating_sub(1);
-        block_map::index(pool, tail) == last / per_block
-            && block_map::get(block_map::view(pool, tail).maps[END], (last % per_block) as usize)
+        block_map::is_marked(pool, tail, HAS_END)
+            && block_map::index(pool, tail) == last / per_block
+            && block_map::get(block_map::map(pool, tail, END), (last % per_block) as usize)
     }
 
     /// Feeds the state and the blocks held; hints are no state.
@@ -302,8 +306,72 @@ impl Assembler {
             return Err(Violation::Contradiction);
         }
         let data_end = to - u64::from(fragment.end);
-        let continues = fragment.offset == self.contiguous && self.contiguous == self.highest && fragment.offset < to;
-        Ok(Claim { fragment: *fragment, from: fragment.offset.max(self.read), data_end, to, continues })
+        Ok(Claim { fragment: *fragment, from: fragment.offset.max(self.read), data_end, to })
+    }
+
+    /// It follows all that was received, without a hole, as most do.
+    fn continues(&self, claim: &Claim) -> bool {
+        claim.fragment.offset == self.contiguous && self.contiguous == self.highest && self.contiguous < claim.to
+    }
+
+    /// Stores what [`continues`](Self::continues): only what precedes it can contradict, and no bitmap has to be searched.
+    fn append(
+        &mut self,
+        pool: &mut Pool,
+        reservation: &mut Reservation,
+        claim: &Claim,
+        data: &[u8],
+    ) -> Result<Inserted, InsertError> {
+        if self.ends_with_a_message(pool) != claim.fragment.begin {
+            return Err(Violation::Contradiction.into());
+        }
+        let per_block = per_block(pool);
+        let (mut index, mut at) = (claim.from / per_block, (claim.from % per_block) as usize);
+        // The last block held is where it begins, unless that is full, or was read and is gone.
+        let mut tail = self.tail.filter(|_| at > 0);
+        let blocks = ((claim.to - 1) / per_block - index).saturating_add(u64::from(tail.is_none()));
+        if blocks > u64::from(reservation.remaining()) {
+            return Err(InsertError::NoMemory);
+        }
+        let (mut rest, mut begins) = (data, claim.fragment.begin);
+        while let Some(block) = tail.or_else(|| self.take_tail(pool, reservation, index)) {
+            let room = per_block as usize - at;
+            let (now, later) = rest.split_at(rest.len().min(room));
+            block_map::data_mut(pool, block)[at..at + now.len()].copy_from_slice(now);
+            if begins {
+                block_map::set(block_map::map_mut(pool, block, BEGIN), at);
+            }
+            if now.len() < room {
+                if claim.fragment.end {
+                    block_map::set(block_map::map_mut(pool, block, END), at + now.len());
+                    block_map::mark(pool, block, HAS_END, true);
+                }
+                break;
+            }
+            if later.is_empty() && !claim.fragment.end {
+                break;
+            }
+            (tail, rest, begins) = (None, later, false);
+            (index, at) = (index + 1, 0);
+        }
+        (self.contiguous, self.highest) = (claim.to, claim.to);
+        if self.message_end.get().is_none() {
+            self.message_end = claim.terminator().into();
+        }
+        Ok(Inserted { new_positions: claim.to - claim.from, highest: claim.to })
+    }
+
+    /// A new block behind all others.
+    fn take_tail(&mut self, pool: &mut Pool, reservation: &mut Reservation, index: u64) -> Option<BlockId> {
+        let block = pool.take_reserved(reservation)?;
+        block_map::label(pool, block, index, false);
+        match self.tail {
+            Some(tail) => pool.set_next(tail, Some(block)),
+            None => self.head = Some(block),
+        }
+        self.tail = Some(block);
+        self.blocks += 1;
+        Some(block)
     }
 
     /// Where walks for `claim` start: the last block not above the position before it. `None`: the head, if any, is above.
@@ -344,11 +412,6 @@ impl Assembler {
             return Err(Violation::Contradiction);
         }
         let per_block = per_block(pool);
-        if claim.continues {
-            // Only what precedes it can disagree.
-            let agrees = claim.from == self.read || self.ends_with_a_message(pool) == claim.fragment.begin;
-            return if agrees { Ok(()) } else { Err(Violation::Contradiction) };
-        }
         let mut block = origin.or(self.head);
         while let Some(id) = block {
             let start = block_map::index(pool, id) * per_block;
@@ -368,15 +431,15 @@ impl Assembler {
         let width = maps[RECEIVED].len() * 8;
         let fragment = &claim.fragment;
         let place = |position: u64| position.checked_sub(start).filter(|at| *at < width as u64).map(|at| at as usize);
-        let unread = |position: &u64| *position >= self.read;
         let known = |position: u64, map: usize| {
-            let at = place(position).filter(|at| block_map::get(maps[RECEIVED], *at))?;
-            Some(block_map::get(maps[map], at))
+            let at = place(position).filter(|_| position >= self.read)?;
+            let received = position < self.contiguous || block_map::get(maps[RECEIVED], at);
+            received.then(|| block_map::get(maps[map], at))
         };
-        let before = fragment.offset.checked_sub(1).filter(unread).and_then(|position| known(position, END));
-        let first = Some(fragment.offset).filter(unread).and_then(|position| known(position, BEGIN));
+        let before = fragment.offset.checked_sub(1).and_then(|position| known(position, END));
+        let first = known(fragment.offset, BEGIN);
         let terminator = claim.terminator().and_then(|position| known(position, END));
-        let after = Some(claim.to).filter(unread).and_then(|to| known(to, BEGIN));
+        let after = known(claim.to, BEGIN);
         if before.is_some_and(|end| end != fragment.begin)
             || first.is_some_and(|begin| begin != fragment.begin)
             || terminator == Some(false)
@@ -427,7 +490,10 @@ impl Assembler {
             let index = at / per_block;
             let Some(block) = self.block_at(pool, reservation, previous, index) else { break };
             let start = index * per_block;
-            new_positions += fill(block_map::view_mut(pool, block), start, claim, data);
+            new_positions += fill(block_map::view_mut(pool, block), start, claim, data, self.contiguous);
+            if claim.terminator().is_some_and(|terminator| terminator / per_block == index) {
+                block_map::mark(pool, block, HAS_END, true);
+            }
             at = start + per_block;
             previous = Some(block);
             self.cursor = previous;
@@ -479,7 +545,7 @@ impl Assembler {
         while let Some(id) = block {
             let start = block_map::index(pool, id) * per_block;
             let Some(from) = self.contiguous.checked_sub(start) else { break };
-            let received = block_map::view(pool, id).maps[RECEIVED];
+            let received = block_map::map(pool, id, RECEIVED);
             let missing = first_clear(received, from as usize, per_block as usize);
             self.contiguous = start + missing.map_or(per_block, |at| at as u64);
             if missing.is_some() {
@@ -500,10 +566,12 @@ impl Assembler {
             if start >= self.contiguous {
                 break;
             }
-            let bound = (self.contiguous - start).min(per_block) as usize;
-            let low = from.saturating_sub(start) as usize;
-            if let Some(at) = first_set(block_map::view(pool, id).maps[END], low, bound) {
-                return Some(start + at as u64);
+            if block_map::is_marked(pool, id, HAS_END) {
+                let bound = (self.contiguous - start).min(per_block) as usize;
+                let low = from.saturating_sub(start) as usize;
+                if let Some(at) = first_set(block_map::map(pool, id, END), low, bound) {
+                    return Some(start + at as u64);
+                }
             }
             block = pool.next(id);
         }
@@ -518,7 +586,7 @@ impl Assembler {
         let unread = from < width
             && (self.read < self.contiguous
                 || (self.contiguous != self.highest
-                    && first_set(block_map::view(pool, head).maps[RECEIVED], from as usize, width as usize).is_some()));
+                    && first_set(block_map::map(pool, head, RECEIVED), from as usize, width as usize).is_some()));
         if !unread {
             self.free_head(pool, reservation);
         }
@@ -536,24 +604,16 @@ impl Assembler {
     }
 }
 
-/// Writes the part of `claim` that lies in the block at `start`; returns how many positions are new.
-fn fill(block: block_map::BlockMut<'_>, start: u64, claim: &Claim, data: &[u8]) -> u64 {
+/// Writes the part of `claim` that lies in the block at `start`, given up to where all was received; returns how many positions are new.
+fn fill(block: block_map::BlockMut<'_>, start: u64, claim: &Claim, data: &[u8], contiguous: u64) -> u64 {
     let block_map::BlockMut { data: stored, mut maps } = block;
     let width = stored.len() as u64;
     let bound = |position: u64| position.saturating_sub(start).min(width) as usize;
-    let (low, high, data_high) = (bound(claim.from), bound(claim.to), bound(claim.data_end));
+    let (low, high, data_high) = (bound(claim.from.max(contiguous)), bound(claim.to), bound(claim.data_end));
     let mut new_positions = 0;
     let mut at = low;
-    loop {
-        let (gap, end) = if claim.continues {
-            (at, high)
-        } else {
-            let Some(gap) = first_clear(maps[RECEIVED], at, high) else { break };
-            (gap, first_set(maps[RECEIVED], gap, high).unwrap_or(high))
-        };
-        if gap >= end {
-            break;
-        }
+    while let Some(gap) = first_clear(maps[RECEIVED], at, high) {
+        let end = first_set(maps[RECEIVED], gap, high).unwrap_or(high);
         new_positions += (end - gap) as u64;
         let data_end = end.min(data_high);
         if gap < data_end {

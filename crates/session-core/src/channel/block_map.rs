@@ -55,21 +55,34 @@ pub(super) fn view_mut(pool: &mut Pool, block: BlockId) -> BlockMut<'_> {
 }
 
 /// The data of a block.
+#[inline]
 pub(super) fn data(pool: &Pool, block: BlockId) -> &[u8] {
     let width = positions_per_block(pool.block_size()) as usize;
     &pool.bytes(block)[HEADER..HEADER + width]
 }
 
+#[inline]
 pub(super) fn data_mut(pool: &mut Pool, block: BlockId) -> &mut [u8] {
     let width = positions_per_block(pool.block_size()) as usize;
     &mut pool.bytes_mut(block)[HEADER..HEADER + width]
 }
 
 /// One of the three bitmaps of a block.
+#[inline]
 pub(super) fn map(pool: &Pool, block: BlockId, map: usize) -> &[u8] {
+    &pool.bytes(block)[map_range(pool, map)]
+}
+
+#[inline]
+pub(super) fn map_mut(pool: &mut Pool, block: BlockId, map: usize) -> &mut [u8] {
+    let range = map_range(pool, map);
+    &mut pool.bytes_mut(block)[range]
+}
+
+fn map_range(pool: &Pool, map: usize) -> Range<usize> {
     let width = positions_per_block(pool.block_size()) as usize;
     let start = HEADER + width + map * (width / 8);
-    &pool.bytes(block)[start..start + width / 8]
+    start..start + width / 8
 }
 
 /// All of a block behind its header word, for a holder that keeps no positions.
@@ -89,23 +102,30 @@ pub(super) fn label(pool: &mut Pool, block: BlockId, index: u64, flag: bool) {
 
 /// Sets or clears one of the [`MARKS`].
 pub(super) fn mark(pool: &mut Pool, block: BlockId, mark: u64, marked: bool) {
-    let word = (word(pool.bytes(block), 0) & !mark) | if marked { mark } else { 0 };
+    let word = (header(pool, block) & !mark) | if marked { mark } else { 0 };
     pool.bytes_mut(block)[..HEADER].copy_from_slice(&word.to_le_bytes());
 }
 
 /// Whether a block has one of the [`MARKS`].
 pub(super) fn is_marked(pool: &Pool, block: BlockId, mark: u64) -> bool {
-    word(pool.bytes(block), 0) & mark != 0
+    header(pool, block) & mark != 0
 }
 
 /// Which block of its channel this is.
 pub(super) fn index(pool: &Pool, block: BlockId) -> u64 {
-    word(pool.bytes(block), 0) & INDEX
+    header(pool, block) & INDEX
 }
 
 /// The holder's flag, as given to [`label`].
 pub(super) fn flag(pool: &Pool, block: BlockId) -> bool {
-    word(pool.bytes(block), 0) & FLAG != 0
+    header(pool, block) & FLAG != 0
+}
+
+#[inline]
+fn header(pool: &Pool, block: BlockId) -> u64 {
+    #[cfg(test)]
+    work::count();
+    pool.bytes(block).first_chunk().map_or(0, |word| u64::from_le_bytes(*word))
 }
 
 pub(super) fn get(bits: &[u8], at: usize) -> bool {

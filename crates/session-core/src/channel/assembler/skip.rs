@@ -4,7 +4,7 @@
 //! walks over the blocks needs to know nothing of them.
 
 use super::unordered::READ;
-use super::{Assembler, BEGIN, END, InsertError, RECEIVED, Violation, per_block};
+use super::{Assembler, BEGIN, END, HAS_END, InsertError, RECEIVED, Violation, per_block};
 use crate::channel::block_map::{self, first_set};
 use crate::pool::{BlockId, Pool, Reservation};
 
@@ -76,7 +76,7 @@ impl Assembler {
             let start = block_map::index(pool, id) * per_block;
             let bound = to.saturating_sub(start).min(per_block) as usize;
             let mut at = self.read.saturating_sub(start) as usize;
-            while let Some(begin) = first_set(block_map::view(pool, id).maps[BEGIN], at, bound) {
+            while let Some(begin) = first_set(block_map::map(pool, id, BEGIN), at, bound) {
                 let position = start + begin as u64;
                 if self.end_of(pool, id, position).is_some() {
                     return position;
@@ -107,8 +107,8 @@ impl Assembler {
             return false;
         };
         let at = (to % per_block) as usize;
-        let maps = block_map::view(pool, block).maps;
-        block_map::get(maps[RECEIVED], at) && !block_map::get(maps[BEGIN], at)
+        let is_received = to < self.contiguous || block_map::get(block_map::map(pool, block, RECEIVED), at);
+        is_received && !block_map::get(block_map::map(pool, block, BEGIN), at)
     }
 
     /// Blocks held of those from `first` to `last`.
@@ -134,7 +134,7 @@ impl Assembler {
                 block = pool.next(id);
             }
             let Some(id) = block else { break };
-            let (start, begins) = (at - at % per_block, block_map::view(pool, id).maps[BEGIN]);
+            let (start, begins) = (at - at % per_block, block_map::map(pool, id, BEGIN));
             let begun = at == self.read || block_map::get(begins, (at % per_block) as usize);
             if let Some((terminator, holder)) = begun.then(|| self.end_of(pool, id, at)).flatten() {
                 if let Some((low, first)) = gap.take() {
@@ -171,6 +171,7 @@ fn fill_gap(pool: &mut Pool, block: BlockId, from: u64, to: u64) -> u64 {
         if to <= start + per_block {
             block_map::set(maps[END], high - 1);
             data[high - 1] = READ;
+            block_map::mark(pool, id, HAS_END, true);
         }
         next = pool.next(id);
     }

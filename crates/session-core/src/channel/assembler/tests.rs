@@ -204,10 +204,11 @@ impl Oracle {
             assert_eq!(block_map::index(&rig.pool, id), index);
             let parts = block_map::view(&rig.pool, id);
             for at in 0..per_block as usize {
-                let received = block_map::get(parts.maps[RECEIVED], at);
+                let offset = index * per_block + at as u64;
+                let noted = block_map::get(parts.maps[RECEIVED], at);
+                let received = noted || offset < assembler.contiguous_to();
                 let (begin, end) = (block_map::get(parts.maps[BEGIN], at), block_map::get(parts.maps[END], at));
                 let stored = received.then_some(Position { byte: parts.data[at], begin, end });
-                let offset = index * per_block + at as u64;
                 if offset >= self.read {
                     assert_eq!(stored, self.received.get(&offset).copied());
                 }

@@ -30,7 +30,7 @@ impl Assembler {
         let Some((terminator, holder)) = last.and_then(|last| self.end_of(pool, last, to - 1)) else { return };
         let first = if fragment.begin { self.near(pool, from / per_block) } else { self.head };
         let Some((begin, block)) = self.begin_of(pool, first, from) else { return };
-        let note = &mut block_map::view_mut(pool, holder).data[(terminator % per_block) as usize];
+        let note = &mut block_map::data_mut(pool, holder)[(terminator % per_block) as usize];
         if *note != 0 {
             return;
         }
@@ -64,13 +64,13 @@ impl Assembler {
         let mut copied = 0;
         while let Some(id) = block.filter(|_| copied < length) {
             let at = ((from + copied as u64) % per_block) as usize;
-            let data = &block_map::view(pool, id).data[at..];
+            let data = &block_map::data(pool, id)[at..];
             let piece = data.len().min(length - copied);
             out[copied..copied + piece].copy_from_slice(&data[..piece]);
             copied += piece;
             block = pool.next(id);
         }
-        block_map::view_mut(pool, holder).data[(terminator % per_block) as usize] = READ;
+        block_map::data_mut(pool, holder)[(terminator % per_block) as usize] = READ;
         self.find_complete(pool, holder, terminator + 1);
         self.pass_read(pool, reservation);
         Some(length)
@@ -121,7 +121,7 @@ impl Assembler {
         let mut block = self.head;
         while let Some(id) = block {
             if block_map::index(pool, id) == terminator / per_block {
-                return block_map::view(pool, id).data[(terminator % per_block) as usize] == READ;
+                return block_map::data(pool, id)[(terminator % per_block) as usize] == READ;
             }
             block = pool.next(id);
         }
@@ -143,9 +143,8 @@ impl Assembler {
             expected = Some(index + 1);
             let start = index * per_block;
             let bound = (at - start + 1).min(per_block) as usize;
-            let maps = block_map::view(pool, id).maps;
-            let last = last_set(maps[BEGIN], 0, bound);
-            begin = match first_clear(maps[RECEIVED], last.unwrap_or(0), bound) {
+            let last = last_set(block_map::map(pool, id, BEGIN), 0, bound);
+            begin = match self.first_missing(pool, id, last.unwrap_or(0), bound) {
                 Some(_) => None,
                 None => last.map(|last| (start + last as u64, id)).or(begin),
             };
@@ -163,11 +162,9 @@ impl Assembler {
         let mut block = Some(block);
         while let Some(id) = block.filter(|id| block_map::index(pool, *id) == expected) {
             let start = expected * per_block;
-            let maps = block_map::view(pool, id).maps;
             let from = at.saturating_sub(start) as usize;
-            let end = first_set(maps[END], from, width);
-            let gap = first_clear(maps[RECEIVED], from, end.unwrap_or(width));
-            if gap.is_some() {
+            let end = first_set(block_map::map(pool, id, END), from, width);
+            if self.first_missing(pool, id, from, end.unwrap_or(width)).is_some() {
                 return None;
             }
             if let Some(end) = end {
@@ -177,6 +174,13 @@ impl Assembler {
             block = pool.next(id);
         }
         None
+    }
+
+    /// The first place in `from..bound` of `block` where nothing was received.
+    fn first_missing(&self, pool: &Pool, block: BlockId, from: usize, bound: usize) -> Option<usize> {
+        let per_block = per_block(pool);
+        let known = self.contiguous.saturating_sub(block_map::index(pool, block) * per_block).min(per_block);
+        first_clear(block_map::map(pool, block, RECEIVED), from.max(known as usize), bound)
     }
 }
 
