@@ -158,14 +158,14 @@ impl Channels {
         if id.is_dynamic() {
             return self.dynamics(memory).find(|(_, _, channel)| channel.id == id).map(|(index, ..)| index);
         }
-        let lasting = self.keys.iter().take(usize::from(self.count));
+        let lasting = self.keys.get(..usize::from(self.count))?;
         let is_it = |key: &SlabKey| memory.channels.get(*key).is_some_and(|channel| channel.id == id);
         // Mostly they are numbered in the order in which they were agreed.
         let likely = id.0.checked_sub(ChannelId::FIRST_AGREED - 1).map_or(CONTROL, |place| place as usize);
-        if lasting.clone().nth(likely).is_some_and(is_it) {
+        if lasting.get(likely).is_some_and(is_it) {
             return Some(likely);
         }
-        lasting.enumerate().find(|(_, key)| is_it(key)).map(|(index, _)| index)
+        lasting.iter().position(is_it)
     }
 
     pub(crate) fn get<'m>(&self, memory: &'m Memory, index: usize) -> Option<&'m Channel> {
@@ -390,6 +390,11 @@ impl Backing {
             self.secured = pool.reserve(&mut self.reservation, self.blocks);
         }
         self.secured
+    }
+
+    /// Nobody holds a block of it.
+    fn is_unused(&self) -> bool {
+        self.reservation.remaining() == self.blocks
     }
 
     fn unsecure(&mut self, pool: &mut Pool) {

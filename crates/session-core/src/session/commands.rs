@@ -102,6 +102,15 @@ impl SessionCore {
             self.on_read(&mut context.shared.memory, index);
             return Err(RecvError::Cut);
         }
+        self.read_on(context, out, index)
+    }
+
+    fn read_on<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        out: &mut [u8],
+        index: usize,
+    ) -> Result<Option<Chunk>, RecvError> {
         if !self.control.established {
             return self.nothing_to_read();
         }
@@ -129,7 +138,8 @@ impl SessionCore {
             self.on_read(&mut context.shared.memory, index);
             return Err(RecvError::Cut);
         }
-        let Some(length) = self.message_length(&context.shared.memory, id) else {
+        let length = self.channels.message_length(&context.shared.memory, index);
+        let Some(length) = length.filter(|_| self.control.established) else {
             return self.nothing_to_read();
         };
         if length > out.len() as u64 {
@@ -144,7 +154,7 @@ impl SessionCore {
             return Ok(taken);
         }
         let mut read = 0;
-        while let Some(chunk) = self.read(context, &mut out[read..], id)? {
+        while let Some(chunk) = self.read_on(context, &mut out[read..], index)? {
             read += chunk.length;
             if chunk.end {
                 break;

@@ -254,7 +254,6 @@ impl SessionCore {
         let fragment = Fragment { offset: frame.offset, length: frame.data.len(), begin: frame.begin, end: frame.end };
         match self.channels.store(memory, limits, index, &fragment, frame.data) {
             Ok(stored) => {
-                self.channels.renew_credit(memory, limits, index);
                 self.on_stored(context, index, stored.advanced);
                 Ok(true)
             }

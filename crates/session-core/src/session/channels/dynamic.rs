@@ -318,7 +318,7 @@ impl Channels {
 
     /// Holds what the peer says of the end against what came, and against its credit; keeps it.
     fn note_end(&self, memory: &mut Memory, index: usize, end: u64) -> Result<(), StoreError> {
-        let received = self.received(memory);
+        let received = self.taken(memory).received;
         let channel = self.get(memory, index).ok_or(StoreError::UnknownChannel)?;
         let dynamic = self.dynamic_at(memory, index).ok_or(StoreError::UnknownChannel)?;
         let alone = channel.mode.stands_alone();

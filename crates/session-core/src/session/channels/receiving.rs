@@ -9,7 +9,7 @@ use crate::memory::Memory;
 use crate::slab::SlabKey;
 
 impl Channels {
-    /// Stores a fragment. All or nothing.
+    /// Stores a fragment, and gives the peer the credit that becomes due by it. All or nothing.
     pub(crate) fn store(
         &mut self,
         memory: &mut Memory,
@@ -18,7 +18,7 @@ impl Channels {
         fragment: &Fragment,
         data: &[u8],
     ) -> Result<Stored, StoreError> {
-        let received = self.received(memory);
+        let mut taken = self.taken(memory);
         let Memory { pool, channels, dynamics, skips, .. } = &mut *memory;
         let channel = self.get_in(dynamics, channels, index).ok_or(StoreError::UnknownChannel)?;
         if channel.mode.stands_alone() {
@@ -31,7 +31,7 @@ impl Channels {
             return Err(StoreError::FinalSize);
         }
         let advance = end.saturating_sub(channel.inbox().highest());
-        let over_session = index != CONTROL && received.saturating_add(advance) > self.receive_maximum;
+        let over_session = index != CONTROL && taken.received.saturating_add(advance) > self.receive_maximum;
         if end > channel.receive_maximum || over_session {
             return Err(StoreError::FlowControl);
         }
@@ -39,10 +39,12 @@ impl Channels {
             if dynamic.directions.receiving.discards() {
                 self.discard(memory, limits, index, end);
             }
+            self.renew_credit(memory, limits, index);
             return Ok(Stored { index, advanced: false });
         }
         if skips.get(channel.skips).is_some_and(|skips| end <= skips.floor) {
             // It was given up on the way, or is here already.
+            self.renew_credit(memory, limits, index);
             return Ok(Stored { index, advanced: false });
         }
         let backing = if index == CONTROL { &mut self.control } else { &mut self.data };
@@ -51,7 +53,7 @@ impl Channels {
         }
         let mode = channel.mode;
         let Some(inbox) = channel.inbox_mut() else { return Err(StoreError::UnknownChannel) };
-        let before = inbox.contiguous_to();
+        let (before, highest) = (inbox.contiguous_to(), inbox.highest());
         match inbox.insert(pool, &mut backing.reservation, fragment, data) {
             Ok(_) => {}
             Err(InsertError::NoMemory) => return Err(StoreError::NoMemory),
@@ -67,6 +69,11 @@ impl Channels {
         } else {
             contiguous > before
         };
+        if index != CONTROL {
+            taken.received = taken.received.saturating_add(inbox.highest().saturating_sub(highest));
+        }
+        // Where the peer has come to its end, it needs no more of the channel's own.
+        self.renew(limits, index, end_of_channel.is_none().then_some(channel), taken);
         Ok(Stored { index, advanced })
     }
 
@@ -146,7 +153,7 @@ impl Channels {
         index: usize,
         to: u64,
     ) -> Result<bool, StoreError> {
-        let received = self.received(memory);
+        let received = self.taken(memory).received;
         let Memory { pool, channels, skips, dynamics, .. } = &mut *memory;
         let channel = self.get_in(dynamics, channels, index).ok_or(StoreError::UnknownChannel)?;
         if index == CONTROL || channel.mode.stands_alone() {
@@ -238,17 +245,23 @@ impl Channels {
 
     /// Reads the next bytes of the current message and gives the peer new credit for them.
     pub(crate) fn read(&mut self, memory: &mut Memory, limits: &Limits, index: usize, out: &mut [u8]) -> Option<Chunk> {
+        let mut taken = self.taken(memory);
+        let is_ending = self.is_ending(memory, index);
         let Memory { pool, channels, dynamics, .. } = &mut *memory;
         let channel = self.get_in(dynamics, channels, index)?;
         let backing = if index == CONTROL { &mut self.control } else { &mut self.data };
         let was_skipped = channel.skips != SlabKey::NOWHERE;
         let inbox = channel.inbox_mut()?;
+        let before = inbox.read_offset();
         let chunk = inbox.read(pool, &mut backing.reservation, out)?;
         if chunk.end && was_skipped {
             inbox.pass_read(pool, &mut backing.reservation);
         }
+        if index != CONTROL {
+            taken.read = taken.read.saturating_add(inbox.read_offset().saturating_sub(before));
+        }
         channel.on_taken();
-        self.renew_credit(memory, limits, index);
+        self.renew(limits, index, (!is_ending).then_some(channel), taken);
         self.unsecure_if_empty(memory);
         Some(chunk)
     }
@@ -256,47 +269,62 @@ impl Channels {
     /// Gives the peer the credit that reading has freed: where it is half a window, and where the peer has used up what it has.
     /// A message as long as the window could not be completed otherwise, and its reader may wait for it whole.
     pub(crate) fn renew_credit(&mut self, memory: &mut Memory, limits: &Limits, index: usize) {
-        let window = if index == CONTROL { CONTROL_WINDOW } else { limits.channel_window };
-        // Where the peer has come to its end, it needs no more of the channel's own.
-        let is_ending = self
-            .dynamic_at(memory, index)
-            .is_some_and(|dynamic| dynamic.end.get().is_some() || !dynamic.directions.receiving.takes_data());
-        if let Some(channel) = self.get_mut(memory, index).filter(|_| !is_ending) {
-            let (read, received) = (channel.inbox().read_offset(), channel.inbox().highest());
-            let due = renew(&mut channel.receive_maximum, window, read, received, 0);
+        let (taken, is_ending) = (self.taken(memory), self.is_ending(memory, index));
+        let channel = self.get_mut(memory, index).filter(|_| !is_ending);
+        self.renew(limits, index, channel, taken);
+    }
+
+    /// The same, given the channel unless it needs no more credit, and what was taken of all.
+    fn renew(&mut self, limits: &Limits, index: usize, channel: Option<&mut Channel>, taken: Taken) {
+        if let Some(channel) = channel {
+            let window = if index == CONTROL { CONTROL_WINDOW } else { limits.channel_window };
+            let inbox = channel.inbox();
+            let of_channel = Taken { read: inbox.read_offset(), received: inbox.highest() };
+            let due = renew(&mut channel.receive_maximum, window, of_channel, 0);
             channel.announce_credit(due);
         }
-        let gone = self.ledger(memory).map_or(0, |ledger| ledger.gone_received);
-        let (mut read, mut received) = (gone, gone);
-        self.iter(memory).skip(1).for_each(|channel| {
-            let inbox = channel.inbox();
-            read = read.saturating_add(inbox.read_offset());
-            received = received.saturating_add(inbox.highest());
-        });
         let window = limits.session_window;
         // The peer may keep as much back for what is urgent, and a message could wait for that as for the last of it.
         let reserve = URGENT_CREDIT.min(window / 2);
-        self.announce |= renew(&mut self.receive_maximum, window, read, received, reserve);
+        self.announce |= renew(&mut self.receive_maximum, window, taken, reserve);
+    }
+
+    /// Where the peer has come to its end, it needs no more of the channel's own.
+    fn is_ending(&self, memory: &Memory, index: usize) -> bool {
+        self.dynamic_at(memory, index)
+            .is_some_and(|dynamic| dynamic.end.get().is_some() || !dynamic.directions.receiving.takes_data())
     }
 
     /// Gives memory back that backs credit nobody draws on: credit of an idle session is not secured.
     pub(crate) fn unsecure_if_empty(&mut self, memory: &mut Memory) {
-        if self.iter(memory).skip(1).all(|channel| channel.inbox().blocks_held() == 0) {
-            self.data.unsecure(&mut memory.pool);
-        }
-        if self.get(memory, CONTROL).is_some_and(|channel| channel.inbox().blocks_held() == 0) {
-            self.control.unsecure(&mut memory.pool);
+        let is_empty = |channel: &Channel| channel.inbox().blocks_held() == 0;
+        debug_assert!(!self.data.secured || self.data.is_unused() == self.iter(memory).skip(1).all(is_empty));
+        debug_assert!(
+            !self.control.secured || self.control.is_unused() == self.get(memory, CONTROL).is_none_or(is_empty)
+        );
+        for backing in [&mut self.data, &mut self.control] {
+            if backing.is_unused() {
+                backing.unsecure(&mut memory.pool);
+            }
         }
     }
 
-    pub(super) fn received(&self, memory: &Memory) -> u64 {
-        let received: u64 = self.iter(memory).skip(1).map(|channel| channel.inbox().highest()).sum();
-        received.saturating_add(self.ledger(memory).map_or(0, |ledger| ledger.gone_received))
+    /// What was taken of the session's credit over all channels.
+    pub(super) fn taken(&self, memory: &Memory) -> Taken {
+        let gone = self.ledger(memory).map_or(0, |ledger| ledger.gone_received);
+        let mut taken = Taken { read: gone, received: gone };
+        for key in self.keys.iter().take(usize::from(self.count)).skip(1) {
+            if let Some(channel) = memory.channels.get(*key) {
+                taken.add(channel);
+            }
+        }
+        self.dynamics(memory).for_each(|(_, _, channel)| taken.add(channel));
+        taken
     }
 
     #[cfg(test)]
     pub(crate) fn in_use(&self, memory: &Memory) -> (u64, u64) {
-        (self.schedule(memory).sent(), self.received(memory))
+        (self.schedule(memory).sent(), self.taken(memory).received)
     }
 
     /// What MAX_DATA says.
@@ -313,11 +341,26 @@ impl Channels {
     }
 }
 
-/// Raises `maximum` to a window above `read` if it is worth an announcement: always where no more than `reserve` of it is left.
-fn renew(maximum: &mut u64, window: u64, read: u64, received: u64, reserve: u64) -> bool {
-    let target = read.saturating_add(window);
+/// Positions below these were read, and received, of a channel or of all.
+#[derive(Clone, Copy)]
+pub(super) struct Taken {
+    read: u64,
+    pub(super) received: u64,
+}
+
+impl Taken {
+    fn add(&mut self, channel: &Channel) {
+        let inbox = channel.inbox();
+        self.read = self.read.saturating_add(inbox.read_offset());
+        self.received = self.received.saturating_add(inbox.highest());
+    }
+}
+
+/// Raises `maximum` to a window above what was read if it is worth an announcement: always where no more than `reserve` of it is left.
+fn renew(maximum: &mut u64, window: u64, taken: Taken, reserve: u64) -> bool {
+    let target = taken.read.saturating_add(window);
     let gain = target.saturating_sub(*maximum);
-    let worth_it = gain >= window.div_ceil(2) || (gain > 0 && received.saturating_add(reserve) >= *maximum);
+    let worth_it = gain >= window.div_ceil(2) || (gain > 0 && taken.received.saturating_add(reserve) >= *maximum);
     if worth_it {
         *maximum = target;
     }
