@@ -55,16 +55,16 @@ impl PacketWindow {
         self.largest().is_none_or(|largest| packet_number > largest)
     }
 
-    /// Clears the bits between the largest number so far and a new one, which now stand for newer numbers.
+    /// Clears the bits between the largest number so far and a new one, which now stand for newer numbers. The bit of the new one is set in any case.
     fn forget_up_to(&mut self, packet_number: u64) {
         let Some(largest) = self.largest() else { return };
         if packet_number.saturating_sub(largest) >= WINDOW {
             self.words = [0; WORDS];
             return;
         }
-        let mut next = largest.saturating_add(1);
-        while next <= packet_number {
-            let end = (next | 63).min(packet_number);
+        let (mut next, last) = (largest.saturating_add(1), packet_number.saturating_sub(1));
+        while next <= last {
+            let end = (next | 63).min(last);
             let span = bits_up_to(end) & !bits_up_to(next).wrapping_shr(1);
             if let Some(word) = self.words.get_mut(word_index(next)) {
                 *word &= !span;

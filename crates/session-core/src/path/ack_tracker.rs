@@ -102,7 +102,9 @@ impl AckTracker {
         if newest {
             let expected = self.largest.get().map_or(0, |largest| largest.saturating_add(1));
             self.gap |= number != expected;
-            self.advance(number);
+            // Numbers it pushes out of the window; its own bit is set in any case.
+            self.forget(expected, number.saturating_sub(expected));
+            self.largest = number.into();
             self.largest_received_at = now;
         } else if number < self.lowest_remembered() {
             return;
@@ -160,10 +162,22 @@ impl AckTracker {
     /// A packet whose ACK frame reported up to `largest` was acknowledged: numbers up to it need no further report,
     /// except those that came after the last ACK.
     pub(crate) fn on_ack_acked(&mut self, largest: u64) {
-        let low = self.lowest_remembered();
-        let Some(above_low) = largest.checked_sub(low) else { return };
-        let unreported = self.lowest_unreported.get().map_or(u64::MAX, |lowest| lowest.saturating_sub(low));
-        self.forget(low, above_low.saturating_add(1).min(unreported));
+        let floor = largest.saturating_add(1).min(self.lowest_unreported.get().unwrap_or(u64::MAX));
+        let newest = self.largest.get().unwrap_or(0);
+        if floor > newest {
+            self.received = [0; WORDS];
+        } else if newest - floor < WORD_BITS {
+            // Mostly few stay: what is kept lies in two words at most.
+            let ((first, _), (last, _)) = (position(floor), position(newest));
+            let from_floor = self.received[first] & u64::MAX << (floor % WORD_BITS);
+            let to_newest = self.received[last] & u64::MAX >> (WORD_BITS - 1 - newest % WORD_BITS);
+            self.received = [0; WORDS];
+            self.received[first] = from_floor;
+            self.received[last] = if first == last { from_floor & to_newest } else { to_newest };
+        } else {
+            let low = self.lowest_remembered();
+            self.forget(low, floor.saturating_sub(low));
+        }
     }
 
     pub(crate) fn digest_into(&self, hash: &mut StateHash) {
@@ -190,14 +204,6 @@ impl AckTracker {
         hash.bytes(&[packets, sequence[0], sequence[1], delay[0], delay[1]]);
     }
 
-    /// Makes `number` the largest; the numbers it pushes out of the window are forgotten.
-    fn advance(&mut self, number: u64) {
-        if let Some(largest) = self.largest.get() {
-            self.forget(largest.saturating_add(1), number.saturating_sub(largest));
-        }
-        self.largest = number.into();
-    }
-
     /// Clears the bits of `count` numbers from `first` on, a word at a time.
     fn forget(&mut self, first: u64, count: u64) {
         let mut left = count.min(WINDOW);
@@ -215,17 +221,15 @@ impl AckTracker {
     /// The highest number ≤ `from` in the window that was received; with `invert` all ones, that was not.
     fn highest(&self, from: u64, invert: u64) -> Option<u64> {
         let lowest = self.lowest_remembered();
+        let word = |number: u64| self.received[(number / WORD_BITS) as usize % WORDS] ^ invert;
         let mut number = from;
-        while number >= lowest {
-            let offset = number % WORD_BITS;
-            let word = self.received[(number % WINDOW / WORD_BITS) as usize] ^ invert;
-            let below = word << (WORD_BITS - 1 - offset);
-            if below != 0 {
-                return number.checked_sub(u64::from(below.leading_zeros())).filter(|&found| found >= lowest);
-            }
-            number = number.checked_sub(offset + 1)?;
+        let mut below = word(number) << (WORD_BITS - 1 - number % WORD_BITS);
+        while below == 0 && number >= lowest {
+            // The last number of the word below.
+            number = (number - number % WORD_BITS).checked_sub(1)?;
+            below = word(number);
         }
-        None
+        number.checked_sub(u64::from(below.leading_zeros())).filter(|&found| found >= lowest)
     }
 
     fn lowest_remembered(&self) -> u64 {

@@ -42,7 +42,8 @@ impl SessionCore {
         let mut newest: Option<PacketRecord> = None;
         let mut marked: u64 = 0;
         let mut newest_large = None;
-        for (low, high) in ranges.into_iter().take(count).rev() {
+        let acked = ranges.get(..count).unwrap_or_default();
+        for &(low, high) in acked.iter().rev() {
             let mut cursor = Cursor::default();
             while let Some(event) = self.packets.log.next_acked(&mut context.shared.memory.pool, low, high, &mut cursor)
             {
@@ -85,7 +86,6 @@ impl SessionCore {
         if newest_large.is_some() {
             self.path.on_large_acked();
         }
-        let acked = ranges.get(..count).unwrap_or_default();
         self.review_losses(&mut context.shared.memory, acked);
         let timeout = self.path.base_pto();
         let mut persistent = PersistentCongestion::new(acked, acked_before, self.path.sampled_at, timeout);

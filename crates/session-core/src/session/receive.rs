@@ -19,8 +19,8 @@ use crate::limits::MAX_COSTLY_FRAMES;
 use crate::reason::{CloseCode, CloseReason, CloseSpace, ClosedBy, DiscardReason, Text};
 use crate::shared::{Context, Shared};
 use crate::wire::{
-    self, CloseFrame, DataFrame, Frame, FrameErrorKind, Frames, MessageFrame, ReceiverId, Sender, data_header,
-    packet_number,
+    self, CloseFrame, DataFrame, Frame, FrameErrorKind, FrameRule, Frames, MessageFrame, ReceiverId, Sender,
+    data_header, packet_number,
 };
 
 /// A packet that is authentic and new.
@@ -130,8 +130,8 @@ impl SessionCore {
             Progress { ack_eliciting: false, probing: true, stored: true, complete: true, costly_frames: 0 };
         for frame in Frames::new(opened.plaintext) {
             let frame = frame?;
-            self.check_allowed(&frame)?;
-            progress.count(&frame)?;
+            let rule = self.check_allowed(&frame)?;
+            progress.count(&frame, rule)?;
             if let Frame::Close(close) = frame {
                 self.on_close(context, close_reason(&close));
                 return Ok(true);
@@ -173,8 +173,8 @@ impl SessionCore {
             Frame::Padding(_) | Frame::Ping | Frame::Extension { .. } | Frame::Close(_) => {}
             Frame::Ack(ack) => self.on_ack(context, &ack)?,
             Frame::AckFrequency(wish) => self.packets.acks.on_asked(wish.sequence, wish.packets, wish.delay()),
-            Frame::Data(data) => return self.on_data(context, &data, stored),
-            Frame::Message(message) => return self.on_message(context, &message, stored),
+            Frame::Data(data) => return self.on_data(context, &data, frame_type, stored),
+            Frame::Message(message) => return self.on_message(context, &message, frame_type, stored),
             Frame::Skip { channel, to } => {
                 if let Some(index) = self.locate(context, channel, frame_type)? {
                     return self.on_skip(context, index, to, stored);
@@ -206,21 +206,17 @@ impl SessionCore {
     }
 
     /// Default deny: the table says who may send a frame, and when (protocol §6).
-    fn check_allowed(&self, frame: &Frame<'_>) -> Result<(), Fault> {
+    fn check_allowed(&self, frame: &Frame<'_>) -> Result<&'static FrameRule, Fault> {
         let sender = match self.role {
             Role::Initiator => Sender::Responder,
             Role::Responder => Sender::Initiator,
         };
         let accepted = self.phase != Phase::Handshaking;
         let frame_type = frame.frame_type();
-        if wire::rule(frame_type).is_some_and(|rule| rule.allows(sender, accepted)) {
-            return Ok(());
-        }
-        Err(Fault::new(
-            CloseCode::FRAME_NOT_ALLOWED,
-            u64::from(frame_type),
-            "a frame that must not come now or from this side",
-        ))
+        wire::rule(frame_type).filter(|rule| rule.allows(sender, accepted)).ok_or_else(|| {
+            let text = "a frame that must not come now or from this side";
+            Fault::new(CloseCode::FRAME_NOT_ALLOWED, u64::from(frame_type), text)
+        })
     }
 
     /// Once CLOSE has passed, only the peer's CLOSE means anything.
@@ -241,9 +237,9 @@ impl SessionCore {
         &mut self,
         context: &mut Context<'_, P>,
         frame: &DataFrame<'_>,
+        frame_type: u64,
         stored: bool,
     ) -> Result<bool, Fault> {
-        let frame_type = u64::from(Frame::Data(*frame).frame_type());
         let fault = |code, text| Err(Fault::new(code, frame_type, text));
         // What comes for a channel that is gone was sent twice.
         let Some(index) = self.locate(context, frame.channel, frame_type)? else { return Ok(true) };
@@ -274,9 +270,9 @@ impl SessionCore {
         &mut self,
         context: &mut Context<'_, P>,
         frame: &MessageFrame<'_>,
+        frame_type: u64,
         stored: bool,
     ) -> Result<bool, Fault> {
-        let frame_type = u64::from(Frame::Message(*frame).frame_type());
         let MessageFrame { channel, number, offset, last, data } = *frame;
         let Some(index) = self.locate(context, channel, frame_type)? else { return Ok(true) };
         if !stored {
@@ -367,8 +363,8 @@ struct Progress {
 }
 
 impl Progress {
-    fn count(&mut self, frame: &Frame<'_>) -> Result<(), Fault> {
-        self.ack_eliciting |= frame.is_ack_eliciting();
+    fn count(&mut self, frame: &Frame<'_>, rule: &FrameRule) -> Result<(), Fault> {
+        self.ack_eliciting |= rule.ack_eliciting;
         self.probing &= frame.is_probing();
         let is_costly = match frame {
             Frame::Ack(_)

@@ -14,7 +14,7 @@ pub(crate) use channel::{ChannelFrame, LimitFrame};
 pub(crate) use message::{MessageFrame, MessagePrefix};
 pub(crate) use path::NewIdFrame;
 use table::Treatment;
-pub(crate) use table::{Sender, rule};
+pub(crate) use table::{FrameRule, Sender, rule};
 
 use super::reader::{ReadError, Reader};
 use super::text::Text;
@@ -179,11 +179,6 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// Whether a packet that holds the frame is acknowledged.
-    pub(crate) fn is_ack_eliciting(&self) -> bool {
-        rule(self.frame_type()).is_some_and(|rule| rule.ack_eliciting)
-    }
-
     /// Whether a packet with nothing but such frames says nothing about where its sender is (RFC 9000 §9.1).
     pub(crate) fn is_probing(&self) -> bool {
         matches!(self, Self::Padding(_) | Self::NewId(_) | Self::PathChallenge(_) | Self::PathResponse(_))
@@ -270,11 +265,13 @@ impl<'a> Iterator for Frames<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let frame_type = self.reader.u8().ok()?;
-        let result = Frame::parse(frame_type, &mut self.reader);
-        if result.is_err() {
-            self.reader = Reader::new(&[]);
-        }
-        Some(result.map_err(|kind| FrameError { kind, frame_type: u64::from(frame_type) }))
+        Some(match Frame::parse(frame_type, &mut self.reader) {
+            Ok(frame) => Ok(frame),
+            Err(kind) => {
+                self.reader = Reader::new(&[]);
+                Err(FrameError { kind, frame_type: u64::from(frame_type) })
+            }
+        })
     }
 }
 

@@ -22,8 +22,8 @@ pub(crate) use control::{ControlError, ControlErrorKind, ControlMessage, RekeyKe
 pub(crate) use data_header::DataHeader;
 pub(crate) use frame::{
     AckFrame, AckFrequencyFrame, ChannelFrame, CloseFrame, CloseSpace, DataFrame, DataPrefix, EcnCounts, Frame,
-    FrameError, FrameErrorKind, Frames, LimitFrame, MAX_RANGES, MessageFrame, MessagePrefix, NewIdFrame, Sender,
-    encode_ack, rule,
+    FrameError, FrameErrorKind, FrameRule, Frames, LimitFrame, MAX_RANGES, MessageFrame, MessagePrefix, NewIdFrame,
+    Sender, encode_ack, rule,
 };
 pub(crate) use header::{
     Class, Finish, FinishHeader, HandshakeType, HeaderError, Hello, HelloHeader, MARK_LENGTH, Pattern, PskId, Reply,

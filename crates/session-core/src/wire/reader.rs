@@ -26,24 +26,23 @@ impl core::error::Error for ReadError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reader<'a> {
     whole: &'a [u8],
-    position: usize,
+    rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(whole: &'a [u8]) -> Self {
-        Self { whole, position: 0 }
+        Self { whole, rest: whole }
     }
 
     pub(crate) fn bytes(&mut self, count: usize) -> Result<&'a [u8], ReadError> {
-        let end = self.position.checked_add(count).ok_or(ReadError::Truncated)?;
-        let bytes = self.whole.get(self.position..end).ok_or(ReadError::Truncated)?;
-        self.position = end;
+        let (bytes, rest) = self.rest.split_at_checked(count).ok_or(ReadError::Truncated)?;
+        self.rest = rest;
         Ok(bytes)
     }
 
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], ReadError> {
-        let array = self.rest().first_chunk::<N>().ok_or(ReadError::Truncated)?;
-        self.bytes(N)?;
+        let (array, rest) = self.rest.split_first_chunk::<N>().ok_or(ReadError::Truncated)?;
+        self.rest = rest;
         Ok(*array)
     }
 
@@ -55,11 +54,20 @@ impl<'a> Reader<'a> {
         Ok(u16::from_be_bytes(self.array()?))
     }
 
+    #[inline]
     pub(crate) fn varint(&mut self) -> Result<u64, ReadError> {
+        let (first, rest) = self.rest.split_first().ok_or(ReadError::Truncated)?;
+        if *first > 0x3F {
+            return self.long_varint(first >> 6);
+        }
+        self.rest = rest;
+        Ok(u64::from(*first))
+    }
+
+    /// One of two bytes or more, of the length that its first two bits say.
+    fn long_varint(&mut self, length: u8) -> Result<u64, ReadError> {
         let mut ahead = *self;
-        let first = self.rest().first().ok_or(ReadError::Truncated)?;
-        let (value, length) = match first >> 6 {
-            0 => (u64::from(ahead.u8()?), 1),
+        let (value, length) = match length {
             1 => (u64::from(ahead.u16()? & 0x3FFF), 2),
             2 => (u64::from(u32::from_be_bytes(ahead.array()?) & 0x3FFF_FFFF), 4),
             _ => (u64::from_be_bytes(ahead.array()?) & varint::MAX, 8),
@@ -82,12 +90,12 @@ impl<'a> Reader<'a> {
 
     /// What has been read so far.
     pub(crate) fn consumed(&self) -> &'a [u8] {
-        self.whole.get(..self.position).unwrap_or_default()
+        self.whole.get(..self.whole.len().saturating_sub(self.rest.len())).unwrap_or_default()
     }
 
     /// What has not been read, left unread.
     pub(crate) fn rest(&self) -> &'a [u8] {
-        self.whole.get(self.position..).unwrap_or_default()
+        self.rest
     }
 
     pub(crate) fn remaining(&self) -> usize {

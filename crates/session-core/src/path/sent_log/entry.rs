@@ -84,16 +84,19 @@ pub(super) struct Header {
     pub(super) first_live: u16,
 }
 
+#[inline]
 pub(super) fn read_header(block: &[u8]) -> Header {
+    let slot: [u8; SLOT_SIZE] = array(block, 0);
     Header {
-        last_number: u64::from_le_bytes(array(block, 0)),
-        live: u16::from_le_bytes(array(block, 8)),
-        used: u16::from_le_bytes(array(block, 10)),
-        first_live: u16::from_le_bytes(array(block, 12)),
+        last_number: u64::from_le_bytes(array(&slot, 0)),
+        live: u16::from_le_bytes(array(&slot, 8)),
+        used: u16::from_le_bytes(array(&slot, 10)),
+        first_live: u16::from_le_bytes(array(&slot, 12)),
     }
 }
 
 pub(super) fn write_header(block: &mut [u8], header: Header) {
+    let Some(block) = block.first_chunk_mut::<SLOT_SIZE>() else { return };
     put(block, 0, header.last_number.to_le_bytes());
     put(block, 8, header.live.to_le_bytes());
     put(block, 10, header.used.to_le_bytes());
@@ -101,17 +104,20 @@ pub(super) fn write_header(block: &mut [u8], header: Header) {
 }
 
 /// The packet whose head starts at `at` bytes; `None` where no packet was written.
+#[inline]
 pub(super) fn read_head(bytes: &[u8], at: usize) -> Option<Head> {
-    let [data_records, state] = array(bytes, at + 28);
+    // Looked for once, its fields lie at places that the compiler knows.
+    let head: &[u8; HEAD_SIZE] = bytes.get(at..)?.first_chunk()?;
+    let [data_records, state] = array(head, 28);
     if state & PRESENT == 0 {
         return None;
     }
     let packet = PacketRecord {
-        number: u64::from_le_bytes(array(bytes, at)),
-        sent_at: Instant::from_micros(u64::from_le_bytes(array(bytes, at + 8))),
-        size: u16::from_le_bytes(array(bytes, at + 24)),
-        flags: PacketFlags::from_bits(u16::from_le_bytes(array(bytes, at + 26))),
-        largest_acked: (state & ACKS != 0).then(|| u64::from_le_bytes(array(bytes, at + 16))),
+        number: u64::from_le_bytes(array(head, 0)),
+        sent_at: Instant::from_micros(u64::from_le_bytes(array(head, 8))),
+        size: u16::from_le_bytes(array(head, 24)),
+        flags: PacketFlags::from_bits(u16::from_le_bytes(array(head, 26))),
+        largest_acked: (state & ACKS != 0).then(|| u64::from_le_bytes(array(head, 16))),
         probe: state & PROBE != 0,
     };
     Some(Head { packet, data_records, live: state & LIVE != 0 })
@@ -121,12 +127,13 @@ pub(super) fn read_head(bytes: &[u8], at: usize) -> Option<Head> {
 pub(super) fn write_head(bytes: &mut [u8], at: usize, packet: &PacketRecord, data_records: u8) {
     let probe = if packet.probe { PROBE } else { 0 };
     let acks = if packet.largest_acked.is_some() { ACKS } else { 0 };
-    put(bytes, at, packet.number.to_le_bytes());
-    put(bytes, at + 8, packet.sent_at.as_micros().to_le_bytes());
-    put(bytes, at + 16, packet.largest_acked.unwrap_or(0).to_le_bytes());
-    put(bytes, at + 24, packet.size.to_le_bytes());
-    put(bytes, at + 26, packet.flags.bits().to_le_bytes());
-    put(bytes, at + 28, [data_records, PRESENT | LIVE | probe | acks]);
+    let Some(head) = bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<HEAD_SIZE>) else { return };
+    put(head, 0, packet.number.to_le_bytes());
+    put(head, 8, packet.sent_at.as_micros().to_le_bytes());
+    put(head, 16, packet.largest_acked.unwrap_or(0).to_le_bytes());
+    put(head, 24, packet.size.to_le_bytes());
+    put(head, 26, packet.flags.bits().to_le_bytes());
+    put(head, 28, [data_records, PRESENT | LIVE | probe | acks]);
 }
 
 /// Marks the packet at `at` bytes as no longer outstanding.
@@ -135,25 +142,30 @@ pub(super) fn settle_head(bytes: &mut [u8], at: usize) {
     put(bytes, at + 29, [state & !LIVE]);
 }
 
+#[inline]
 pub(super) fn read_data(bytes: &[u8], at: usize) -> DataRecord {
+    let slot: [u8; SLOT_SIZE] = array(bytes, at);
     DataRecord {
-        channel_index: u32::from_le_bytes(array(bytes, at + 12)),
-        offset: u64::from_le_bytes(array(bytes, at)),
-        positions: u32::from_le_bytes(array(bytes, at + 8)),
+        channel_index: u32::from_le_bytes(array(&slot, 12)),
+        offset: u64::from_le_bytes(array(&slot, 0)),
+        positions: u32::from_le_bytes(array(&slot, 8)),
     }
 }
 
 pub(super) fn write_data(bytes: &mut [u8], at: usize, data: &DataRecord) {
-    put(bytes, at, data.offset.to_le_bytes());
-    put(bytes, at + 8, data.positions.to_le_bytes());
-    put(bytes, at + 12, data.channel_index.to_le_bytes());
+    let Some(slot) = bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<SLOT_SIZE>) else { return };
+    put(slot, 0, data.offset.to_le_bytes());
+    put(slot, 8, data.positions.to_le_bytes());
+    put(slot, 12, data.channel_index.to_le_bytes());
 }
 
 /// Bytes outside `bytes` read as zero: no packet.
+#[inline]
 fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     bytes.get(at..).and_then(<[u8]>::first_chunk).copied().unwrap_or([0; N])
 }
 
+#[inline]
 fn put<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) {
     if let Some(place) = bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
         *place = value;

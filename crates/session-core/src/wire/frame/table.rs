@@ -58,8 +58,25 @@ impl FrameRule {
 
 /// The rule of a type; `None` where the type is unassigned, which is not allowed either.
 pub(crate) fn rule(frame_type: u8) -> Option<&'static FrameRule> {
-    FRAMES.iter().find(|rule| (rule.first..=rule.last).contains(&frame_type))
+    RULES.get(usize::from(frame_type)).and_then(|place| FRAMES.get(usize::from(*place)))
 }
+
+/// For each type the place of its rule; a place behind all where it has none.
+#[expect(clippy::indexing_slicing, reason = "the compiler runs it, and would not go past the end")]
+static RULES: [u8; 256] = {
+    let mut places = [u8::MAX; 256];
+    let (mut place, mut rules) = (0, FRAMES);
+    while let [rule, rest @ ..] = rules {
+        let (mut frame_type, last) = (rule.first as usize, rule.last as usize);
+        while frame_type <= last {
+            places[frame_type] = place;
+            frame_type += 1;
+        }
+        place += 1;
+        rules = rest;
+    }
+    places
+};
 
 const fn served(first: u8, last: u8, name: &'static str, ack_eliciting: bool) -> FrameRule {
     let treatment = Treatment::Served;

@@ -54,6 +54,14 @@ fn types_ascend_and_do_not_overlap() {
     }
 }
 
+#[test]
+fn a_rule_is_found_by_every_type_it_is_for_and_by_no_other() {
+    for frame_type in 0..=u8::MAX {
+        let listed = FRAMES.iter().find(|rule| (rule.first..=rule.last).contains(&frame_type));
+        assert_eq!(rule(frame_type), listed, "{frame_type:#04x}");
+    }
+}
+
 //= docs/protocol.md P-6-2
 #[test]
 fn what_is_not_served_or_skipped_is_allowed_to_nobody() {
