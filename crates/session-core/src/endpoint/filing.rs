@@ -41,7 +41,38 @@ impl<P: Provider> Endpoint<P> {
         slot: u32,
         operation: impl FnOnce(&mut SessionCore, &mut Context<'_, P>) -> Result<Option<T>, RecvError>,
     ) -> Option<Result<Option<T>, RecvError>> {
-        self.with_if(slot, operation, |read| matches!(read, Ok(Some(_)) | Err(RecvError::Cut)))
+        self.with_channel(slot, operation, |read| matches!(read, Ok(Some(_)) | Err(RecvError::Cut)))
+    }
+
+    /// The same as [`command`](Self::command) for sending.
+    pub(super) fn sending<T, E>(
+        &mut self,
+        slot: u32,
+        operation: impl FnOnce(&mut SessionCore, &mut Context<'_, P>) -> Result<T, E>,
+    ) -> Option<Result<T, E>> {
+        self.with_channel(slot, operation, Result::is_ok)
+    }
+
+    /// The same as [`with_if`](Self::with_if) for what moves nothing but a channel's data: neither phase nor path nor ids.
+    fn with_channel<T>(
+        &mut self,
+        slot: u32,
+        operation: impl FnOnce(&mut SessionCore, &mut Context<'_, P>) -> T,
+        has_changed: impl FnOnce(&T) -> bool,
+    ) -> Option<T> {
+        let core = self.slots.at_mut(slot)?;
+        let standing = |core: &SessionCore| (core.phase(), core.own_ids(), core.link());
+        let before = cfg!(debug_assertions).then(|| standing(core));
+        let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
+        let result = operation(core, &mut context);
+        debug_assert!(before == Some(standing(core)), "data alone moves no session");
+        if has_changed(&result) {
+            self.refile(slot);
+        } else if core.starved(&self.shared.memory).is_some() {
+            // What was refused for want of memory is told when there is some.
+            self.slots.push(Queue::Starved, slot);
+        }
+        Some(result)
     }
 
     /// The same; where `has_changed` says no, nothing is filed anew.
@@ -53,8 +84,11 @@ impl<P: Provider> Endpoint<P> {
     ) -> Option<T> {
         let core = self.slots.at_mut(slot)?;
         let (before, ids, remote) = (core.phase(), core.own_ids(), core.link().remote);
-        let mac1 = core.mac1_of_hello(&self.shared.memory);
-        let tentative = mac1.map(|mac1| (name_of_hello(&mac1), core.peer().map(name_of_peer)));
+        let tentative = match before {
+            Phase::Tentative => core.mac1_of_hello(&self.shared.memory),
+            _ => None,
+        };
+        let tentative = tentative.map(|mac1| (name_of_hello(&mac1), core.peer().map(name_of_peer)));
         let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
         let result = operation(core, &mut context);
         if !has_changed(&result) {
@@ -184,13 +218,22 @@ impl<P: Provider> Endpoint<P> {
         event
     }
 
+    /// Takes a session from among the ready ones that has just sent all it had: asked again it would say so, at the price of another packet.
+    pub(super) fn rest(&mut self, slot: u32) {
+        if self.slots.at_mut(slot).is_some_and(|core| core.rest(&self.shared.memory)) {
+            self.slots.unlink(Queue::Ready, slot);
+        }
+    }
+
     /// Deficit round-robin: a session keeps its turn until its quantum is spent, so runs of datagrams stay together.
     pub(super) fn charge(&mut self, slot: u32, bytes: usize) {
         // What has left has deadlines of its own.
         self.file(slot);
         let Some(core) = self.slots.at(slot) else { return };
         // It may have been the Hello, or the CLOSE that an event waits for.
-        self.directory.follow(slot, core);
+        if core.phase() != Phase::Established {
+            self.directory.follow(slot, core);
+        }
         let (has_events, quantum) = (core.has_events(), core.bytes_in(TURN).min(QUANTUM));
         if has_events {
             self.slots.push(Queue::Events, slot);

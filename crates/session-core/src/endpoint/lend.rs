@@ -77,7 +77,7 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     /// [`SendError`]; nothing has changed then. After `Blocked`, [`Event::Writable`](crate::Event::Writable) tells when to try again.
     pub fn send(&mut self, message: &[u8], channel: ChannelId) -> Result<MessageId, SendError> {
         self.endpoint
-            .command(self.id.slot, |core, context| core.send(context, message, channel, SendOptions::default()))
+            .sending(self.id.slot, |core, context| core.send(context, message, channel, SendOptions::default()))
             .unwrap_or(Err(SendError::Closed))
     }
 
@@ -93,7 +93,7 @@ impl<'a, P: Provider> SessionMut<'a, P> {
         options: SendOptions,
     ) -> Result<MessageId, SendError> {
         self.endpoint
-            .command(self.id.slot, |core, context| core.send(context, message, channel, options))
+            .sending(self.id.slot, |core, context| core.send(context, message, channel, options))
             .unwrap_or(Err(SendError::Closed))
     }
 
@@ -115,7 +115,7 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     /// [`SendError`]; nothing has changed then.
     pub fn begin(&mut self, channel: ChannelId) -> Result<(), SendError> {
         self.endpoint
-            .command(self.id.slot, |core, context| core.begin(context, channel))
+            .sending(self.id.slot, |core, context| core.begin(context, channel))
             .unwrap_or(Err(SendError::Closed))
     }
 
@@ -125,7 +125,7 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     /// [`SendError`]; nothing has changed then.
     pub fn write(&mut self, bytes: &[u8], channel: ChannelId) -> Result<usize, SendError> {
         self.endpoint
-            .command(self.id.slot, |core, context| core.write(context, bytes, channel))
+            .sending(self.id.slot, |core, context| core.write(context, bytes, channel))
             .unwrap_or(Err(SendError::Closed))
     }
 
@@ -135,7 +135,7 @@ impl<'a, P: Provider> SessionMut<'a, P> {
     /// [`SendError`]; nothing has changed then.
     pub fn finish(&mut self, channel: ChannelId) -> Result<MessageId, SendError> {
         self.endpoint
-            .command(self.id.slot, |core, context| core.finish(context, channel))
+            .sending(self.id.slot, |core, context| core.finish(context, channel))
             .unwrap_or(Err(SendError::Closed))
     }
 

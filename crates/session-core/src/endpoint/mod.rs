@@ -224,6 +224,7 @@ impl<P: Provider> Endpoint<P> {
                 }
                 Outcome::Sent(len, ecn) => {
                     self.charge(slot, len);
+                    self.rest(slot);
                     return Action::Transmit(Transmit { len, link, ecn, alone: false });
                 }
                 Outcome::Search(len) => {

@@ -216,6 +216,20 @@ impl SessionCore {
         }
     }
 
+    /// After a packet of data: whether there is nothing more to send. Asked for a datagram it would have none, and its sending would be as it is after this.
+    pub(crate) fn rest(&mut self, memory: &Memory) -> bool {
+        // What has no numbers left says so in its last.
+        if self.phase != Phase::Established || !self.has_numbers() {
+            return false;
+        }
+        let wants = self.channels.wants(memory);
+        let rests = !wants.sends && !self.may_transmit(memory, &wants);
+        if rests {
+            self.path.app_limited = true;
+        }
+        rests
+    }
+
     fn attempt_due(&self, memory: &Memory) -> bool {
         self.attempt(memory).is_some_and(Attempt::is_due)
     }
