@@ -26,6 +26,7 @@ use crate::args::Measure;
 use crate::clock::{now, processor_time};
 use crate::report::{About, Better, Report};
 use crate::turns::{Figure, Subject, measure};
+use session::Ciphers;
 
 /// Moves bytes from one end to the other, in order and whole, unless its `about` says otherwise.
 trait Bulk {
@@ -118,7 +119,8 @@ enum Datagram {
 
 fn bulk(row: &'static str, datagram: Datagram, asked: &Measure, report: &mut Report) -> Result<(), Failure> {
     let bytes = if asked.quick { 32 << 20 } else { 256 << 20 };
-    let mut peers: Vec<Box<dyn Bulk>> = vec![Box::new(session::Session::new(threads()?, datagram)?)];
+    let mut peers: Vec<Box<dyn Bulk>> =
+        sessions(asked, datagram, threads)?.into_iter().map(|session| Box::new(session) as Box<dyn Bulk>).collect();
     #[cfg(feature = "peers")]
     peers.extend(streams(asked, datagram, threads)?.into_iter().map(|peer| Box::new(peer) as Box<dyn Bulk>));
     if asked.wants_peer("udp") {
@@ -135,7 +137,10 @@ fn bulk(row: &'static str, datagram: Datagram, asked: &Measure, report: &mut Rep
 
 fn ping_pong(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
     let count = if asked.quick { 500 } else { 10_000 };
-    let mut peers: Vec<Box<dyn PingPong>> = vec![Box::new(session::Session::new(one_thread()?, Datagram::Ethernet)?)];
+    let mut peers: Vec<Box<dyn PingPong>> = sessions(asked, Datagram::Ethernet, one_thread)?
+        .into_iter()
+        .map(|session| Box::new(session) as Box<dyn PingPong>)
+        .collect();
     if asked.wants_peer("session-core-loop") {
         peers.push(Box::new(core_loop::CoreLoop::new(one_thread()?)?));
     }
@@ -159,7 +164,10 @@ fn ping_pong(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
 
 fn messages(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
     let count = if asked.quick { 20_000 } else { 500_000 };
-    let mut peers: Vec<Box<dyn Messages>> = vec![Box::new(session::Session::new(threads()?, Datagram::Ethernet)?)];
+    let mut peers: Vec<Box<dyn Messages>> = sessions(asked, Datagram::Ethernet, threads)?
+        .into_iter()
+        .map(|session| Box::new(session) as Box<dyn Messages>)
+        .collect();
     #[cfg(feature = "peers")]
     peers.extend(
         streams(asked, Datagram::Ethernet, threads)?.into_iter().map(|peer| Box::new(peer) as Box<dyn Messages>),
@@ -170,7 +178,8 @@ fn messages(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
 
 fn unreliable(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
     let count = if asked.quick { 20_000 } else { 500_000 };
-    let mut peers: Vec<Box<dyn Unreliable>> = vec![Box::new(session::Session::new(threads()?, Datagram::Ethernet)?)];
+    let mut peers: Vec<Box<dyn Unreliable>> =
+        vec![Box::new(session::Session::new(threads()?, Datagram::Ethernet, Ciphers::RustCrypto)?)];
     #[cfg(feature = "peers")]
     if asked.wants_peer("quinn") {
         peers.push(Box::new(quinn::Quinn::new(threads()?, Datagram::Ethernet)?.datagrams()?));
@@ -181,7 +190,10 @@ fn unreliable(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
 
 fn handshakes(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
     let count = if asked.quick { 50 } else { 1_000 };
-    let mut peers: Vec<Box<dyn Handshakes>> = vec![Box::new(session::Session::new(one_thread()?, Datagram::Ethernet)?)];
+    let mut peers: Vec<Box<dyn Handshakes>> = sessions(asked, Datagram::Ethernet, one_thread)?
+        .into_iter()
+        .map(|session| Box::new(session) as Box<dyn Handshakes>)
+        .collect();
     #[cfg(feature = "peers")]
     {
         if asked.wants_peer("quinn") {
@@ -196,6 +208,16 @@ fn handshakes(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
     }
     let subjects = peers.iter_mut().map(|peer| Subject::new(peer.about(), || rate(count, || peer.connect(count))));
     measure("handshakes", &RATE, subjects.collect(), asked, report)
+}
+
+/// session with each of its providers that is wanted; with the default one first.
+fn sessions(
+    asked: &Measure,
+    datagram: Datagram,
+    runtime: fn() -> Result<Arc<Runtime>, Failure>,
+) -> Result<Vec<session::Session>, Failure> {
+    let wanted = Ciphers::ALL.iter().filter(|ciphers| asked.wants_peer(ciphers.about().name));
+    wanted.map(|ciphers| session::Session::new(runtime()?, datagram, *ciphers)).collect()
 }
 
 /// The peers that are streams of bytes, as far as they are wanted.

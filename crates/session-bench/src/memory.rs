@@ -49,7 +49,7 @@ fn core(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
     let mut pairs = Vec::new();
     let subjects = simulated::subjects().into_iter();
     #[cfg(feature = "peers")]
-    let subjects = subjects.chain([simulated::with_ring()]);
+    let subjects = subjects.chain([simulated::with_aws_lc(), simulated::with_ring()]);
     for (about, make) in subjects.filter(|(about, _)| asked.wants_peer(about.name)) {
         pairs.push((about, Pair::new(make)?));
     }

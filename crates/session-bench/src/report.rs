@@ -235,7 +235,7 @@ impl fmt::Display for Row {
             });
             writeln!(
                 f,
-                "  {:<12} {:<8} {median:>14.3} {bounds:<32} {ratio:<44} {}",
+                "  {:<17} {:<8} {median:>14.3} {bounds:<32} {ratio:<44} {}",
                 about.name, about.version, about.cipher
             )?;
         }

@@ -11,6 +11,8 @@ mod session;
 
 use std::time::Duration;
 
+#[cfg(feature = "peers")]
+use session_aws_lc::AwsLc;
 use session_core::Instant;
 
 use crate::Failure;
@@ -60,6 +62,13 @@ pub(crate) fn subjects() -> Vec<(About, MakePair)> {
 pub(crate) fn with_ring() -> (About, MakePair) {
     let make = |datagram, seed, now| session::pair_with(ring::Ring, datagram, seed, now);
     (About::package("session-ring", "session-core", "AES-256-GCM, ring"), make)
+}
+
+/// session with its own provider for servers.
+#[cfg(feature = "peers")]
+pub(crate) fn with_aws_lc() -> (About, MakePair) {
+    let make = |datagram, seed, now| session::pair_with(AwsLc, datagram, seed, now);
+    (About::package("session-aws-lc", "session-core", "AES-256-GCM, AWS-LC"), make)
 }
 
 pub(crate) fn run(asked: &Measure, report: &mut Report) -> Result<(), Failure> {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+#[cfg(feature = "peers")]
+use session_aws_lc::AwsLc;
 use session_tokio::{
     Bind, Channel, ChannelConfig, ChannelId, ChannelMode, Endpoint, Limits, RustCrypto, SecondSession, Secret,
     Session as Handle, StaticKey,
@@ -21,8 +23,34 @@ const UNRELIABLE: ChannelId = ChannelId(18);
 /// The largest datagram that fits into an IPv4 packet.
 const LARGEST_DATAGRAM: u16 = 65_507;
 
+/// Who computes with keys.
+#[derive(Clone, Copy)]
+pub(super) enum Ciphers {
+    RustCrypto,
+    #[cfg(feature = "peers")]
+    AwsLc,
+}
+
+impl Ciphers {
+    /// All of them; the default one is first.
+    pub(super) const ALL: &[Self] = &[
+        Self::RustCrypto,
+        #[cfg(feature = "peers")]
+        Self::AwsLc,
+    ];
+
+    pub(super) fn about(self) -> About {
+        match self {
+            Self::RustCrypto => About::package(OURS, "session-core", "AES-256-GCM, RustCrypto"),
+            #[cfg(feature = "peers")]
+            Self::AwsLc => About::package("session-aws-lc", "session-core", "AES-256-GCM, AWS-LC"),
+        }
+    }
+}
+
 /// Two endpoints and a session between them.
 pub(super) struct Session {
+    ciphers: Ciphers,
     runtime: Arc<Runtime>,
     sender: Handle,
     receiver: Handle,
@@ -31,11 +59,12 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(runtime: Arc<Runtime>, datagram: Datagram) -> Result<Self, Failure> {
-        let (client, server) =
-            runtime.block_on(async { Ok::<_, Failure>((bind(1, datagram).await?, bind(2, datagram).await?)) })?;
+    pub(super) fn new(runtime: Arc<Runtime>, datagram: Datagram, ciphers: Ciphers) -> Result<Self, Failure> {
+        let (client, server) = runtime.block_on(async {
+            Ok::<_, Failure>((bind(1, datagram, ciphers).await?, bind(2, datagram, ciphers).await?))
+        })?;
         let [sender, receiver] = runtime.block_on(sessions(&client, &server))?;
-        Ok(Self { runtime, sender, receiver, client, server })
+        Ok(Self { ciphers, runtime, sender, receiver, client, server })
     }
 }
 
@@ -47,13 +76,9 @@ async fn sessions(client: &Endpoint, server: &Endpoint) -> Result<[Handle; 2], F
     Ok([near?, far?])
 }
 
-fn about() -> About {
-    About::package(OURS, "session-core", "AES-256-GCM, RustCrypto")
-}
-
 impl Bulk for Session {
     fn about(&self) -> About {
-        about()
+        self.ciphers.about()
     }
 
     fn transfer(&mut self, bytes: usize) -> Result<(), Failure> {
@@ -84,7 +109,7 @@ async fn receive(channel: Channel, bytes: usize) -> Result<(), Failure> {
 
 impl PingPong for Session {
     fn about(&self) -> About {
-        about()
+        self.ciphers.about()
     }
 
     fn round_trips(&mut self, count: usize) -> Result<Vec<Duration>, Failure> {
@@ -114,7 +139,7 @@ impl PingPong for Session {
 
 impl Messages for Session {
     fn about(&self) -> About {
-        about()
+        self.ciphers.about()
     }
 
     fn send(&mut self, count: usize) -> Result<(), Failure> {
@@ -138,7 +163,7 @@ impl Messages for Session {
 
 impl Unreliable for Session {
     fn about(&self) -> About {
-        about()
+        self.ciphers.about()
     }
 
     fn send_unreliable(&mut self, count: usize) -> Result<Vec<f64>, Failure> {
@@ -167,7 +192,7 @@ impl Unreliable for Session {
 
 impl Handshakes for Session {
     fn about(&self) -> About {
-        about()
+        self.ciphers.about()
     }
 
     fn connect(&mut self, count: usize) -> Result<(), Failure> {
@@ -181,7 +206,7 @@ impl Handshakes for Session {
     }
 }
 
-async fn bind(number: u8, datagram: Datagram) -> Result<Endpoint, Failure> {
+async fn bind(number: u8, datagram: Datagram, ciphers: Ciphers) -> Result<Endpoint, Failure> {
     let mut limits = Limits::default();
     limits.sessions = 1_000;
     let endpoint = Endpoint::builder(StaticKey::new(&RustCrypto, Secret::new([number; 32])))
@@ -195,5 +220,10 @@ async fn bind(number: u8, datagram: Datagram) -> Result<Endpoint, Failure> {
             Datagram::Ethernet => 1452,
             Datagram::Best => LARGEST_DATAGRAM,
         });
+    let endpoint = match ciphers {
+        Ciphers::RustCrypto => endpoint,
+        #[cfg(feature = "peers")]
+        Ciphers::AwsLc => endpoint.provider(AwsLc),
+    };
     Ok(endpoint.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?)
 }

@@ -2,7 +2,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 
-use super::{Unreliable as _, one_thread, session, threads, unreliable};
+use super::{Bulk as _, Ciphers, Unreliable as _, one_thread, session, threads, unreliable};
 use crate::loopback::Datagram;
 
 /// Every fourth message is dropped on the way.
@@ -31,9 +31,19 @@ fn what_was_lost_does_not_count_and_is_no_reason_to_wait_for_ever() {
 
 #[test]
 fn unreliable_messages_of_session_come() {
-    let mut session = session::Session::new(threads().expect("a runtime"), Datagram::Ethernet).expect("a session");
+    let runtime = threads().expect("a runtime");
+    let mut session = session::Session::new(runtime, Datagram::Ethernet, Ciphers::RustCrypto).expect("a session");
     for _ in 0..2 {
         let figures = session.send_unreliable(1_000).expect("some come");
         assert!((0.0..=1.0).contains(&figures[2]), "{figures:?}: none counts twice, and none of the turn before");
+    }
+}
+
+#[test]
+fn session_brings_bytes_across_with_each_of_its_providers() {
+    for ciphers in Ciphers::ALL {
+        let runtime = one_thread().expect("a runtime");
+        let mut session = session::Session::new(runtime, Datagram::Best, *ciphers).expect("a session");
+        session.transfer(1 << 20).expect("all of it");
     }
 }

@@ -194,8 +194,8 @@ fn quick_is_a_number_of_seeds_only_where_none_is_asked_for() {
 /// What is sent depends on keys and seeds alone, whoever computes it.
 #[cfg(feature = "peers")]
 #[test]
-fn the_cipher_of_ring_makes_the_same_datagrams() {
-    let pairs: [super::MakePair; 2] = [session::pair, super::with_ring().1];
+fn every_provider_makes_the_same_datagrams() {
+    let pairs: [super::MakePair; 3] = [session::pair, super::with_ring().1, super::with_aws_lc().1];
     let datagrams = pairs.map(|make| {
         let mut ends = make(1452, 5, START).expect("they can be made");
         let mut datagrams = Vec::new();
@@ -212,5 +212,5 @@ fn the_cipher_of_ring_makes_the_same_datagrams() {
         datagrams
     });
     assert!(datagrams[0].len() > 20, "{} datagrams", datagrams[0].len());
-    assert!(datagrams[0] == datagrams[1]);
+    assert!(datagrams[0] == datagrams[1] && datagrams[0] == datagrams[2]);
 }
