@@ -91,8 +91,7 @@ thumb:
     cd tests/embassy && RUSTC_BOOTSTRAP=1 PATH="/usr/bin:$PATH" CARGO_TARGET_DIR=../../target/thumb /usr/bin/cargo build --locked
     cargo test --locked --manifest-path tests/embassy/Cargo.toml --target-dir target/embassy
 
-# A Cortex-M3 in QEMU: the same bytes as here, figures within 2 % of tests/cortex-m/figures.json, files over a bad serial line. About two minutes.
-# Debian: apt-get install rustc-web cargo-web rust-web-src binutils-arm-none-eabi qemu-system-arm.
+# A Cortex-M3 in QEMU: the same bytes as here, figures within 2 % of tests/cortex-m/figures.json, files over a bad serial line. About two minutes. Debian: apt-get install rustc-web cargo-web rust-web-src binutils-arm-none-eabi qemu-system-arm.
 cortex-m:
     python3 .ci/cortex_m.py
 
