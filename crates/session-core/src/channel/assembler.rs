@@ -264,10 +264,12 @@ impl Assembler {
     /// Whether the highest position received, if any, is the terminator of a message.
     pub(crate) fn ends_with_a_message(&self, pool: &Pool) -> bool {
         let Some(tail) = self.tail else { return self.between_messages };
+        if !block_map::is_marked(pool, tail, HAS_END) {
+            return false;
+        }
         let per_block = per_block(pool);
         let last = self.highest.saturating_sub(1);
-        block_map::is_marked(pool, tail, HAS_END)
-            && block_map::index(pool, tail) == last / per_block
+        block_map::index(pool, tail) == last / per_block
             && block_map::get(block_map::map(pool, tail, END), (last % per_block) as usize)
     }
 

@@ -537,15 +537,13 @@ impl Outbox {
         let per_block = per_block(pool);
         while let Some(head) = self.head {
             let start = block_map::index(pool, head) * per_block;
-            let bound = (self.write - start).min(per_block) as usize;
-            let from = (self.acked_to - start).min(bound as u64) as usize;
-            let unacked = if block_map::is_marked(pool, head, HAS_ACKED) {
-                first_clear(block_map::map(pool, head, ACKED), from, bound)
-            } else {
-                (from < bound).then_some(from)
-            };
-            self.acked_to = self.acked_to.max(start + unacked.unwrap_or(bound) as u64);
-            if unacked.is_some() {
+            let end = (start + per_block).min(self.write);
+            if self.acked_to < end && block_map::is_marked(pool, head, HAS_ACKED) {
+                let from = (self.acked_to - start) as usize;
+                let unacked = first_clear(block_map::map(pool, head, ACKED), from, (end - start) as usize);
+                self.acked_to = unacked.map_or(end, |at| start + at as u64);
+            }
+            if self.acked_to < end {
                 return;
             }
             self.free_head(pool);

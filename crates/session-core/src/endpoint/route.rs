@@ -131,11 +131,7 @@ impl Routes {
 
 /// The table's name of a receiver id.
 pub(super) fn name_of(id: &ReceiverId) -> u64 {
-    let mut bytes = [0; 8];
-    for (to, from) in bytes.iter_mut().zip(id.as_bytes()) {
-        *to = *from;
-    }
-    u64::from_be_bytes(bytes)
+    u64::from_be_bytes(id.padded())
 }
 
 /// The table's name of a peer: the first half of its lasting name, which nobody can choose.

@@ -14,4 +14,4 @@ pub(crate) use active::Path;
 pub(crate) use ecn::EcnPath;
 pub(crate) use ids::{IdFault, OwnIds, PeerIds, mark_of};
 pub(crate) use other::{Challenge, OtherPath, Others};
-pub(crate) use sent_log::{Cursor, DataRecord, LogEvent, PacketFlags, PacketRecord, SentLog};
+pub(crate) use sent_log::{Cursor, DataRecord, PacketFlags, PacketRecord, SentLog};

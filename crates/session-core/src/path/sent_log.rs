@@ -1,7 +1,7 @@
 //! The log of ack-eliciting packets on their way, and of the data each one carried.
 //!
 //! It lives in pool blocks, chained from oldest to newest. Two packets without data find room in the log itself, so that
-//! control packets can be sent while the pool has nothing. Packets are visited by pulling: one [`LogEvent`] per call, and
+//! control packets can be sent while the pool has nothing. Packets are visited by pulling: one per call, then what it carried, and
 //! between two calls the caller may do with the pool what it likes. Work of a walk: blocks passed + packets met.
 
 use crate::optional::OptionalNumber;
@@ -15,7 +15,7 @@ mod walk;
 
 pub(crate) use entry::{DataRecord, PacketFlags, PacketRecord};
 use entry::{FIRST_SLOT, HEAD_SIZE, HEAD_SLOTS, Head, Header, SLOT_SIZE};
-pub(crate) use walk::{Cursor, LogEvent};
+pub(crate) use walk::Cursor;
 use walk::{Place, Stage, Verdict};
 
 /// Packets without data that need no block.
@@ -138,16 +138,19 @@ impl SentLog {
         Ok(())
     }
 
-    /// Next event of acknowledging the packets `low..=high`; each packet is visited once in its life.
+    /// Takes the next of the packets `low..=high`, which are acknowledged, out of the log; what it carried is [`SentLog::next_data`].
     ///
     /// The packets of a range come in no particular order. Give the ranges of one frame in ascending order:
     /// a walk starts where the last one ended, if it can.
-    pub(crate) fn next_acked(&mut self, pool: &mut Pool, low: u64, high: u64, cursor: &mut Cursor) -> Option<LogEvent> {
+    pub(crate) fn next_acked(
+        &mut self,
+        pool: &mut Pool,
+        low: u64,
+        high: u64,
+        cursor: &mut Cursor,
+    ) -> Option<PacketRecord> {
         if matches!(cursor.stage, Stage::Start) {
             self.enter(cursor, self.start_for(pool, low));
-        }
-        if let Some(data) = self.next_data(pool, cursor) {
-            return Some(data);
         }
         let found = self.find_and_prune(pool, cursor, low, |packet| match packet.number {
             number if number > high => Verdict::Stop,
@@ -160,7 +163,7 @@ impl SentLog {
         self.take(pool, found)
     }
 
-    /// Next event of declaring packets lost; each packet is visited once in its life, and a later acknowledgement of it is ignored.
+    /// Takes the next of the packets that are lost out of the log; what it carried is [`SentLog::next_data`]. A later acknowledgement of it is ignored.
     ///
     /// After the walk the cursor knows what the loss timer waits for.
     pub(crate) fn next_lost(
@@ -168,10 +171,7 @@ impl SentLog {
         pool: &mut Pool,
         thresholds: &LossThresholds,
         cursor: &mut Cursor,
-    ) -> Option<LogEvent> {
-        if let Some(data) = self.next_data(pool, cursor) {
-            return Some(data);
-        }
+    ) -> Option<PacketRecord> {
         let mut earliest = cursor.earliest_outstanding;
         let found = self.find_and_prune(pool, cursor, 0, |packet| {
             if !thresholds.may_be_lost(packet.number) {
@@ -187,13 +187,9 @@ impl SentLog {
         self.take(pool, found)
     }
 
-    /// Next event of looking at what is outstanding, oldest data first and changing nothing: what a probe may repeat.
-    pub(crate) fn next_oldest(&self, pool: &Pool, cursor: &mut Cursor) -> Option<LogEvent> {
-        if let Some(data) = self.next_data(pool, cursor) {
-            return Some(data);
-        }
-        let (_, head) = self.find(pool, cursor, 0, |_| Verdict::Take)?;
-        Some(LogEvent::Packet(head.packet))
+    /// The next of what is outstanding, oldest data first, and changes nothing: what a probe may repeat.
+    pub(crate) fn next_oldest(&self, pool: &Pool, cursor: &mut Cursor) -> Option<PacketRecord> {
+        self.find(pool, cursor, 0, |_| Verdict::Take).map(|(_, head)| head.packet)
     }
 
     /// Forgets the oldest packet that found room only in the log itself, as if it were lost.
@@ -382,14 +378,14 @@ impl SentLog {
     }
 
     /// Takes what a walk found out of the log.
-    fn take(&mut self, pool: &mut Pool, found: Option<(Place, Head)>) -> Option<LogEvent> {
+    fn take(&mut self, pool: &mut Pool, found: Option<(Place, Head)>) -> Option<PacketRecord> {
         let (place, head) = found?;
         match place {
             Place::Reserve(index) => self.reserve[index] = [0; HEAD_SIZE],
             Place::Block(block, slot) => self.settle(pool, block, slot, head.slots()),
         }
         self.uncount(&head.packet);
-        Some(LogEvent::Packet(head.packet))
+        Some(head.packet)
     }
 
     fn uncount(&mut self, packet: &PacketRecord) {

@@ -9,7 +9,7 @@ use super::transmit::{FLAG_CHANNELS, FLAG_ECT, FLAG_MAX_DATA, FLAG_PING, FLAG_SE
 use crate::channel::SignalFate;
 use crate::crypto::Provider;
 use crate::memory::Memory;
-use crate::path::{Cursor, DataRecord, LogEvent, PacketRecord};
+use crate::path::{Cursor, DataRecord, PacketRecord};
 use crate::reason::CloseCode;
 use crate::recovery::{LossThresholds, LostPackets, PersistentCongestion};
 use crate::shared::Context;
@@ -45,24 +45,22 @@ impl SessionCore {
         let acked = ranges.get(..count).unwrap_or_default();
         for &(low, high) in acked.iter().rev() {
             let mut cursor = Cursor::default();
-            while let Some(event) = self.packets.log.next_acked(&mut context.shared.memory.pool, low, high, &mut cursor)
-            {
-                match event {
-                    LogEvent::Packet(record) => {
-                        self.on_packet_acked(context.now, &record);
-                        if self.path.is_large(record.size) {
-                            newest_large = newest_large.max(Some(record.number));
-                        }
-                        if record.flags.bits() & FLAG_SKIP != 0 {
-                            self.channels.on_skip_packet(&mut context.shared.memory, record.number, true);
-                        }
-                        self.on_ids_packet(&mut context.shared.memory, &record, true);
-                        marked = marked.saturating_add(u64::from(record.flags.bits() & FLAG_ECT != 0));
-                        if newest.is_none_or(|newest| record.number > newest.number) {
-                            newest = Some(record);
-                        }
-                    }
-                    LogEvent::Data(data) => self.on_data_acked(&mut context.shared.memory, &data),
+            let memory = &mut context.shared.memory;
+            while let Some(record) = self.packets.log.next_acked(&mut memory.pool, low, high, &mut cursor) {
+                self.on_packet_acked(context.now, &record);
+                if self.path.is_large(record.size) {
+                    newest_large = newest_large.max(Some(record.number));
+                }
+                if record.flags.bits() & FLAG_SKIP != 0 {
+                    self.channels.on_skip_packet(memory, record.number, true);
+                }
+                self.on_ids_packet(memory, &record, true);
+                marked = marked.saturating_add(u64::from(record.flags.bits() & FLAG_ECT != 0));
+                if newest.is_none_or(|newest| record.number > newest.number) {
+                    newest = Some(record);
+                }
+                while let Some(data) = self.packets.log.next_data(&memory.pool, &mut cursor) {
+                    self.on_data_acked(memory, &data);
                 }
             }
         }
@@ -149,29 +147,29 @@ impl SessionCore {
         let mut cursor = Cursor::default();
         let (mut newest_lost, mut is_large_lost, mut any_lost) = (None, false, false);
         let mut lost = LostPackets::new();
-        while let Some(event) = self.packets.log.next_lost(&mut context.shared.memory.pool, &thresholds, &mut cursor) {
-            match event {
+        let memory = &mut context.shared.memory;
+        while let Some(record) = self.packets.log.next_lost(&mut memory.pool, &thresholds, &mut cursor) {
+            any_lost = true;
+            let is_of_path = self.packets.log.is_of_path(&record);
+            if record.flags.bits() & FLAG_SEARCH != 0 {
                 // Most likely it was too long, so it tells nothing of congestion.
-                LogEvent::Packet(record) if record.flags.bits() & FLAG_SEARCH != 0 => {
-                    if self.packets.log.is_of_path(&record) {
-                        self.path.mtu.on_probe_lost(record.size, context.now);
-                    }
-                    any_lost = true;
+                if is_of_path {
+                    self.path.mtu.on_probe_lost(record.size, context.now);
                 }
-                LogEvent::Packet(record) => {
-                    self.on_packet_lost(&mut context.shared.memory, &record);
-                    if self.packets.log.is_of_path(&record) {
-                        is_large_lost |=
-                            self.path.is_large(record.size) && newest_large.is_none_or(|newest| record.number > newest);
-                        newest_lost = newest_lost.max(Some(record.sent_at));
-                        lost.add(record.number);
-                    }
-                    any_lost = true;
-                    if let Some(persistent) = persistent.as_deref_mut() {
-                        persistent.on_lost(record.number, record.sent_at);
-                    }
+            } else {
+                self.on_packet_lost(memory, &record);
+                if is_of_path {
+                    is_large_lost |=
+                        self.path.is_large(record.size) && newest_large.is_none_or(|newest| record.number > newest);
+                    newest_lost = newest_lost.max(Some(record.sent_at));
+                    lost.add(record.number);
                 }
-                LogEvent::Data(data) => self.on_data_lost(&mut context.shared.memory, &data),
+                if let Some(persistent) = persistent.as_deref_mut() {
+                    persistent.on_lost(record.number, record.sent_at);
+                }
+            }
+            while let Some(data) = self.packets.log.next_data(&memory.pool, &mut cursor) {
+                self.on_data_lost(memory, &data);
             }
         }
         self.path.loss_at = cursor.earliest_outstanding().map(|sent_at| thresholds.deadline(sent_at));

@@ -115,7 +115,7 @@ impl SessionCore {
 
     /// Reads and applies every control message that is complete.
     pub(super) fn serve_control<P: Provider>(&mut self, context: &mut Context<'_, P>) -> Result<(), Fault> {
-        while self.phase.exchanges_data() {
+        while self.phase.exchanges_data() && self.channels.holds_control() {
             let Some(channel) = self.channels.get(&context.shared.memory, CONTROL) else { return Ok(()) };
             let Some(length) = channel.inbox().message_length() else {
                 let inbox = channel.inbox();

@@ -28,7 +28,7 @@ pub(crate) struct Opened<'b> {
     number: u64,
     /// Bytes of the datagram.
     pub(super) length: u64,
-    pub(super) arrival: Arrival,
+    pub(super) arrival: &'b Arrival,
     by: OpenedBy,
     /// Which of our ids it names.
     pub(super) receiver_id: ReceiverId,
@@ -80,7 +80,7 @@ impl SessionCore {
         shared: &mut Shared<P>,
         datagram: &'b mut [u8],
         (receiver_id, number_offset): (ReceiverId, usize),
-        arrival: &Arrival,
+        arrival: &'b Arrival,
     ) -> Result<Opened<'b>, DiscardReason> {
         let length = datagram.len() as u64;
         let secrets = self.keys.secrets.as_ref().ok_or(DiscardReason::State)?;
@@ -107,7 +107,7 @@ impl SessionCore {
         let (plaintext, tag) = sealed.split_last_chunk_mut::<16>().ok_or(DiscardReason::Malformed)?;
         keys.open(provider, number, clear, plaintext, tag).map_err(|_| DiscardReason::Authentication)?;
         match self.packets.replay.check(number) {
-            Verdict::Fresh => Ok(Opened { number, length, arrival: *arrival, by, receiver_id, plaintext }),
+            Verdict::Fresh => Ok(Opened { number, length, arrival, by, receiver_id, plaintext }),
             Verdict::Seen | Verdict::TooOld => Err(DiscardReason::Replayed),
         }
     }
@@ -129,16 +129,23 @@ impl SessionCore {
         let mut progress =
             Progress { ack_eliciting: false, probing: true, stored: true, complete: true, costly_frames: 0 };
         for frame in Frames::new(opened.plaintext) {
-            let frame = frame?;
-            let rule = self.check_allowed(&frame)?;
-            progress.count(&frame, rule)?;
+            let frame = match &frame {
+                Ok(frame) => frame,
+                Err(error) => return Err((*error).into()),
+            };
+            let frame_type = frame.frame_type();
+            let Some(rule) = wire::rule(frame_type).filter(|rule| self.allows(rule)) else {
+                let text = "a frame that must not come now or from this side";
+                return Err(Fault::new(CloseCode::FRAME_NOT_ALLOWED, u64::from(frame_type), text));
+            };
+            progress.count(frame, rule)?;
             if let Frame::Close(close) = frame {
-                self.on_close(context, close_reason(&close));
+                self.on_close(context, close_reason(close));
                 return Ok(true);
             }
             // A latest value without room is for its own channel to wait for, not for what stands behind it.
             let stands_alone = matches!(frame, Frame::Message(_));
-            let kept = self.apply_frame(context, opened, frame, progress.stored)?;
+            let kept = self.apply_frame(context, opened, (frame, u64::from(frame_type)), progress.stored)?;
             progress.stored &= kept || stands_alone;
             progress.complete &= kept;
         }
@@ -165,11 +172,10 @@ impl SessionCore {
         &mut self,
         context: &mut Context<'_, P>,
         opened: &Opened<'_>,
-        frame: Frame<'_>,
+        (frame, frame_type): (&Frame<'_>, u64),
         stored: bool,
     ) -> Result<bool, Fault> {
-        let frame_type = u64::from(frame.frame_type());
-        match frame {
+        match *frame {
             Frame::Padding(_) | Frame::Ping | Frame::Extension { .. } | Frame::Close(_) => {}
             Frame::Ack(ack) => self.on_ack(context, &ack)?,
             Frame::AckFrequency(wish) => self.packets.acks.on_asked(wish.sequence, wish.packets, wish.delay()),
@@ -206,17 +212,12 @@ impl SessionCore {
     }
 
     /// Default deny: the table says who may send a frame, and when (protocol §6).
-    fn check_allowed(&self, frame: &Frame<'_>) -> Result<&'static FrameRule, Fault> {
+    fn allows(&self, rule: &FrameRule) -> bool {
         let sender = match self.role {
             Role::Initiator => Sender::Responder,
             Role::Responder => Sender::Initiator,
         };
-        let accepted = self.phase != Phase::Handshaking;
-        let frame_type = frame.frame_type();
-        wire::rule(frame_type).filter(|rule| rule.allows(sender, accepted)).ok_or_else(|| {
-            let text = "a frame that must not come now or from this side";
-            Fault::new(CloseCode::FRAME_NOT_ALLOWED, u64::from(frame_type), text)
-        })
+        rule.allows(sender, self.phase != Phase::Handshaking)
     }
 
     /// Once CLOSE has passed, only the peer's CLOSE means anything.

@@ -13,7 +13,7 @@ use crate::crypto::keys::PacketKeys;
 use crate::handshake::{Attempt, AttemptOutcome};
 use crate::limits::MAX_COSTLY_FRAMES;
 use crate::memory::Memory;
-use crate::path::{Cursor, DataRecord, LogEvent, PacketFlags, PacketRecord, SentLog};
+use crate::path::{Cursor, DataRecord, PacketFlags, PacketRecord, SentLog};
 use crate::reason::{CloseCode, CloseSpace};
 use crate::shared::{Context, Shared};
 use crate::wire::{
@@ -541,23 +541,21 @@ impl SessionCore {
     /// Queues what the two oldest packets in flight brought again.
     fn repeat_oldest<P: Provider>(&mut self, context: &mut Context<'_, P>) {
         let mut cursor = Cursor::default();
-        let mut packets = 0;
-        while let Some(event) = self.packets.log.next_oldest(&context.shared.memory.pool, &mut cursor) {
-            match event {
-                LogEvent::Packet(_) if packets == 2 => break,
-                LogEvent::Packet(_) => packets += 1,
-                LogEvent::Data(data) => {
-                    let memory = &mut context.shared.memory;
-                    if let Some(signal) = data.signal() {
-                        self.channels.on_signal(memory, data.index(), signal, SignalFate::Lost);
-                        continue;
-                    }
-                    let Memory { pool, channels, dynamics, .. } = memory;
-                    let channel = self.channels.get_in(dynamics, channels, data.index());
-                    // Unreliable data is not sent twice: PING asks in its stead.
-                    if let Some(channel) = channel.filter(|channel| channel.mode != ChannelMode::Unreliable) {
-                        channel.on_lost(pool, data.offset, u64::from(data.positions));
-                    }
+        for _ in 0..2 {
+            if self.packets.log.next_oldest(&context.shared.memory.pool, &mut cursor).is_none() {
+                return;
+            }
+            while let Some(data) = self.packets.log.next_data(&context.shared.memory.pool, &mut cursor) {
+                let memory = &mut context.shared.memory;
+                if let Some(signal) = data.signal() {
+                    self.channels.on_signal(memory, data.index(), signal, SignalFate::Lost);
+                    continue;
+                }
+                let Memory { pool, channels, dynamics, .. } = memory;
+                let channel = self.channels.get_in(dynamics, channels, data.index());
+                // Unreliable data is not sent twice: PING asks in its stead.
+                if let Some(channel) = channel.filter(|channel| channel.mode != ChannelMode::Unreliable) {
+                    channel.on_lost(pool, data.offset, u64::from(data.positions));
                 }
             }
         }

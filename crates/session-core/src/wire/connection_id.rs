@@ -13,6 +13,9 @@ impl ReceiverId {
 
     /// `None` where `id` is not 1–8 bytes long.
     pub(crate) fn new(id: &[u8]) -> Option<Self> {
+        if let Ok(bytes) = id.try_into() {
+            return Some(Self::of(bytes));
+        }
         if id.is_empty() {
             return None;
         }
@@ -28,6 +31,11 @@ impl ReceiverId {
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.length()).unwrap_or_default()
+    }
+
+    /// Its bytes, and zeros behind them.
+    pub(crate) const fn padded(&self) -> [u8; Self::MAX_LENGTH] {
+        self.bytes
     }
 
     pub(crate) fn length(&self) -> usize {

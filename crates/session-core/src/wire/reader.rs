@@ -54,7 +54,6 @@ impl<'a> Reader<'a> {
         Ok(u16::from_be_bytes(self.array()?))
     }
 
-    #[inline]
     pub(crate) fn varint(&mut self) -> Result<u64, ReadError> {
         let (first, rest) = self.rest.split_first().ok_or(ReadError::Truncated)?;
         if *first > 0x3F {
@@ -67,12 +66,12 @@ impl<'a> Reader<'a> {
     /// One of two bytes or more, of the length that its first two bits say.
     fn long_varint(&mut self, length: u8) -> Result<u64, ReadError> {
         let mut ahead = *self;
-        let (value, length) = match length {
-            1 => (u64::from(ahead.u16()? & 0x3FFF), 2),
-            2 => (u64::from(u32::from_be_bytes(ahead.array()?) & 0x3FFF_FFFF), 4),
-            _ => (u64::from_be_bytes(ahead.array()?) & varint::MAX, 8),
+        let (value, least) = match length {
+            1 => (u64::from(ahead.u16()? & 0x3FFF), 0x40),
+            2 => (u64::from(u32::from_be_bytes(ahead.array()?) & 0x3FFF_FFFF), 0x4000),
+            _ => (u64::from_be_bytes(ahead.array()?) & varint::MAX, 0x4000_0000),
         };
-        if varint::length(value) != length {
+        if value < least {
             return Err(ReadError::NotMinimal);
         }
         *self = ahead;

@@ -29,35 +29,43 @@ fn data(number: u64, count: usize) -> Vec<DataRecord> {
 
 type Visited = Vec<(PacketRecord, Vec<DataRecord>)>;
 
-fn collect(mut next: impl FnMut() -> Option<LogEvent>) -> Visited {
-    let mut visited = Visited::new();
-    while let Some(event) = next() {
-        match event {
-            LogEvent::Packet(packet) => visited.push((packet, Vec::new())),
-            LogEvent::Data(data) => visited.last_mut().expect("data follows a packet").1.push(data),
-        }
-    }
+/// What a walk meets; `next` takes one more packet with what it carried.
+fn collect(next: impl FnMut() -> Option<(PacketRecord, Vec<DataRecord>)>) -> Visited {
+    let mut visited: Visited = core::iter::from_fn(next).collect();
     visited.sort_by_key(|(packet, _)| packet.number);
     visited
 }
 
+fn with_data(log: &SentLog, pool: &Pool, cursor: &mut Cursor, packet: PacketRecord) -> (PacketRecord, Vec<DataRecord>) {
+    (packet, core::iter::from_fn(|| log.next_data(pool, cursor)).collect())
+}
+
 fn ack(log: &mut SentLog, pool: &mut Pool, low: u64, high: u64) -> Visited {
     let mut cursor = Cursor::default();
-    let visited = collect(|| log.next_acked(pool, low, high, &mut cursor));
+    let visited = collect(|| {
+        let packet = log.next_acked(pool, low, high, &mut cursor)?;
+        Some(with_data(log, pool, &mut cursor, packet))
+    });
     log.sweep(pool);
     visited
 }
 
 fn lose(log: &mut SentLog, pool: &mut Pool, thresholds: &LossThresholds) -> (Visited, Option<Instant>) {
     let mut cursor = Cursor::default();
-    let visited = collect(|| log.next_lost(pool, thresholds, &mut cursor));
+    let visited = collect(|| {
+        let packet = log.next_lost(pool, thresholds, &mut cursor)?;
+        Some(with_data(log, pool, &mut cursor, packet))
+    });
     log.sweep(pool);
     (visited, cursor.earliest_outstanding())
 }
 
 fn oldest(log: &SentLog, pool: &Pool) -> Visited {
     let mut cursor = Cursor::default();
-    collect(|| log.next_oldest(pool, &mut cursor))
+    collect(|| {
+        let packet = log.next_oldest(pool, &mut cursor)?;
+        Some(with_data(log, pool, &mut cursor, packet))
+    })
 }
 
 fn thresholds(largest_acked: u64, now: u64) -> LossThresholds {

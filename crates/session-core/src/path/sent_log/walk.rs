@@ -1,18 +1,9 @@
-//! Walking the sent log: one event per call, nothing borrowed between calls.
+//! Walking the sent log: one packet per call, or one piece of what it carried; nothing borrowed between calls.
 
 use super::entry::{self, FIRST_SLOT, HEAD_SLOTS, Head};
 use super::{DataRecord, PacketRecord, SentLog, offset_of};
 use crate::pool::{BlockId, Pool};
 use crate::time::Instant;
-
-/// What a walk meets: a packet, then each piece of data it carried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LogEvent {
-    /// The next packet.
-    Packet(PacketRecord),
-    /// Data of the packet that came last.
-    Data(DataRecord),
-}
 
 /// Where a walk stands. Start with a new one; blocks freed by somebody else's walk or sweep end it.
 #[derive(Debug, Default)]
@@ -81,16 +72,18 @@ impl SentLog {
         cursor
     }
 
-    pub(super) fn next_data(&self, pool: &Pool, cursor: &mut Cursor) -> Option<LogEvent> {
-        let Stage::Block(block) = cursor.stage else { return None };
+    /// The next piece of data that the packet carried which the walk met last.
+    #[inline]
+    pub(crate) fn next_data(&self, pool: &Pool, cursor: &mut Cursor) -> Option<DataRecord> {
         if cursor.data_left == 0 || cursor.frees != self.frees {
             return None;
         }
+        let Stage::Block(block) = cursor.stage else { return None };
         self.step();
         let data = entry::read_data(pool.bytes(block), offset_of(cursor.slot));
         cursor.slot += 1;
         cursor.data_left -= 1;
-        Some(LogEvent::Data(data))
+        Some(data)
     }
 
     /// The next outstanding packet the verdict takes; blocks that end below `low` are passed unread.
@@ -141,6 +134,8 @@ impl SentLog {
         } else if cursor.frees != self.frees {
             cursor.stage = Stage::Done;
         }
+        // Data that nobody asked for is passed over.
+        cursor.slot += u16::from(core::mem::take(&mut cursor.data_left));
     }
 
     fn find_in_reserve(

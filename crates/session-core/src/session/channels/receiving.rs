@@ -309,6 +309,11 @@ impl Channels {
         }
     }
 
+    /// There may be something of the control channel that was not read.
+    pub(crate) fn holds_control(&self) -> bool {
+        self.control.secured
+    }
+
     /// What was taken of the session's credit over all channels.
     pub(super) fn taken(&self, memory: &Memory) -> Taken {
         let gone = self.ledger(memory).map_or(0, |ledger| ledger.gone_received);
