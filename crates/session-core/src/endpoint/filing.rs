@@ -67,7 +67,7 @@ impl<P: Provider> Endpoint<P> {
         let result = operation(core, &mut context);
         debug_assert!(before == Some(standing(core)), "data alone moves no session");
         if has_changed(&result) {
-            self.refile(slot);
+            self.queue(slot);
         } else if core.starved(&self.shared.memory).is_some() {
             // What was refused for want of memory is told when there is some.
             self.slots.push(Queue::Starved, slot);
@@ -133,6 +133,11 @@ impl<P: Provider> Endpoint<P> {
         if wants_id {
             self.give_ids(slot);
         }
+        self.queue(slot);
+    }
+
+    /// Brings queues and deadline of a slot in line with its session, which stays where it is and who it is.
+    fn queue(&mut self, slot: u32) {
         let Some(core) = self.slots.at(slot) else { return };
         let memory = &self.shared.memory;
         let wants = core.wants(memory);
@@ -216,13 +221,6 @@ impl<P: Provider> Endpoint<P> {
             self.refile(slot);
         }
         event
-    }
-
-    /// Takes a session from among the ready ones that has just sent all it had: asked again it would say so, at the price of another packet.
-    pub(super) fn rest(&mut self, slot: u32) {
-        if self.slots.at_mut(slot).is_some_and(|core| core.rest(&self.shared.memory)) {
-            self.slots.unlink(Queue::Ready, slot);
-        }
     }
 
     /// Deficit round-robin: a session keeps its turn until its quantum is spent, so runs of datagrams stay together.

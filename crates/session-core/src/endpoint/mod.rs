@@ -224,7 +224,12 @@ impl<P: Provider> Endpoint<P> {
                 }
                 Outcome::Sent(len, ecn) => {
                     self.charge(slot, len);
-                    self.rest(slot);
+                    return Action::Transmit(Transmit { len, link, ecn, alone: false });
+                }
+                Outcome::Last(len, ecn) => {
+                    self.charge(slot, len);
+                    // Asked again it would say that it has nothing, at the price of another packet.
+                    self.slots.unlink(Queue::Ready, slot);
                     return Action::Transmit(Transmit { len, link, ecn, alone: false });
                 }
                 Outcome::Search(len) => {

@@ -68,6 +68,8 @@ pub(crate) enum Outcome {
     NeedsRoom(usize),
     /// The first bytes of the buffer are a datagram.
     Sent(usize, Option<Ecn>),
+    /// The same, and there is nothing more to send.
+    Last(usize, Option<Ecn>),
     /// They are one that asks whether the path takes so many.
     Search(usize),
     /// The same, over this link: it asks or answers whether it leads to the peer.
@@ -88,7 +90,7 @@ struct Plan {
     urgent_only: bool,
     /// It is nothing but as many bytes.
     search: bool,
-    /// There are frames to write beside data and ACK.
+    /// There are frames to write beside data and ACK, now or later.
     controls: bool,
     /// What was written already, as flags.
     written: u16,
@@ -187,7 +189,11 @@ impl SessionCore {
                 probed => probed,
             },
         };
-        if let Outcome::Sent(length, _) | Outcome::Search(length) | Outcome::Probed(length, _) = outcome {
+        if let Outcome::Sent(length, _)
+        | Outcome::Last(length, _)
+        | Outcome::Search(length)
+        | Outcome::Probed(length, _) = outcome
+        {
             self.counters.packets_sent = self.counters.packets_sent.saturating_add(1);
             self.counters.bytes_sent = self.counters.bytes_sent.saturating_add(length as u64);
         }
@@ -203,7 +209,8 @@ impl SessionCore {
             Phase::Handshaking | Phase::Established | Phase::Flushing => {
                 let packets = &self.packets;
                 let paced = self.path.paced_until.is_some();
-                self.attempt_due(memory)
+                self.channels.has_data(memory, wants, paced)
+                    || self.attempt_due(memory)
                     || self.probe_due(memory)
                     || packets.ack_forced
                     || packets.acks.is_immediate()
@@ -211,20 +218,30 @@ impl SessionCore {
                         && (self.path.probes_due > 0
                             || self.has_control_frames(memory, wants)
                             || self.channels.due_signal(memory).is_some()))
-                    || self.channels.has_data(memory, wants, paced)
             }
         }
     }
 
-    /// After a packet of data: whether there is nothing more to send. Asked for a datagram it would have none, and its sending would be as it is after this.
-    pub(crate) fn rest(&mut self, memory: &Memory) -> bool {
+    /// After a packet with all that `plan` and `schedule` knew of: whether it is certain that there is nothing more to send. Asked for a datagram it would have
+    /// none, and its sending would be as it is after this.
+    fn rest(&mut self, memory: &Memory, plan: &Plan, schedule: &Schedule) -> bool {
         // What has no numbers left says so in its last.
-        if self.phase != Phase::Established || !self.has_numbers() {
-            return false;
-        }
-        let wants = self.channels.wants(memory);
-        let rests = !wants.sends && !self.may_transmit(memory, &wants);
+        let rests = self.phase == Phase::Established
+            && !schedule.has_senders()
+            && !plan.controls
+            && !plan.urgent_only
+            && self.path.probes_due == 0
+            && !self.packets.ack_forced
+            && !self.packets.acks.is_immediate()
+            && self.has_numbers()
+            && self.channels.due_signal(memory).is_none()
+            && !self.attempt_due(memory)
+            && !self.probe_due(memory);
         if rests {
+            debug_assert!(
+                !self.may_transmit(memory, &self.channels.wants(memory)),
+                "a session rests that has something to send"
+            );
             self.path.app_limited = true;
         }
         rests
@@ -339,6 +356,9 @@ impl SessionCore {
                 self.path.on_urgent_sent(context.now);
             }
         }
+        if self.rest(&context.shared.memory, &plan, &schedule) {
+            return Outcome::Last(length, ecn);
+        }
         Outcome::Sent(length, ecn)
     }
 
@@ -444,7 +464,7 @@ impl SessionCore {
                 return Some(Plan { size, ack_eliciting: true, probe, controls: true, ..Plan::default() });
             }
         }
-        ack_due.then_some(Plan { size, ..Plan::default() })
+        ack_due.then_some(Plan { size, controls: has_control_frames, ..Plan::default() })
     }
 
     fn has_control_frames(&self, memory: &Memory, wants: &Wants) -> bool {

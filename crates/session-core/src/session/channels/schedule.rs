@@ -127,6 +127,9 @@ impl Channels {
         let Served { positions, advance } = served;
         let Some(channel) = self.get_mut(memory, index) else { return };
         channel.on_served(schedule.latest_turn(channel.priority), positions);
+        if schedule.senders == Senders::One(index) && !channel.outbox.has_any_pending() {
+            schedule.senders = Senders::None;
+        }
         if index == CONTROL {
             return;
         }
@@ -194,6 +197,11 @@ impl Wants {
 }
 
 impl Schedule {
+    /// Some channel may have data to send.
+    pub(crate) fn has_senders(&self) -> bool {
+        self.senders != Senders::None
+    }
+
     /// Whether it says the same as one derived `now`, which may know that fewer channels have data.
     pub(crate) fn is_still(&self, now: &Self) -> bool {
         let covers = match (self.senders, now.senders) {
