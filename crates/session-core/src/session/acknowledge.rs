@@ -85,9 +85,14 @@ impl SessionCore {
             self.path.on_large_acked();
         }
         self.review_losses(&mut context.shared.memory, acked);
-        let timeout = self.path.base_pto();
-        let mut persistent = PersistentCongestion::new(acked, acked_before, self.path.sampled_at, timeout);
-        self.detect_lost(context, Some(&mut persistent), newest_large);
+        if self.packets.log.is_empty() {
+            // Nothing is left that could be lost.
+            self.path.loss_at = None;
+        } else {
+            let timeout = self.path.base_pto();
+            let mut persistent = PersistentCongestion::new(acked, acked_before, self.path.sampled_at, timeout);
+            self.detect_lost(context, Some(&mut persistent), newest_large);
+        }
         // Who sends little learns nothing of the window, and asks for nothing.
         if !self.path.app_limited {
             self.packets.wish.on_window(self.path.congestion.window(), self.path.mtu.size());
