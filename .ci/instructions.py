@@ -26,7 +26,7 @@ DUMPED = {"idle_polls": "idle_poll", "echoes": "echo", "transfers": "bulk"}
 # Cost with many sessions over cost with few: more is not flat any more.
 MOST = 1.5
 # What may be spent at all, whatever the compiler makes of it.
-MOST_OF_ALL = {"idle_poll": 200, "echo": 25_000, "bulk": 16_000}
+MOST_OF_ALL = {"idle_poll": 200, "echo": 20_000, "bulk": 12_000}
 
 
 def build() -> pathlib.Path:
