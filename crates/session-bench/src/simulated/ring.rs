@@ -56,3 +56,13 @@ impl Provider for Ring {
         RustCrypto.public_key(secret)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_answers_as_the_core_does() {
+        session_sim::conformance::check(&Ring);
+    }
+}
