@@ -144,7 +144,7 @@ million:
 bounds:
     UPDATE_BOUNDS=1 cargo test --locked -p session-tests --test bounds
 
-# Instructions per idle poll and per echo with 1, 1,000 and many sessions; fails where many cost more than 1.5 times as much; then calls with so many and twice as many ranges, holes or channels in their way. Needs valgrind.
+# Instructions per idle poll, echo and bulk datagram with 1, 1,000 and many sessions; fails where many cost more than 1.5 times as much, or one of the three more than its ceiling; then calls with so many and twice as many ranges, holes or channels in their way. Needs valgrind.
 instructions many="100000":
     python3 .ci/instructions.py {{ many }}
     python3 .ci/growth.py

@@ -2,7 +2,7 @@
 """Counts the instructions of an idle poll, of an echo and of a bulk transfer's datagram, with 1, 1,000 and many sessions on the endpoint.
 
     .ci/instructions.py MANY         count, print, and fail where many sessions cost more than few,
-                                     or an idle poll more than it should
+                                     or one of the three more than its ceiling
     .ci/instructions.py --self-test  plant one fault of each kind and demand that it is found
 
 The program is tests/examples/instructions.rs. callgrind counts it, switched on only after the sessions are up: counting 100,000

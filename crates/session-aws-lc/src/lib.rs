@@ -1,6 +1,7 @@
 //! A crypto provider on AWS-LC, by way of `aws-lc-rs`: the assembly of a C library where [`RustCrypto`] has portable Rust.
 //!
-//! It gives the same bytes as `RustCrypto`, faster, and asks for a C compiler when it is built, and for nothing else. Each end of a session chooses for itself.
+//! It gives the same bytes as `RustCrypto`, faster, and asks for a C compiler when it is built; on Windows on x86 and x86-64 for NASM as well. Each end of a session chooses
+//! for itself.
 //!
 //! ```no_run
 //! use session_aws_lc::AwsLc;
