@@ -33,14 +33,14 @@ pub struct AwsLc;
 /// A key of [`AwsLc`]. It is expanded for what it is used for, with the first use: the core has keys for packets and others for headers.
 pub struct AwsLcKey {
     secret: Zeroizing<[u8; 32]>,
-    /// `None` where the C library has no memory.
-    packets: OnceLock<Option<LessSafeKey>>,
-    headers: OnceLock<Option<Box<EncryptingKey>>>,
+    /// Empty until the first use, and as long as the C library has no memory.
+    packets: OnceLock<LessSafeKey>,
+    headers: OnceLock<Box<EncryptingKey>>,
 }
 
 impl AwsLcKey {
     fn packets(&self) -> Option<&LessSafeKey> {
-        self.packets.get_or_init(|| UnboundKey::new(&AES_256_GCM, &*self.secret).ok().map(LessSafeKey::new)).as_ref()
+        kept(&self.packets, || UnboundKey::new(&AES_256_GCM, &*self.secret).ok().map(LessSafeKey::new))
     }
 
     fn headers(&self) -> Option<&EncryptingKey> {
@@ -48,8 +48,17 @@ impl AwsLcKey {
             let key = UnboundCipherKey::new(&AES_256, &*self.secret).ok()?;
             EncryptingKey::ecb(key).ok().map(Box::new)
         };
-        self.headers.get_or_init(expand).as_deref()
+        kept(&self.headers, expand).map(Box::as_ref)
     }
+}
+
+/// What is there, or what `expand` makes; where that fails it is asked again the next time.
+fn kept<K>(place: &OnceLock<K>, expand: impl FnOnce() -> Option<K>) -> Option<&K> {
+    if place.get().is_none() {
+        // Another thread may have been faster with the same.
+        let _ = place.set(expand()?);
+    }
+    place.get()
 }
 
 impl fmt::Debug for AwsLcKey {
