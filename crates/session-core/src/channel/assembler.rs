@@ -22,7 +22,8 @@ const END: usize = 1;
 /// First positions of messages.
 const BEGIN: usize = 2;
 
-/// A block marked so has, or has had, a terminator. Others are not searched for one.
+/// A block marked so has, or has had, a terminator. Others are not searched for one. The other mark is that of messages that are complete
+/// (`unordered`).
 const HAS_END: u64 = block_map::MARKS[1];
 
 /// What no honest peer sends.

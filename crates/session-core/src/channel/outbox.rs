@@ -385,7 +385,7 @@ impl Outbox {
     pub(crate) fn cut(&mut self, pool: &mut Pool) {
         let sent = self.highest_sent;
         self.release(pool);
-        (self.write, self.acked_to, self.highest_sent) = (sent, sent, sent);
+        (self.write, self.acked_to, self.highest_sent, self.pending_from) = (sent, sent, sent, sent);
         self.streaming = false;
         self.between_messages = true;
     }

@@ -53,29 +53,7 @@ impl<P: Provider> Endpoint<P> {
         self.with_channel(slot, operation, Result::is_ok)
     }
 
-    /// The same as [`with_if`](Self::with_if) for what moves nothing but a channel's data: neither phase nor path nor ids.
-    fn with_channel<T>(
-        &mut self,
-        slot: u32,
-        operation: impl FnOnce(&mut SessionCore, &mut Context<'_, P>) -> T,
-        has_changed: impl FnOnce(&T) -> bool,
-    ) -> Option<T> {
-        let core = self.slots.at_mut(slot)?;
-        let standing = |core: &SessionCore| (core.phase(), core.own_ids(), core.link());
-        let before = cfg!(debug_assertions).then(|| standing(core));
-        let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
-        let result = operation(core, &mut context);
-        debug_assert!(before == Some(standing(core)), "data alone moves no session");
-        if has_changed(&result) {
-            self.queue(slot);
-        } else if core.starved(&self.shared.memory).is_some() {
-            // What was refused for want of memory is told when there is some.
-            self.slots.push(Queue::Starved, slot);
-        }
-        Some(result)
-    }
-
-    /// The same; where `has_changed` says no, nothing is filed anew.
+    /// The same as [`with`](Self::with); where `has_changed` says no, nothing is filed anew.
     pub(super) fn with_if<T>(
         &mut self,
         slot: u32,
@@ -113,6 +91,28 @@ impl<P: Provider> Endpoint<P> {
             }
         }
         self.refile(slot);
+        Some(result)
+    }
+
+    /// The same as [`with_if`](Self::with_if) for what moves nothing but a channel's data: neither phase nor path nor ids.
+    fn with_channel<T>(
+        &mut self,
+        slot: u32,
+        operation: impl FnOnce(&mut SessionCore, &mut Context<'_, P>) -> T,
+        has_changed: impl FnOnce(&T) -> bool,
+    ) -> Option<T> {
+        let core = self.slots.at_mut(slot)?;
+        let standing = |core: &SessionCore| (core.phase(), core.own_ids(), core.link());
+        let before = cfg!(debug_assertions).then(|| standing(core));
+        let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
+        let result = operation(core, &mut context);
+        debug_assert!(before == Some(standing(core)), "data alone moves no session");
+        if has_changed(&result) {
+            self.queue(slot);
+        } else if core.starved(&self.shared.memory).is_some() {
+            // What was refused for want of memory is told when there is some.
+            self.slots.push(Queue::Starved, slot);
+        }
         Some(result)
     }
 

@@ -40,6 +40,7 @@ mod paths;
 mod priority;
 mod recovery;
 mod rekey;
+mod rest;
 mod silence;
 mod single;
 mod stranger;

@@ -224,12 +224,11 @@ impl SessionCore {
 
     /// After a packet with all that `plan` and `schedule` knew of: whether it is certain that there is nothing more to send. Asked for a datagram it would have
     /// none, and its sending would be as it is after this.
-    fn rest(&mut self, memory: &Memory, plan: &Plan, schedule: &Schedule) -> bool {
+    fn comes_to_rest(&mut self, memory: &Memory, plan: &Plan, schedule: &Schedule) -> bool {
         // What has no numbers left says so in its last.
         let rests = self.phase == Phase::Established
             && !schedule.has_senders()
             && !plan.controls
-            && !plan.urgent_only
             && self.path.probes_due == 0
             && !self.packets.ack_forced
             && !self.packets.acks.is_immediate()
@@ -356,7 +355,7 @@ impl SessionCore {
                 self.path.on_urgent_sent(context.now);
             }
         }
-        if self.rest(&context.shared.memory, &plan, &schedule) {
+        if self.comes_to_rest(&context.shared.memory, &plan, &schedule) {
             return Outcome::Last(length, ecn);
         }
         Outcome::Sent(length, ecn)

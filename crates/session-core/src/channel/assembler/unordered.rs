@@ -5,7 +5,7 @@
 //! everything before it was read, so that repetitions are still recognised. The notes use the byte at the terminator's place, which carries
 //! nothing else.
 
-use super::{Assembler, BEGIN, END, RECEIVED, per_block};
+use super::{Assembler, BEGIN, END, HAS_END, RECEIVED, per_block};
 use crate::channel::Fragment;
 use crate::channel::block_map::{self, first_clear, first_set, last_set};
 use crate::pool::{BlockId, Pool, Reservation};
@@ -163,7 +163,8 @@ impl Assembler {
         while let Some(id) = block.filter(|id| block_map::index(pool, *id) == expected) {
             let start = expected * per_block;
             let from = at.saturating_sub(start) as usize;
-            let end = first_set(block_map::map(pool, id, END), from, width);
+            let has_end = block_map::is_marked(pool, id, HAS_END);
+            let end = has_end.then(|| first_set(block_map::map(pool, id, END), from, width)).flatten();
             if self.first_missing(pool, id, from, end.unwrap_or(width)).is_some() {
                 return None;
             }

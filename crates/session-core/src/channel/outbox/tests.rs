@@ -29,11 +29,30 @@ enum Step {
     Begin,
     Write(usize),
     Finish,
-    Transmit { limit: u64, max_length: usize },
-    Acked { offset: u64, positions: u64 },
-    Lost { offset: u64, positions: u64 },
-    GiveUp { offset: u64, positions: u64 },
+    Transmit {
+        limit: u64,
+        max_length: usize,
+    },
+    Acked {
+        offset: u64,
+        positions: u64,
+    },
+    Lost {
+        offset: u64,
+        positions: u64,
+    },
+    GiveUp {
+        offset: u64,
+        positions: u64,
+    },
+    /// The peer is told of so many positions given up that were never sent.
+    Pass {
+        positions: u64,
+    },
     AckAll,
+    Cut,
+    Release,
+    Replace(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -50,7 +69,11 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (offset(), positions()).prop_map(|(offset, positions)| Step::Acked { offset, positions }),
         4 => (offset(), positions()).prop_map(|(offset, positions)| Step::Lost { offset, positions }),
         2 => (offset(), positions()).prop_map(|(offset, positions)| Step::GiveUp { offset, positions }),
+        2 => positions().prop_map(|positions| Step::Pass { positions }),
         1 => Just(Step::AckAll),
+        1 => Just(Step::Cut),
+        1 => Just(Step::Release),
+        1 => length().prop_map(Step::Replace),
     ]
 }
 
@@ -150,6 +173,20 @@ impl Model {
             Step::Acked { offset, positions } => self.ack(offset, positions),
             Step::AckAll => self.ack(0, self.sent),
             Step::GiveUp { offset, positions } => self.give_up(offset, positions),
+            Step::Pass { positions } => self.pass(positions),
+            Step::Cut => {
+                self.outbox.cut(&mut self.pool);
+                self.positions.truncate(self.sent as usize);
+                self.take_back();
+                (self.streaming, self.between) = (false, true);
+            }
+            // Who releases or replaces has no message open.
+            Step::Release if !self.streaming => {
+                self.outbox.release(&mut self.pool);
+                self.take_back();
+            }
+            Step::Replace(length) if !self.streaming => self.replace(length),
+            Step::Release | Step::Replace(_) => {}
             Step::Lost { offset, positions } => {
                 self.outbox.on_lost(&mut self.pool, offset, positions);
                 let range = self.range(offset, positions);
@@ -228,6 +265,39 @@ impl Model {
         }
     }
 
+    /// Nothing that was written is sent any more.
+    fn take_back(&mut self) {
+        for position in &mut self.positions {
+            position.acked = true;
+            position.pending = false;
+        }
+        self.sent = self.positions.len() as u64;
+    }
+
+    fn replace(&mut self, length: usize) {
+        let bytes = self.bytes(length);
+        let before = digest(&self.outbox, &self.pool);
+        match self.outbox.replace(&mut self.pool, &bytes) {
+            Ok(end) => {
+                self.take_back();
+                bytes.iter().for_each(|byte| self.push(Some(*byte)));
+                self.push(None);
+                assert_eq!(end, self.positions.len() as u64);
+            }
+            Err(error) => {
+                assert_eq!(error, OutboxError::Blocked);
+                assert_eq!(digest(&self.outbox, &self.pool), before);
+            }
+        }
+    }
+
+    fn pass(&mut self, positions: u64) {
+        let unsent = &self.positions[self.sent as usize..];
+        let given_up = unsent.iter().take_while(|position| position.acked).count() as u64;
+        self.sent += given_up.min(positions);
+        self.outbox.pass(self.sent);
+    }
+
     fn agree(&self) {
         let Self { outbox, pool, .. } = self;
         let written = self.positions.len() as u64;
@@ -239,6 +309,17 @@ impl Model {
         let pending = self.positions.iter().filter(|position| position.pending).count() as u64;
         assert_eq!(outbox.pending, pending);
         let per_block = block_map::positions_per_block(pool.block_size());
+        let blocks: Vec<_> = core::iter::successors(outbox.head, |block| pool.next(*block)).collect();
+        for cursor in [outbox.send_cursor, outbox.search_cursor, outbox.ack_cursor].into_iter().flatten() {
+            assert!(blocks.contains(&cursor), "a hint is a block that is held");
+        }
+        if let Some(block) = outbox.send_cursor {
+            assert_eq!(
+                block_map::index(pool, block),
+                (self.sent - 1) / per_block,
+                "the block of the last position sent"
+            );
+        }
         let kept = self.acked_to()..written;
         let held = if kept.is_empty() { 0 } else { (written - 1) / per_block - kept.start / per_block + 1 };
         assert_eq!(u64::from(outbox.blocks_held()), held);
@@ -413,4 +494,21 @@ fn the_digest_covers_content_and_every_mark() {
 #[test]
 fn an_outbox_is_small() {
     assert!(size_of::<Outbox>() <= 120, "{}", size_of::<Outbox>());
+}
+
+#[test]
+fn what_follows_what_was_passed_over_is_copied_from_its_own_block() {
+    let mut pool = Pool::new(64, 256, 64);
+    let mut outbox = Outbox::new(40);
+    for (byte, length) in [(1, 100), (2, 1000), (3, 300)] {
+        outbox.send(&mut pool, &vec![byte; length]).unwrap();
+    }
+    let first = outbox.next_fragment(&pool, u64::MAX, 100).unwrap();
+    outbox.on_sent(&mut pool, &first);
+    outbox.give_up(&mut pool, 101, 1102);
+    outbox.pass(1102);
+    let next = outbox.next_fragment(&pool, u64::MAX, 100).unwrap();
+    let mut out = [0; 100];
+    assert_eq!((next.offset, outbox.copy(&pool, &next, &mut out)), (1102, 100));
+    assert_eq!(out, [3; 100]);
 }

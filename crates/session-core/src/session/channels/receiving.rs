@@ -74,6 +74,7 @@ impl Channels {
         }
         // Where the peer has come to its end, it needs no more of the channel's own.
         self.renew(limits, index, end_of_channel.is_none().then_some(channel), taken);
+        debug_assert_eq!(taken, self.taken(memory), "what was carried along is what a look at all channels gives");
         Ok(Stored { index, advanced })
     }
 
@@ -262,6 +263,7 @@ impl Channels {
         }
         channel.on_taken();
         self.renew(limits, index, (!is_ending).then_some(channel), taken);
+        debug_assert_eq!(taken, self.taken(memory), "what was carried along is what a look at all channels gives");
         self.unsecure_if_empty(memory);
         Some(chunk)
     }
@@ -347,7 +349,7 @@ impl Channels {
 }
 
 /// Positions below these were read, and received, of a channel or of all.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Taken {
     read: u64,
     pub(super) received: u64,
