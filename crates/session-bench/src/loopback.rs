@@ -19,6 +19,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "peers")]
+use session_aws_lc::AwsLc;
+use session_core::RustCrypto;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::Failure;
@@ -142,14 +145,23 @@ fn ping_pong(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
         .map(|session| Box::new(session) as Box<dyn PingPong>)
         .collect();
     if asked.wants_peer("session-core-loop") {
-        peers.push(Box::new(core_loop::CoreLoop::new(one_thread()?)?));
+        let about = About::package("session-core-loop", "session-core", "AES-256-GCM, RustCrypto");
+        peers.push(Box::new(core_loop::CoreLoop::new(one_thread()?, RustCrypto, about)?));
+    }
+    #[cfg(feature = "peers")]
+    if asked.wants_peer("session-core-loop-aws-lc") {
+        let about = About::package("session-core-loop-aws-lc", "session-core", "AES-256-GCM, AWS-LC");
+        peers.push(Box::new(core_loop::CoreLoop::new(one_thread()?, AwsLc, about)?));
     }
     #[cfg(feature = "peers")]
     peers.extend(
         streams(asked, Datagram::Ethernet, one_thread)?.into_iter().map(|peer| Box::new(peer) as Box<dyn PingPong>),
     );
     if asked.wants_peer("udp-echo") {
-        peers.push(Box::new(raw::Echo::new(one_thread()?)?));
+        peers.push(Box::new(raw::Echo::connected(one_thread()?)?));
+    }
+    if asked.wants_peer("udp-echo-unconnected") {
+        peers.push(Box::new(raw::Echo::unconnected(one_thread()?)?));
     }
     let subjects = peers.iter_mut().map(|peer| {
         Subject::new(peer.about(), || {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use session_core::{
     Action, Address, Arrival, Carrier, CarrierConfig, ChannelConfig, ChannelId, ChannelMode, Config, ConnectOptions,
-    Endpoint, Event, Instant, Limits, Link, Peer, RustCrypto, Secret, Seed, SessionId, StaticKey,
+    Endpoint, Event, Instant, Limits, Link, Peer, Provider, Secret, Seed, SessionId, SessionMut, StaticKey,
 };
 use tokio::net::UdpSocket;
 use tokio::runtime::Runtime;
@@ -21,17 +21,18 @@ use crate::report::About;
 const PINGS: ChannelId = ChannelId(17);
 
 /// Two cores and a session between them.
-pub(super) struct CoreLoop {
+pub(super) struct CoreLoop<P: Provider> {
     runtime: Arc<Runtime>,
-    near: End,
+    about: About,
+    near: End<P>,
     /// Away while its task runs.
-    far: Option<End>,
+    far: Option<End<P>>,
 }
 
-impl CoreLoop {
-    pub(super) fn new(runtime: Arc<Runtime>) -> Result<Self, Failure> {
+impl<P: Provider<Key: Send> + Copy + Send + 'static> CoreLoop<P> {
+    pub(super) fn new(runtime: Arc<Runtime>, provider: P, about: About) -> Result<Self, Failure> {
         let (near, far) = runtime.block_on(async {
-            let (mut near, mut far) = (End::bind(1).await?, End::bind(2).await?);
+            let (mut near, mut far) = (End::bind(1, provider).await?, End::bind(2, provider).await?);
             near.connect(&far)?;
             // Each waits for the other's part of the handshake.
             let answer = tokio::spawn(async move {
@@ -41,28 +42,30 @@ impl CoreLoop {
             near.establish().await?;
             Ok::<_, Failure>((near, answer.await??))
         })?;
-        Ok(Self { runtime, near, far: Some(far) })
+        Ok(Self { runtime, about, near, far: Some(far) })
     }
 }
 
-impl PingPong for CoreLoop {
+impl<P: Provider<Key: Send> + Copy + Send + 'static> PingPong for CoreLoop<P> {
     fn about(&self) -> About {
-        About::package("session-core-loop", "session-core", "AES-256-GCM, RustCrypto")
+        self.about.clone()
     }
 
     fn round_trips(&mut self, count: usize) -> Result<Vec<Duration>, Failure> {
-        let Self { runtime, near, far: away } = self;
+        let Self { runtime, near, far: away, .. } = self;
         let mut far = away.take().ok_or("the far end was lost")?;
         let (times, far) = runtime.block_on(async {
             let answer = tokio::spawn(async move {
                 for _ in 0..count {
                     far.recv().await?;
-                    far.send().await?;
+                    far.send()?;
                 }
+                // The last answer is to leave.
+                far.flush().await?;
                 Ok::<_, Failure>(far)
             });
             let times = timed(count, async || {
-                near.send().await?;
+                near.send()?;
                 near.recv().await
             })
             .await?;
@@ -74,27 +77,27 @@ impl PingPong for CoreLoop {
 }
 
 /// An endpoint with one session.
-struct End {
-    endpoint: Endpoint,
+struct End<P: Provider> {
+    endpoint: Endpoint<P>,
     socket: UdpSocket,
     local: SocketAddr,
     outgoing: Vec<u8>,
     incoming: Vec<u8>,
     session: Option<SessionId>,
     established: bool,
-    /// A message may be there.
-    readable: bool,
+    /// When it woke: what follows takes microseconds, and the clock is read once for all of it.
+    now: Instant,
     deadline: Option<Instant>,
     /// Set for a deadline that has not passed.
     alarm: Option<(Instant, Pin<Box<Sleep>>)>,
 }
 
-impl End {
-    async fn bind(number: u8) -> Result<Self, Failure> {
-        let mut config = Config::new(StaticKey::new(&RustCrypto, Secret::new([number; 32])), "session-bench");
+impl<P: Provider> End<P> {
+    async fn bind(number: u8, provider: P) -> Result<Self, Failure> {
+        let mut config = Config::new(StaticKey::new(&provider, Secret::new([number; 32])), "session-bench");
         config.carriers = vec![CarrierConfig::udp(1452)];
         config.channels = vec![ChannelConfig::new(PINGS, ChannelMode::ReliableOrdered)];
-        let endpoint = Endpoint::new(config, Limits::default(), RustCrypto, Seed::new([number; 32]))?;
+        let endpoint = Endpoint::new(config, Limits::default(), provider, Seed::new([number; 32]))?;
         let buffer = vec![0; endpoint.max_datagram()];
         let socket = UdpSocket::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         Ok(Self {
@@ -105,7 +108,7 @@ impl End {
             incoming: buffer,
             session: None,
             established: false,
-            readable: false,
+            now: now(),
             deadline: None,
             alarm: None,
         })
@@ -113,7 +116,8 @@ impl End {
 
     fn connect(&mut self, far: &Self) -> Result<(), Failure> {
         let peer = Peer::Known { key: far.endpoint.public_key(), psk: None };
-        self.session = Some(self.endpoint.connect(peer, self.link(far.local), ConnectOptions::default(), now())?);
+        let link = self.link(far.local);
+        self.session = Some(self.endpoint.connect(peer, link, ConnectOptions::default(), self.now)?);
         Ok(())
     }
 
@@ -126,36 +130,37 @@ impl End {
         Ok(())
     }
 
-    async fn send(&mut self) -> Result<(), Failure> {
-        let id = self.session.ok_or("there is no session")?;
-        self.endpoint.session_mut(id, now()).ok_or("the session is gone")?.send(&[7; PING], PINGS)?;
-        self.flush().await
+    /// The message leaves with the next [`flush`](Self::flush), and the acknowledgement of what it answers with it.
+    fn send(&mut self) -> Result<(), Failure> {
+        self.session()?.send(&[7; PING], PINGS)?;
+        Ok(())
     }
 
     async fn recv(&mut self) -> Result<(), Failure> {
-        let id = self.session.ok_or("there is no session")?;
+        let mut message = [0; PING];
         loop {
-            if std::mem::take(&mut self.readable) {
-                let mut session = self.endpoint.session_mut(id, now()).ok_or("the session is gone")?;
-                if session.recv(&mut [0; PING], PINGS)? == Some(PING) {
-                    return Ok(());
-                }
+            if self.session()?.recv(&mut message, PINGS)? == Some(PING) {
+                return Ok(());
             }
-            self.wait().await?;
             self.flush().await?;
+            self.wait().await?;
         }
+    }
+
+    fn session(&mut self) -> Result<SessionMut<'_, P>, Failure> {
+        let id = self.session.ok_or("there is no session")?;
+        Ok(self.endpoint.session_mut(id, self.now).ok_or("the session is gone")?)
     }
 
     /// Sends what there is to send, and takes in what the core tells.
     async fn flush(&mut self) -> Result<(), Failure> {
-        let now = now();
         loop {
-            match self.endpoint.poll_action(&mut self.outgoing, now) {
+            match self.endpoint.poll_action(&mut self.outgoing, self.now) {
                 Action::Transmit(datagram) => {
                     let Address::Ip(remote) = datagram.link.remote else { return Err("not an IP address".into()) };
                     self.socket.send_to(&self.outgoing[..datagram.len], remote).await?;
                 }
-                Action::Event(event) => self.on_event(event, now)?,
+                Action::Event(event) => self.on_event(event)?,
                 Action::Wait(deadline) => {
                     self.deadline = deadline.map(|deadline| deadline.at);
                     return Ok(());
@@ -165,15 +170,15 @@ impl End {
         }
     }
 
-    fn on_event(&mut self, event: Event, now: Instant) -> Result<(), Failure> {
+    fn on_event(&mut self, event: Event) -> Result<(), Failure> {
         match event {
             Event::Incoming(id) => {
                 self.session = Some(id);
-                self.endpoint.session_mut(id, now).ok_or("the session is gone")?.accept(&[])?;
+                self.session()?.accept(&[])?;
             }
             Event::Established(_) => self.established = true,
-            Event::Readable(..) => self.readable = true,
             Event::Closed(_) => return Err("the session has ended".into()),
+            // Messages are asked for without being told of.
             _ => {}
         }
         Ok(())
@@ -184,7 +189,7 @@ impl End {
         // An alarm that goes off early does no harm; to set it anew for each datagram would.
         let set = self.alarm.as_ref().map(|(at, _)| *at);
         if let Some(deadline) = self.deadline.filter(|deadline| set.is_none_or(|set| set > *deadline)) {
-            self.alarm = Some((deadline, Box::pin(tokio::time::sleep(deadline.saturating_since(now())))));
+            self.alarm = Some((deadline, Box::pin(tokio::time::sleep(deadline.saturating_since(self.now)))));
         }
         let alarm = async {
             match &mut self.alarm {
@@ -196,12 +201,14 @@ impl End {
             biased;
             received = self.socket.recv_from(&mut self.incoming) => {
                 let (length, remote) = received?;
+                self.now = now();
                 let arrival = Arrival::new(self.link(remote));
-                let _ = self.endpoint.handle_datagram(&mut self.incoming[..length], arrival, now());
+                let _ = self.endpoint.handle_datagram(&mut self.incoming[..length], arrival, self.now);
             }
             () = alarm => {
                 self.alarm = None;
-                self.endpoint.handle_timeout(now());
+                self.now = now();
+                self.endpoint.handle_timeout(self.now);
             }
         }
         Ok(())

@@ -109,28 +109,58 @@ fn count(socket: &std::net::UdpSocket, bytes: usize) -> Result<(), Failure> {
 /// Two sockets on one thread of tokio.
 pub(super) struct Echo {
     runtime: Arc<Runtime>,
-    near: UdpSocket,
-    far: Arc<UdpSocket>,
+    name: &'static str,
+    near: Socket,
+    far: Arc<Socket>,
 }
 
 impl Echo {
-    pub(super) fn new(runtime: Arc<Runtime>) -> Result<Self, Failure> {
+    /// Each socket knows the other only.
+    pub(super) fn connected(runtime: Arc<Runtime>) -> Result<Self, Failure> {
         let (near, far) = (bind()?, bind()?);
         near.connect(far.local_addr()?)?;
         far.connect(near.local_addr()?)?;
         let _inside = runtime.enter();
-        let into_tokio = |socket: std::net::UdpSocket| {
-            socket.set_nonblocking(true)?;
-            UdpSocket::from_std(socket)
-        };
-        let (near, far) = (into_tokio(near)?, Arc::new(into_tokio(far)?));
-        Ok(Self { runtime: Arc::clone(&runtime), near, far })
+        let (near, far) = (Socket::Connected(into_tokio(near)?), Arc::new(Socket::Connected(into_tokio(far)?)));
+        Ok(Self { runtime: Arc::clone(&runtime), name: "udp-echo", near, far })
+    }
+
+    /// Each socket takes datagrams from everywhere, as one does whose peers come and go, or roam: session's are like that.
+    pub(super) fn unconnected(runtime: Arc<Runtime>) -> Result<Self, Failure> {
+        let (near, far) = (bind()?, bind()?);
+        let _inside = runtime.enter();
+        let (to_near, to_far) = (near.local_addr()?, far.local_addr()?);
+        let near = Socket::Unconnected(into_tokio(near)?, to_far);
+        let far = Arc::new(Socket::Unconnected(into_tokio(far)?, to_near));
+        Ok(Self { runtime: Arc::clone(&runtime), name: "udp-echo-unconnected", near, far })
+    }
+}
+
+/// A socket, and where its datagrams go.
+enum Socket {
+    Connected(UdpSocket),
+    Unconnected(UdpSocket, SocketAddr),
+}
+
+impl Socket {
+    async fn send(&self, datagram: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Connected(socket) => socket.send(datagram).await,
+            Self::Unconnected(socket, to) => socket.send_to(datagram, to).await,
+        }
+    }
+
+    async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Connected(socket) => socket.recv(buffer).await,
+            Self::Unconnected(socket, _) => Ok(socket.recv_from(buffer).await?.0),
+        }
     }
 }
 
 impl PingPong for Echo {
     fn about(&self) -> About {
-        About::package("udp-echo", "tokio", "none")
+        About::package(self.name, "tokio", "none")
     }
 
     fn round_trips(&mut self, count: usize) -> Result<Vec<Duration>, Failure> {
@@ -155,6 +185,11 @@ impl PingPong for Echo {
             Ok(times)
         })
     }
+}
+
+fn into_tokio(socket: std::net::UdpSocket) -> io::Result<UdpSocket> {
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket)
 }
 
 fn bind() -> Result<std::net::UdpSocket, Failure> {
