@@ -76,18 +76,7 @@ impl Provider for AwsLc {
     }
 
     fn seal(&self, key: &AwsLcKey, nonce: &[u8; 12], associated_data: &[u8], in_out: &mut [u8]) -> [u8; 16] {
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        let sealed = key
-            .packets()
-            .and_then(|key| key.seal_in_place_separate_tag(nonce, Aad::from(associated_data), in_out).ok());
-        match sealed.and_then(|tag| tag.as_ref().try_into().ok()) {
-            Some(tag) => tag,
-            // No memory, or more than 64 GiB at once. No plaintext leaves, and the zero tag opens nowhere.
-            None => {
-                in_out.zeroize();
-                [0; 16]
-            }
-        }
+        seal(key.packets(), &key.secret, nonce, associated_data, in_out)
     }
 
     fn open(
@@ -98,46 +87,94 @@ impl Provider for AwsLc {
         in_out: &mut [u8],
         tag: &[u8; 16],
     ) -> Result<(), OpenError> {
-        let (nonce, associated_data) = (Nonce::assume_unique_for_key(*nonce), Aad::from(associated_data));
-        let opened = key
-            .packets()
-            .is_some_and(|key| key.open_in_place_separate_tag(nonce, associated_data, tag, in_out).is_ok());
-        if opened {
-            return Ok(());
-        }
-        // AWS-LC decrypts while it authenticates, and has wiped the text already if the tag did not fit.
-        in_out.zeroize();
-        Err(OpenError)
+        open(key.packets(), &key.secret, (nonce, associated_data), in_out, tag)
     }
 
     fn mask(&self, key: &AwsLcKey, sample: &[u8; 16]) -> [u8; 16] {
-        let mut block = *sample;
-        let encrypted =
-            key.headers().is_some_and(|key| key.less_safe_encrypt(&mut block, EncryptionContext::None).is_ok());
-        // Without memory a header leaves as it is, and the other end takes it for a packet of nobody's.
-        if encrypted { block } else { [0; 16] }
+        mask(key.headers(), &key.secret, sample)
     }
 
     fn dh(&self, secret: &Secret, public: &[u8; 32]) -> Result<Secret, DhError> {
-        let own = PrivateKey::from_private_key(&X25519, secret.dangerous_expose()).map_err(|_| DhError)?;
-        // AWS-LC refuses a result that is all zero.
-        agree(&own, UnparsedPublicKey::new(&X25519, public), DhError, |shared| {
-            let mut bytes = Zeroizing::new([0; 32]);
-            if shared.len() != bytes.len() {
-                return Err(DhError);
-            }
-            bytes.copy_from_slice(shared);
-            Ok(Secret::new(*bytes))
-        })
+        dh(own(secret).as_ref(), secret, public)
     }
 
     fn public_key(&self, secret: &Secret) -> [u8; 32] {
-        let own = PrivateKey::from_private_key(&X25519, secret.dangerous_expose()).ok();
-        let public = own.and_then(|own| own.compute_public_key().ok());
-        let public = public.and_then(|public| public.as_ref().try_into().ok());
-        // Without memory it is computed where none is needed.
-        public.unwrap_or_else(|| RustCrypto.public_key(secret))
+        public_key(own(secret).as_ref(), secret)
     }
+}
+
+// What follows takes a key that may be missing, because the C library had no memory for it. `RustCrypto` needs none and gives the same bytes, slowly: better than a session that
+// ends, or a header that leaves unmasked.
+
+fn seal(
+    key: Option<&LessSafeKey>,
+    secret: &[u8; 32],
+    nonce: &[u8; 12],
+    associated_data: &[u8],
+    in_out: &mut [u8],
+) -> [u8; 16] {
+    let Some(key) = key else { return RustCrypto.seal(&portable(secret), nonce, associated_data, in_out) };
+    let (nonce, associated_data) = (Nonce::assume_unique_for_key(*nonce), Aad::from(associated_data));
+    let sealed = key.seal_in_place_separate_tag(nonce, associated_data, in_out).ok();
+    match sealed.and_then(|tag| tag.as_ref().try_into().ok()) {
+        Some(tag) => tag,
+        // More than 64 GiB at once. No plaintext leaves, and the zero tag opens nowhere.
+        None => {
+            in_out.zeroize();
+            [0; 16]
+        }
+    }
+}
+
+fn open(
+    key: Option<&LessSafeKey>,
+    secret: &[u8; 32],
+    (nonce, associated_data): (&[u8; 12], &[u8]),
+    in_out: &mut [u8],
+    tag: &[u8; 16],
+) -> Result<(), OpenError> {
+    let Some(key) = key else { return RustCrypto.open(&portable(secret), nonce, associated_data, in_out, tag) };
+    let (nonce, associated_data) = (Nonce::assume_unique_for_key(*nonce), Aad::from(associated_data));
+    if key.open_in_place_separate_tag(nonce, associated_data, tag, in_out).is_ok() {
+        return Ok(());
+    }
+    // AWS-LC decrypts while it authenticates, and has wiped the text already if the tag did not fit.
+    in_out.zeroize();
+    Err(OpenError)
+}
+
+fn mask(key: Option<&EncryptingKey>, secret: &[u8; 32], sample: &[u8; 16]) -> [u8; 16] {
+    let mut block = *sample;
+    let encrypted = key.is_some_and(|key| key.less_safe_encrypt(&mut block, EncryptionContext::None).is_ok());
+    if encrypted { block } else { RustCrypto.mask(&portable(secret), sample) }
+}
+
+fn dh(own: Option<&PrivateKey>, secret: &Secret, public: &[u8; 32]) -> Result<Secret, DhError> {
+    let Some(own) = own else { return RustCrypto.dh(secret, public) };
+    // AWS-LC refuses a result that is all zero.
+    agree(own, UnparsedPublicKey::new(&X25519, public), DhError, |shared| {
+        let mut bytes = Zeroizing::new([0; 32]);
+        if shared.len() != bytes.len() {
+            return Err(DhError);
+        }
+        bytes.copy_from_slice(shared);
+        Ok(Secret::new(*bytes))
+    })
+}
+
+fn public_key(own: Option<&PrivateKey>, secret: &Secret) -> [u8; 32] {
+    let public = own.and_then(|own| own.compute_public_key().ok());
+    let public = public.and_then(|public| public.as_ref().try_into().ok());
+    public.unwrap_or_else(|| RustCrypto.public_key(secret))
+}
+
+fn own(secret: &Secret) -> Option<PrivateKey> {
+    PrivateKey::from_private_key(&X25519, secret.dangerous_expose()).ok()
+}
+
+/// The key as `RustCrypto` has it.
+fn portable(secret: &[u8; 32]) -> <RustCrypto as Provider>::Key {
+    RustCrypto.expand(&Secret::new(*secret))
 }
 
 #[cfg(test)]

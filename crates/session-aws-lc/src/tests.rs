@@ -34,3 +34,46 @@ fn ends_with_it_may_be_sent_and_shared() {
     both::<Endpoint<AwsLc>>();
     both::<Session<AwsLc>>();
 }
+
+/// [`AwsLc`] on a machine whose C library never has memory.
+struct WithoutMemory;
+
+impl Provider for WithoutMemory {
+    type Key = [u8; 32];
+
+    fn expand(&self, secret: &Secret) -> [u8; 32] {
+        *secret.dangerous_expose()
+    }
+
+    fn seal(&self, key: &[u8; 32], nonce: &[u8; 12], associated_data: &[u8], in_out: &mut [u8]) -> [u8; 16] {
+        seal(None, key, nonce, associated_data, in_out)
+    }
+
+    fn open(
+        &self,
+        key: &[u8; 32],
+        nonce: &[u8; 12],
+        associated_data: &[u8],
+        in_out: &mut [u8],
+        tag: &[u8; 16],
+    ) -> Result<(), OpenError> {
+        open(None, key, (nonce, associated_data), in_out, tag)
+    }
+
+    fn mask(&self, key: &[u8; 32], sample: &[u8; 16]) -> [u8; 16] {
+        mask(None, key, sample)
+    }
+
+    fn dh(&self, secret: &Secret, public: &[u8; 32]) -> Result<Secret, DhError> {
+        dh(None, secret, public)
+    }
+
+    fn public_key(&self, secret: &Secret) -> [u8; 32] {
+        public_key(None, secret)
+    }
+}
+
+#[test]
+fn without_memory_it_gives_the_same_bytes() {
+    session_sim::conformance::check(&WithoutMemory);
+}
