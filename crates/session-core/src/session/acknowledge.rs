@@ -16,6 +16,18 @@ use crate::shared::Context;
 use crate::time::Instant;
 use crate::wire::{AckFrame, MAX_RANGES};
 
+/// What one acknowledgement covers.
+struct Acked<'a> {
+    /// Its ranges (low, high), descending.
+    ranges: &'a [(u64, u64)],
+    /// The largest number acknowledged before.
+    before: Option<u64>,
+    /// Of the packets that were outstanding: the one of the largest number, the largest number of a large one, and how many left marked.
+    newest: Option<PacketRecord>,
+    newest_large: Option<u64>,
+    marked: u64,
+}
+
 impl SessionCore {
     /// Applies an ACK frame.
     pub(super) fn on_ack<P: Provider>(
@@ -23,81 +35,100 @@ impl SessionCore {
         context: &mut Context<'_, P>,
         ack: &AckFrame<'_>,
     ) -> Result<(), Fault> {
+        if !ack.has_further() {
+            return self.on_acked_ranges(context, ack, &[ack.first()]);
+        }
         let mut ranges = [(0, 0); MAX_RANGES];
         let mut count: usize = 0;
         for (slot, range) in ranges.iter_mut().zip(ack.ranges()) {
-            if self.packets.never_sent(range.0, range.1) {
+            *slot = range;
+            count = count.saturating_add(1);
+        }
+        self.on_acked_ranges(context, ack, ranges.get(..count).unwrap_or_default())
+    }
+
+    /// The same, given its ranges (low, high), descending.
+    fn on_acked_ranges<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        ack: &AckFrame<'_>,
+        ranges: &[(u64, u64)],
+    ) -> Result<(), Fault> {
+        for (low, high) in ranges {
+            if self.packets.never_sent(*low, *high) {
                 return Err(Fault::new(
                     CloseCode::ACK_OF_UNSENT,
                     0x02,
                     "acknowledgement of a packet that was never sent",
                 ));
             }
-            *slot = range;
-            count = count.saturating_add(1);
         }
-        let acked_before = self.packets.largest_acked.get();
-        let largest_acked = acked_before.max(Some(ack.largest()));
-        self.packets.largest_acked = largest_acked.into();
-        let mut newest: Option<PacketRecord> = None;
-        let mut marked: u64 = 0;
-        let mut newest_large = None;
-        let acked = ranges.get(..count).unwrap_or_default();
-        for &(low, high) in acked.iter().rev() {
-            let mut cursor = Cursor::default();
-            let memory = &mut context.shared.memory;
-            while let Some(record) = self.packets.log.next_acked(&mut memory.pool, low, high, &mut cursor) {
-                self.on_packet_acked(context.now, &record);
-                if self.path.is_large(record.size) {
-                    newest_large = newest_large.max(Some(record.number));
-                }
-                if record.flags.bits() & FLAG_SKIP != 0 {
-                    self.channels.on_skip_packet(memory, record.number, true);
-                }
-                self.on_ids_packet(memory, &record, true);
-                marked = marked.saturating_add(u64::from(record.flags.bits() & FLAG_ECT != 0));
-                if newest.is_none_or(|newest| record.number > newest.number) {
-                    newest = Some(record);
-                }
-                while let Some(data) = self.packets.log.next_data(&memory.pool, &mut cursor) {
-                    self.on_data_acked(memory, &data);
-                }
+        let before = self.packets.largest_acked.get();
+        self.packets.largest_acked = before.max(Some(ack.largest())).into();
+        let memory = &mut context.shared.memory;
+        let mut acked = Acked { ranges, before, newest: None, newest_large: None, marked: 0 };
+        for range in ranges.iter().rev() {
+            self.take_acked(memory, context.now, *range, &mut acked);
+        }
+        self.packets.log.sweep(&mut memory.pool);
+        self.review_rekey(context);
+        self.learn(&mut context.shared.memory, context.now, ack, &acked);
+        Ok(())
+    }
+
+    /// Takes the packets of one range that were still outstanding out of the log.
+    fn take_acked(&mut self, memory: &mut Memory, now: Instant, (low, high): (u64, u64), acked: &mut Acked<'_>) {
+        let mut cursor = Cursor::default();
+        while let Some(record) = self.packets.log.next_acked(&mut memory.pool, low, high, &mut cursor) {
+            self.on_packet_acked(now, &record);
+            if self.path.is_large(record.size) {
+                acked.newest_large = acked.newest_large.max(Some(record.number));
+            }
+            if record.flags.bits() & FLAG_SKIP != 0 {
+                self.channels.on_skip_packet(memory, record.number, true);
+            }
+            self.on_ids_packet(memory, &record, true);
+            acked.marked = acked.marked.saturating_add(u64::from(record.flags.bits() & FLAG_ECT != 0));
+            if acked.newest.is_none_or(|newest| record.number > newest.number) {
+                acked.newest = Some(record);
+            }
+            while let Some(data) = self.packets.log.next_data(&memory.pool, &mut cursor) {
+                self.on_data_acked(memory, &data);
             }
         }
-        self.packets.log.sweep(&mut context.shared.memory.pool);
-        self.review_rekey(context);
-        if let Some(newest) = newest {
+    }
+
+    /// What an acknowledgement tells of the path, and of packets that are lost.
+    fn learn(&mut self, memory: &mut Memory, now: Instant, ack: &AckFrame<'_>, acked: &Acked<'_>) {
+        if let Some(newest) = &acked.newest {
+            let is_of_path = self.packets.log.is_of_path(newest);
             self.path.probe_anew();
-            if newest.number == ack.largest() && self.packets.log.is_of_path(&newest) {
-                self.path.measure(newest.sent_at, ack.delay(), context.now);
+            if newest.number == ack.largest() && is_of_path {
+                self.path.measure(newest.sent_at, ack.delay(), now);
             }
             // Acknowledgements that overtook each other tell of fewer than are known.
-            if largest_acked > acked_before
-                && self.path.ecn.on_ack(marked, ack.ecn())
-                && self.packets.log.is_of_path(&newest)
-            {
-                self.path.on_congestion(newest.sent_at, context.now, false);
+            if Some(ack.largest()) > acked.before && self.path.ecn.on_ack(acked.marked, ack.ecn()) && is_of_path {
+                self.path.on_congestion(newest.sent_at, now, false);
                 // Whatever became of its packets, the path is congested.
-                self.forget_losses(&mut context.shared.memory);
+                self.forget_losses(memory);
             }
         }
-        if newest_large.is_some() {
+        if acked.newest_large.is_some() {
             self.path.on_large_acked();
         }
-        self.review_losses(&mut context.shared.memory, acked);
+        self.review_losses(memory, acked.ranges);
         if self.packets.log.is_empty() {
             // Nothing is left that could be lost.
             self.path.loss_at = None;
         } else {
             let timeout = self.path.base_pto();
-            let mut persistent = PersistentCongestion::new(acked, acked_before, self.path.sampled_at, timeout);
-            self.detect_lost(context, Some(&mut persistent), newest_large);
+            let mut persistent = PersistentCongestion::new(acked.ranges, acked.before, self.path.sampled_at, timeout);
+            self.detect_lost(memory, now, Some(&mut persistent), acked.newest_large);
         }
         // Who sends little learns nothing of the window, and asks for nothing.
         if !self.path.app_limited {
             self.packets.wish.on_window(self.path.congestion.window(), self.path.mtu.size());
         }
-        Ok(())
     }
 
     /// What a packet said of a channel has arrived.
@@ -141,25 +172,25 @@ impl SessionCore {
     }
 
     /// Declares packets lost (RFC 9002 §6.1) and queues what they carried again. `newest_large` is the newest large one just acknowledged.
-    pub(super) fn detect_lost<P: Provider>(
+    pub(super) fn detect_lost(
         &mut self,
-        context: &mut Context<'_, P>,
+        memory: &mut Memory,
+        now: Instant,
         mut persistent: Option<&mut PersistentCongestion<'_>>,
         newest_large: Option<u64>,
     ) {
         let Some(largest_acked) = self.packets.largest_acked.get() else { return };
-        let thresholds = LossThresholds::new(largest_acked, context.now, &self.path.rtt, self.path.patience);
+        let thresholds = LossThresholds::new(largest_acked, now, &self.path.rtt, self.path.patience);
         let mut cursor = Cursor::default();
         let (mut newest_lost, mut is_large_lost, mut any_lost) = (None, false, false);
         let mut lost = LostPackets::new();
-        let memory = &mut context.shared.memory;
         while let Some(record) = self.packets.log.next_lost(&mut memory.pool, &thresholds, &mut cursor) {
             any_lost = true;
             let is_of_path = self.packets.log.is_of_path(&record);
             if record.flags.bits() & FLAG_SEARCH != 0 {
                 // Most likely it was too long, so it tells nothing of congestion.
                 if is_of_path {
-                    self.path.mtu.on_probe_lost(record.size, context.now);
+                    self.path.mtu.on_probe_lost(record.size, now);
                 }
             } else {
                 self.on_packet_lost(memory, &record);
@@ -179,17 +210,17 @@ impl SessionCore {
         }
         self.path.loss_at = cursor.earliest_outstanding().map(|sent_at| thresholds.deadline(sent_at));
         if any_lost {
-            self.packets.log.sweep(&mut context.shared.memory.pool);
-            self.settle_channels(&mut context.shared.memory);
+            self.packets.log.sweep(&mut memory.pool);
+            self.settle_channels(memory);
         }
         if let Some(sent_at) = newest_lost {
             let persistent = persistent.is_some_and(|persistent| persistent.is_established());
-            let before = self.path.on_congestion(sent_at, context.now, persistent);
+            let before = self.path.on_congestion(sent_at, now, persistent);
             // What is lost within one recovery period was lost together, however many acknowledgements it takes to show that.
             if is_large_lost && before.is_some() {
-                self.path.on_large_lost(context.now);
+                self.path.on_large_lost(now);
             }
-            self.remember_losses(&mut context.shared.memory, before, lost);
+            self.remember_losses(memory, before, lost);
         }
     }
 

@@ -219,7 +219,7 @@ impl SessionCore {
             TimerKind::Forget => self.closing.expired = true,
             TimerKind::Acknowledge => self.packets.ack_forced = true,
             TimerKind::LossDetection if self.path.loss_at.is_some() => {
-                self.detect_lost(context, None, None);
+                self.detect_lost(&mut context.shared.memory, context.now, None, None);
                 // What is lost by now is declared; a remainder at the same instant would recur.
                 self.path.loss_at = self.path.loss_at.filter(|at| *at > now);
             }

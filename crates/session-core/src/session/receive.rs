@@ -19,8 +19,8 @@ use crate::limits::MAX_COSTLY_FRAMES;
 use crate::reason::{CloseCode, CloseReason, CloseSpace, ClosedBy, DiscardReason, Text};
 use crate::shared::{Context, Shared};
 use crate::wire::{
-    self, CloseFrame, DataFrame, Frame, FrameErrorKind, FrameRule, Frames, MessageFrame, ReceiverId, Sender,
-    data_header, packet_number,
+    self, ACK, CloseFrame, DataFrame, Frame, FrameError, FrameErrorKind, FrameRule, Frames, MessageFrame, ReceiverId,
+    Sender, data_header, is_data, packet_number,
 };
 
 /// A packet that is authentic and new.
@@ -128,26 +128,31 @@ impl SessionCore {
         }
         let mut progress =
             Progress { ack_eliciting: false, probing: true, stored: true, complete: true, costly_frames: 0 };
-        for frame in Frames::new(opened.plaintext) {
-            let frame = match &frame {
-                Ok(frame) => frame,
-                Err(error) => return Err((*error).into()),
-            };
-            let frame_type = frame.frame_type();
-            let Some(rule) = wire::rule(frame_type).filter(|rule| self.allows(rule)) else {
-                let text = "a frame that must not come now or from this side";
-                return Err(Fault::new(CloseCode::FRAME_NOT_ALLOWED, u64::from(frame_type), text));
-            };
-            progress.count(frame, rule)?;
-            if let Frame::Close(close) = frame {
-                self.on_close(context, close_reason(close));
+        let mut frames = Frames::new(opened.plaintext);
+        while let Some(frame_type) = frames.next_type() {
+            // Most packets hold nothing but these two, which either side may send at any time.
+            if frame_type == ACK
+                && let Some(ack) = frames.take_ack()
+            {
+                debug_assert!(wire::rule(ACK).is_some_and(|rule| self.allows(rule) && !rule.ack_eliciting));
+                progress.probing = false;
+                progress.count_costly(ACK)?;
+                self.on_ack(context, &ack)?;
+            } else if is_data(&frame_type)
+                && let Some(data) = frames.take_data()
+            {
+                debug_assert!(wire::rule(frame_type).is_some_and(|rule| self.allows(rule) && rule.ack_eliciting));
+                progress.probing = false;
+                progress.ack_eliciting = true;
+                progress.count_costly(frame_type)?;
+                let kept = self.on_data(context, &data, u64::from(frame_type), progress.stored)?;
+                progress.stored &= kept;
+                progress.complete &= kept;
+            } else if let Some(frame) = frames.next()
+                && self.apply_rare(context, opened, &frame, &mut progress)?
+            {
                 return Ok(true);
             }
-            // A latest value without room is for its own channel to wait for, not for what stands behind it.
-            let stands_alone = matches!(frame, Frame::Message(_));
-            let kept = self.apply_frame(context, opened, (frame, u64::from(frame_type)), progress.stored)?;
-            progress.stored &= kept || stands_alone;
-            progress.complete &= kept;
         }
         if opened.arrival.ecn == Some(Ecn::Ce) {
             self.packets.acks.hurry();
@@ -165,6 +170,37 @@ impl SessionCore {
         self.serve_control(context)?;
         self.close_if_flushed(context);
         Ok(progress.probing)
+    }
+
+    /// Applies a frame of any type. Says whether it ends the session: nothing behind it counts.
+    #[inline(never)]
+    fn apply_rare<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        opened: &Opened<'_>,
+        frame: &Result<Frame<'_>, FrameError>,
+        progress: &mut Progress,
+    ) -> Result<bool, Fault> {
+        let frame = match frame {
+            Ok(frame) => frame,
+            Err(error) => return Err((*error).into()),
+        };
+        let frame_type = frame.frame_type();
+        let Some(rule) = wire::rule(frame_type).filter(|rule| self.allows(rule)) else {
+            let text = "a frame that must not come now or from this side";
+            return Err(Fault::new(CloseCode::FRAME_NOT_ALLOWED, u64::from(frame_type), text));
+        };
+        progress.count(frame, rule)?;
+        if let Frame::Close(close) = frame {
+            self.on_close(context, close_reason(close));
+            return Ok(true);
+        }
+        // A latest value without room is for its own channel to wait for, not for what stands behind it.
+        let stands_alone = matches!(frame, Frame::Message(_));
+        let kept = self.apply_frame(context, opened, (frame, u64::from(frame_type)), progress.stored)?;
+        progress.stored &= kept || stands_alone;
+        progress.complete &= kept;
+        Ok(false)
     }
 
     /// Applies one frame; `false` if there is no memory for what it brings. Where that is so of one before it, it brings nothing either.
@@ -387,10 +423,14 @@ impl Progress {
             | Frame::PathResponse(_)
             | Frame::Extension { .. } => false,
         };
-        self.costly_frames = self.costly_frames.saturating_add(usize::from(is_costly));
+        if is_costly { self.count_costly(frame.frame_type()) } else { Ok(()) }
+    }
+
+    fn count_costly(&mut self, frame_type: u8) -> Result<(), Fault> {
+        self.costly_frames = self.costly_frames.saturating_add(1);
         if self.costly_frames > MAX_COSTLY_FRAMES {
             let text = "more than 64 frames about channels, and acknowledgements, in a packet";
-            return Err(Fault::new(CloseCode::PROTOCOL, u64::from(frame.frame_type()), text));
+            return Err(Fault::new(CloseCode::PROTOCOL, u64::from(frame_type), text));
         }
         Ok(())
     }
@@ -410,8 +450,8 @@ fn close_reason(close: &CloseFrame<'_>) -> CloseReason {
     }
 }
 
-impl From<wire::FrameError> for Fault {
-    fn from(error: wire::FrameError) -> Self {
+impl From<FrameError> for Fault {
+    fn from(error: FrameError) -> Self {
         let (code, text) = match error.kind {
             FrameErrorKind::Encoding => (CloseCode::FRAME_ENCODING, "a frame that cannot be read"),
             FrameErrorKind::NotAllowed => (CloseCode::FRAME_NOT_ALLOWED, "a frame that must not come here"),

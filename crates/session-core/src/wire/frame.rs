@@ -23,7 +23,7 @@ use super::writer::{WriteError, Writer};
 
 const PADDING: u8 = 0x00;
 const PING: u8 = 0x01;
-const ACK: u8 = 0x02;
+pub(crate) const ACK: u8 = 0x02;
 const ACK_ECN: u8 = 0x03;
 const CLOSE: u8 = 0x04;
 const DATA: u8 = 0x08;
@@ -258,6 +258,38 @@ impl<'a> Frames<'a> {
     pub(crate) fn new(plaintext: &'a [u8]) -> Self {
         Self { reader: Reader::new(plaintext) }
     }
+
+    /// The type of the next frame, which stays the next one.
+    #[inline]
+    pub(crate) fn next_type(&self) -> Option<u8> {
+        self.reader.rest().first().copied()
+    }
+
+    /// The next frame, if it is an ACK that can be read; what else it may be is for [`next`](Iterator::next) to say.
+    pub(crate) fn take_ack(&mut self) -> Option<AckFrame<'a>> {
+        let mut ahead = self.reader;
+        if ahead.u8().ok()? != ACK {
+            return None;
+        }
+        let frame = AckFrame::parse(&mut ahead, false).ok()?;
+        self.reader = ahead;
+        Some(frame)
+    }
+
+    /// The same of a DATA frame.
+    pub(crate) fn take_data(&mut self) -> Option<DataFrame<'a>> {
+        let mut ahead = self.reader;
+        let frame_type = ahead.u8().ok().filter(is_data)?;
+        let frame = DataFrame::parse(frame_type, &mut ahead).ok()?;
+        self.reader = ahead;
+        Some(frame)
+    }
+}
+
+/// Whether a frame of this type is DATA.
+#[inline]
+pub(crate) fn is_data(frame_type: &u8) -> bool {
+    (DATA..=DATA_LAST).contains(frame_type)
 }
 
 impl<'a> Iterator for Frames<'a> {
@@ -379,6 +411,8 @@ pub(crate) struct DataFrame<'a> {
 }
 
 impl<'a> DataFrame<'a> {
+    /// Inlined: a frame is large to be handed on.
+    #[inline(always)]
     fn parse(frame_type: u8, reader: &mut Reader<'a>) -> Result<Self, FrameErrorKind> {
         let channel = reader.varint()?;
         let offset = reader.varint()?;
@@ -440,6 +474,7 @@ impl DataPrefix {
     }
 
     // P-9-6
+    #[inline]
     fn is_valid(&self) -> bool {
         let covers_a_position = self.length > 0 || self.end;
         covers_a_position && self.offset.checked_add(self.length).is_some_and(|end| end <= varint::MAX)

@@ -30,22 +30,26 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    #[inline]
     pub(crate) fn new(whole: &'a [u8]) -> Self {
         Self { whole, rest: whole }
     }
 
+    #[inline]
     pub(crate) fn bytes(&mut self, count: usize) -> Result<&'a [u8], ReadError> {
         let (bytes, rest) = self.rest.split_at_checked(count).ok_or(ReadError::Truncated)?;
         self.rest = rest;
         Ok(bytes)
     }
 
+    #[inline]
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], ReadError> {
         let (array, rest) = self.rest.split_first_chunk::<N>().ok_or(ReadError::Truncated)?;
         self.rest = rest;
         Ok(*array)
     }
 
+    #[inline]
     pub(crate) fn u8(&mut self) -> Result<u8, ReadError> {
         Ok(u8::from_be_bytes(self.array()?))
     }
@@ -54,31 +58,32 @@ impl<'a> Reader<'a> {
         Ok(u16::from_be_bytes(self.array()?))
     }
 
+    #[inline]
     pub(crate) fn varint(&mut self) -> Result<u64, ReadError> {
-        let (first, rest) = self.rest.split_first().ok_or(ReadError::Truncated)?;
-        if *first > 0x3F {
-            return self.long_varint(first >> 6);
+        match *self.rest {
+            [] => Err(ReadError::Truncated),
+            [first @ 0..=0x3F, ref rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(first))
+            }
+            [first @ 0x40..=0x7F, second, ref rest @ ..] => {
+                let value = u64::from(u16::from_be_bytes([first & 0x3F, second]));
+                if value < 0x40 {
+                    return Err(ReadError::NotMinimal);
+                }
+                self.rest = rest;
+                Ok(value)
+            }
+            _ => {
+                let (value, rest) = long_varint(self.rest)?;
+                self.rest = rest;
+                Ok(value)
+            }
         }
-        self.rest = rest;
-        Ok(u64::from(*first))
-    }
-
-    /// One of two bytes or more, of the length that its first two bits say.
-    fn long_varint(&mut self, length: u8) -> Result<u64, ReadError> {
-        let mut ahead = *self;
-        let (value, least) = match length {
-            1 => (u64::from(ahead.u16()? & 0x3FFF), 0x40),
-            2 => (u64::from(u32::from_be_bytes(ahead.array()?) & 0x3FFF_FFFF), 0x4000),
-            _ => (u64::from_be_bytes(ahead.array()?) & varint::MAX, 0x4000_0000),
-        };
-        if value < least {
-            return Err(ReadError::NotMinimal);
-        }
-        *self = ahead;
-        Ok(value)
     }
 
     /// A varint length and as many bytes.
+    #[inline]
     pub(crate) fn varint_bytes(&mut self) -> Result<&'a [u8], ReadError> {
         let mut ahead = *self;
         let length = usize::try_from(ahead.varint()?).map_err(|_| ReadError::Truncated)?;
@@ -93,10 +98,12 @@ impl<'a> Reader<'a> {
     }
 
     /// What has not been read, left unread.
+    #[inline]
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
+    #[inline]
     pub(crate) fn remaining(&self) -> usize {
         self.rest().len()
     }
@@ -104,6 +111,25 @@ impl<'a> Reader<'a> {
     pub(crate) fn is_empty(&self) -> bool {
         self.rest().is_empty()
     }
+}
+
+/// A varint of four bytes or more, or one that is cut short, and what stands behind it. A value of its own: the place that is read from may then stay
+/// in registers.
+#[inline(never)]
+fn long_varint(bytes: &[u8]) -> Result<(u64, &[u8]), ReadError> {
+    let first = bytes.first().ok_or(ReadError::Truncated)?;
+    let (value, least, rest) = match first >> 6 {
+        0 | 1 => return Err(ReadError::Truncated),
+        2 => {
+            let (value, rest) = bytes.split_first_chunk().ok_or(ReadError::Truncated)?;
+            (u64::from(u32::from_be_bytes(*value) & 0x3FFF_FFFF), 0x4000, rest)
+        }
+        _ => {
+            let (value, rest) = bytes.split_first_chunk().ok_or(ReadError::Truncated)?;
+            (u64::from_be_bytes(*value) & varint::MAX, 0x4000_0000, rest)
+        }
+    };
+    if value < least { Err(ReadError::NotMinimal) } else { Ok((value, rest)) }
 }
 
 #[cfg(test)]

@@ -33,7 +33,8 @@ pub(crate) struct AckFrame<'a> {
 }
 
 impl<'a> AckFrame<'a> {
-    /// Reads what follows the type byte.
+    /// Reads what follows the type byte. Inlined: a frame is large to be handed on.
+    #[inline(always)]
     pub(super) fn parse(reader: &mut Reader<'a>, with_ecn: bool) -> Result<Self, FrameErrorKind> {
         let largest = reader.varint()?;
         let delay = reader.varint()?;
@@ -42,13 +43,8 @@ impl<'a> AckFrame<'a> {
         if further_count >= MAX_RANGES as u64 {
             return Err(FrameErrorKind::Encoding);
         }
-        let mut low = largest.checked_sub(first_range).ok_or(FrameErrorKind::Encoding)?;
-        let start = *reader;
-        for _ in 0..further_count {
-            (low, _) = next_range(reader, low).ok_or(FrameErrorKind::Encoding)?;
-        }
-        let length = start.remaining().saturating_sub(reader.remaining());
-        let further = start.rest().get(..length).unwrap_or_default();
+        let low = largest.checked_sub(first_range).ok_or(FrameErrorKind::Encoding)?;
+        let further = if further_count == 0 { &[] } else { skip_ranges(reader, low, further_count)? };
         let ecn = if with_ecn {
             Some(EcnCounts { ect0: reader.varint()?, ect1: reader.varint()?, ce: reader.varint()? })
         } else {
@@ -57,6 +53,19 @@ impl<'a> AckFrame<'a> {
         Ok(Self { largest, delay, first_range, further, ecn })
     }
 
+    /// The highest range, as (lowest, highest), both included.
+    #[inline]
+    pub(crate) fn first(&self) -> (u64, u64) {
+        (self.largest.saturating_sub(self.first_range), self.largest)
+    }
+
+    /// There are ranges below the first.
+    #[inline]
+    pub(crate) fn has_further(&self) -> bool {
+        !self.further.is_empty()
+    }
+
+    #[inline]
     pub(crate) fn largest(&self) -> u64 {
         self.largest
     }
@@ -66,14 +75,14 @@ impl<'a> AckFrame<'a> {
         Duration::from_micros(self.delay.saturating_mul(DELAY_UNIT))
     }
 
+    #[inline]
     pub(crate) fn ecn(&self) -> Option<EcnCounts> {
         self.ecn
     }
 
     /// The ranges as (lowest, highest), both included, descending.
     pub(crate) fn ranges(&self) -> AckRanges<'a> {
-        let first = (self.largest.saturating_sub(self.first_range), self.largest);
-        AckRanges { next: Some(first), further: Reader::new(self.further) }
+        AckRanges { next: Some(self.first()), further: Reader::new(self.further) }
     }
 
     pub(super) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), WriteError> {
@@ -171,6 +180,17 @@ fn ecn_len(ecn: Option<EcnCounts>) -> usize {
     ecn.map_or(0, |EcnCounts { ect0, ect1, ce }| {
         varint::length(ect0).saturating_add(varint::length(ect1)).saturating_add(varint::length(ce))
     })
+}
+
+/// Reads so many ranges below one that ends at `low`, and returns the bytes of all.
+#[inline(never)]
+fn skip_ranges<'a>(reader: &mut Reader<'a>, low: u64, count: u64) -> Result<&'a [u8], FrameErrorKind> {
+    let (start, mut low) = (*reader, low);
+    for _ in 0..count {
+        (low, _) = next_range(reader, low).ok_or(FrameErrorKind::Encoding)?;
+    }
+    let length = start.remaining().saturating_sub(reader.remaining());
+    Ok(start.rest().get(..length).unwrap_or_default())
 }
 
 /// The range below one that ends at `low`; `None` where there is none, or it would reach below 0.

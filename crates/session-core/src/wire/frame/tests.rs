@@ -267,6 +267,36 @@ proptest! {
         prop_assert_eq!(only(&bytes), Ok(frame));
     }
 
+    /// What is taken without a look at all types is what the general way gives, and nothing else is taken.
+    #[test]
+    fn the_common_frames_are_taken_as_they_are_parsed(
+        lead in 0_usize..samples().len(),
+        changes in proptest::collection::vec((0_usize..16, any::<u8>()), 0..3),
+        tail in proptest::collection::vec(any::<u8>(), 0..64),
+    ) {
+        let mut plaintext = samples()[lead].1.clone();
+        plaintext.extend(tail);
+        for (index, byte) in changes {
+            if let Some(place) = plaintext.get_mut(index) {
+                *place = byte;
+            }
+        }
+        let mut frames = Frames::new(&plaintext);
+        while let Some(frame_type) = frames.next_type() {
+            let (mut with_ack, mut with_data) = (frames, frames);
+            let (ack, data) = (with_ack.take_ack(), with_data.take_data());
+            let before = frames.reader;
+            let parsed = frames.next().unwrap();
+            let expected_ack = parsed.ok().filter(|_| frame_type == ACK);
+            prop_assert_eq!(ack.map(Frame::Ack), expected_ack);
+            prop_assert_eq!(with_ack.reader, if ack.is_some() { frames.reader } else { before });
+            let expected_data = parsed.ok().filter(|_| is_data(&frame_type));
+            prop_assert_eq!(data.map(Frame::Data), expected_data);
+            prop_assert_eq!(with_data.reader, if data.is_some() { frames.reader } else { before });
+        }
+        prop_assert_eq!(frames.next(), None);
+    }
+
     #[test]
     fn arbitrary_plaintexts_never_panic_and_what_parses_is_written_alike(
         lead in 0_usize..samples().len(),
