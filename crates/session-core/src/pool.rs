@@ -19,6 +19,16 @@ pub(crate) use blob::Blob;
 
 const NONE: u32 = u32::MAX;
 
+/// Bytes of the header word of a block that holds a channel's data.
+pub(crate) const HEADER: usize = 8;
+
+/// W: positions of a channel that one block of `block_size` bytes covers (`channel::block_map`). Blocks are at least 256 bytes.
+pub(crate) const fn positions_per_block(block_size: usize) -> u64 {
+    // W data bytes and three bitmaps of W / 8 are 11 W / 8 bytes; W is a multiple of 8.
+    let positions = (block_size.saturating_sub(HEADER) / 11) * 8;
+    if positions < 8 { 8 } else { positions as u64 }
+}
+
 /// The name of one block. Obtained from a pool and valid in it until freed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BlockId {
@@ -66,6 +76,8 @@ pub(crate) struct Pool {
     /// Blocks that payload leaves to records.
     record_share: u32,
     block_size: usize,
+    /// [`positions_per_block`], which whoever looks at a block asks for.
+    positions: usize,
 }
 
 /// Of so many open blocks payload leaves one to records: about what the records of that much payload take, if it leaves in full datagrams.
@@ -95,6 +107,7 @@ impl Pool {
             open_limit: open_limit.min(blocks),
             record_share: 0,
             block_size,
+            positions: positions_per_block(block_size) as usize,
         }
     }
 
@@ -138,7 +151,7 @@ impl Pool {
 
     /// Frees a block taken by [`Pool::take_reserved`]; the promise it came from is restored.
     pub(crate) fn free_reserved(&mut self, block: BlockId, reservation: &mut Reservation) {
-        self.give(block);
+        self.give(block, self.block_size);
         reservation.promised += 1;
         self.promised += 1;
     }
@@ -150,7 +163,12 @@ impl Pool {
 
     /// Frees a block taken by [`Pool::take_open`].
     pub(crate) fn free_open(&mut self, block: BlockId) {
-        self.give(block);
+        self.free_open_written(block, self.block_size);
+    }
+
+    /// The same of a block of which only the first so many bytes were ever written.
+    pub(crate) fn free_open_written(&mut self, block: BlockId, written: usize) {
+        self.give(block, written);
         self.open_used -= 1;
     }
 
@@ -175,11 +193,13 @@ impl Pool {
     }
 
     /// Links `block` to its successor in a chain.
+    #[inline]
     pub(crate) fn set_next(&mut self, block: BlockId, next: Option<BlockId>) {
         self.next[block.position()] = next.map_or(NONE, BlockId::index);
     }
 
     /// The successor of `block` in its chain.
+    #[inline]
     pub(crate) fn next(&self, block: BlockId) -> Option<BlockId> {
         match self.next[block.position()] {
             NONE => None,
@@ -187,18 +207,27 @@ impl Pool {
         }
     }
 
+    #[inline]
     pub(crate) fn bytes(&self, block: BlockId) -> &[u8] {
         let start = block.position() * self.block_size;
         &self.bytes[start..start + self.block_size]
     }
 
+    #[inline]
     pub(crate) fn bytes_mut(&mut self, block: BlockId) -> &mut [u8] {
         let start = block.position() * self.block_size;
         &mut self.bytes[start..start + self.block_size]
     }
 
+    #[inline]
     pub(crate) fn block_size(&self) -> usize {
         self.block_size
+    }
+
+    /// Positions of a channel that a block covers.
+    #[inline]
+    pub(crate) fn positions(&self) -> usize {
+        self.positions
     }
 
     #[cfg(any(test, fuzzing))]
@@ -220,8 +249,18 @@ impl Pool {
 
     /// Feeds everything but the contents of blocks, which their holders feed.
     pub(crate) fn digest_into(&self, hash: &mut StateHash) {
-        let Self { bytes: _, next: _, free_head, free, promised, open_used, open_limit, record_share, block_size } =
-            self;
+        let Self {
+            bytes: _,
+            next: _,
+            free_head,
+            free,
+            promised,
+            open_used,
+            open_limit,
+            record_share,
+            block_size,
+            positions: _,
+        } = self;
         hash.u64(u64::from(*free_head));
         hash.u64(u64::from(*free));
         hash.u64(u64::from(*promised));
@@ -247,9 +286,10 @@ impl Pool {
         Some(block)
     }
 
-    /// Blocks may have held application data of another session: they go back zeroed.
-    fn give(&mut self, block: BlockId) {
-        self.bytes_mut(block).fill(0);
+    /// Blocks may have held application data of another session: they go back zeroed, of which only the first so many bytes were written.
+    fn give(&mut self, block: BlockId, written: usize) {
+        self.bytes_mut(block)[..written].fill(0);
+        debug_assert!(self.bytes(block).iter().all(|byte| *byte == 0), "what was written is what is zeroed");
         self.next[block.position()] = self.free_head;
         self.free_head = block.index();
         self.free += 1;

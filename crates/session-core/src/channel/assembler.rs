@@ -187,6 +187,9 @@ impl Assembler {
 
     /// Consumes the next bytes of the current message, its terminator too if it follows at once; `None` if there are none.
     pub(crate) fn read(&mut self, pool: &mut Pool, reservation: &mut Reservation, out: &mut [u8]) -> Option<Chunk> {
+        if let Some(chunk) = self.read_last(pool, reservation, out) {
+            return Some(chunk);
+        }
         let per_block = per_block(pool);
         let begin = self.between_messages;
         let stop = self.read.saturating_add(out.len() as u64).min(self.message_end.get().unwrap_or(self.contiguous));
@@ -214,6 +217,21 @@ impl Assembler {
         }
         self.between_messages = end;
         Some(Chunk { length, begin, end })
+    }
+
+    /// The rest of a message with its terminator, if nothing else is there, all of it lies in one block, and `out` is long enough: the same with less to
+    /// look at.
+    fn read_last(&mut self, pool: &mut Pool, reservation: &mut Reservation, out: &mut [u8]) -> Option<Chunk> {
+        let head = self.head.filter(|_| self.blocks == 1 && self.contiguous == self.highest)?;
+        let end = self.message_end.get().filter(|end| *end + 1 == self.highest)?;
+        let (length, at) = ((end - self.read) as usize, (self.read % per_block(pool)) as usize);
+        // Where the terminator lies in the next block, that is another.
+        let data = block_map::data(pool, head).get(at..)?.get(..=length)?;
+        out.get_mut(..length)?.copy_from_slice(&data[..length]);
+        self.read = self.highest;
+        self.message_end = OptionalNumber::NONE;
+        self.free_head(pool, reservation);
+        Some(Chunk { length, begin: core::mem::replace(&mut self.between_messages, true), end: true })
     }
 
     /// The bytes left of the current message, if it is there up to its terminator.
@@ -336,6 +354,12 @@ impl Assembler {
         if blocks > u64::from(reservation.remaining()) {
             return Err(InsertError::NoMemory);
         }
+        if blocks == u64::from(tail.is_none()) {
+            let block = tail.or_else(|| self.take_tail(pool, reservation, index)).ok_or(InsertError::NoMemory)?;
+            write(block_map::view_mut(pool, block), at, &claim.fragment, data);
+            self.on_appended(claim);
+            return Ok(Inserted { new_positions: claim.to - claim.from, highest: claim.to });
+        }
         let (mut rest, mut begins) = (data, claim.fragment.begin);
         while let Some(block) = tail.or_else(|| self.take_tail(pool, reservation, index)) {
             let room = per_block as usize - at;
@@ -357,11 +381,16 @@ impl Assembler {
             (tail, rest, begins) = (None, later, false);
             (index, at) = (index + 1, 0);
         }
+        self.on_appended(claim);
+        Ok(Inserted { new_positions: claim.to - claim.from, highest: claim.to })
+    }
+
+    /// What was received reaches up to the end of `claim`, which [`continues`](Self::continues) it.
+    fn on_appended(&mut self, claim: &Claim) {
         (self.contiguous, self.highest) = (claim.to, claim.to);
         if self.message_end.get().is_none() {
             self.message_end = claim.terminator().into();
         }
-        Ok(Inserted { new_positions: claim.to - claim.from, highest: claim.to })
     }
 
     /// A new block behind all others.
@@ -607,9 +636,23 @@ impl Assembler {
     }
 }
 
+/// Writes a fragment that lies in one block, from `at` on.
+fn write(block: block_map::BlockMut<'_>, at: usize, fragment: &Fragment, data: &[u8]) {
+    let block_map::BlockMut { header, data: stored, maps: [_, ends, begins] } = block;
+    let end = at + data.len();
+    stored[at..end].copy_from_slice(data);
+    if fragment.begin {
+        block_map::set(begins, at);
+    }
+    if fragment.end {
+        block_map::set(ends, end);
+        header.mark(HAS_END);
+    }
+}
+
 /// Writes the part of `claim` that lies in the block at `start`, given up to where all was received; returns how many positions are new.
 fn fill(block: block_map::BlockMut<'_>, start: u64, claim: &Claim, data: &[u8], contiguous: u64) -> u64 {
-    let block_map::BlockMut { data: stored, mut maps } = block;
+    let block_map::BlockMut { data: stored, mut maps, .. } = block;
     let width = stored.len() as u64;
     let bound = |position: u64| position.saturating_sub(start).min(width) as usize;
     let (low, high, data_high) = (bound(claim.from.max(contiguous)), bound(claim.to), bound(claim.data_end));
@@ -636,8 +679,9 @@ fn fill(block: block_map::BlockMut<'_>, start: u64, claim: &Claim, data: &[u8], 
     new_positions
 }
 
+#[inline]
 fn per_block(pool: &Pool) -> u64 {
-    block_map::positions_per_block(pool.block_size())
+    pool.positions() as u64
 }
 
 #[cfg(test)]

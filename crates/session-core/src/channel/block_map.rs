@@ -5,10 +5,10 @@
 
 use core::ops::Range;
 
+pub(super) use crate::pool::HEADER;
+pub(crate) use crate::pool::positions_per_block;
 use crate::pool::{BlockId, Pool};
 
-/// Bytes of the header word.
-pub(super) const HEADER: usize = 8;
 const FLAG: u64 = 1 << 63;
 /// What a holder may [`mark`] a block with; none of it stands when a block is labelled.
 pub(super) const MARKS: [u64; 2] = [1 << 62, 1 << 61];
@@ -16,13 +16,6 @@ const INDEX: u64 = !(FLAG | MARKS[0] | MARKS[1]);
 const WORD_BITS: usize = 64;
 /// A word of which every bit is set.
 const FULL: [u8; 8] = [u8::MAX; 8];
-
-/// W: positions one block of `block_size` bytes covers. Blocks are at least 256 bytes.
-pub(crate) const fn positions_per_block(block_size: usize) -> u64 {
-    // W data bytes and three bitmaps of W / 8 are 11 W / 8 bytes; W is a multiple of 8.
-    let positions = (block_size.saturating_sub(HEADER) / 11) * 8;
-    if positions < 8 { 8 } else { positions as u64 }
-}
 
 /// One block, taken apart.
 pub(super) struct Block<'a> {
@@ -32,12 +25,14 @@ pub(super) struct Block<'a> {
 
 /// One block, taken apart for writing.
 pub(super) struct BlockMut<'a> {
+    pub(super) header: HeaderMut<'a>,
     pub(super) data: &'a mut [u8],
     pub(super) maps: [&'a mut [u8]; 3],
 }
 
+#[inline]
 pub(super) fn view(pool: &Pool, block: BlockId) -> Block<'_> {
-    let width = positions_per_block(pool.block_size()) as usize;
+    let width = pool.positions();
     let (_, rest) = pool.bytes(block).split_at(HEADER);
     let (data, rest) = rest.split_at(width);
     let (first, rest) = rest.split_at(width / 8);
@@ -45,25 +40,39 @@ pub(super) fn view(pool: &Pool, block: BlockId) -> Block<'_> {
     Block { data, maps: [first, second, &rest[..width / 8]] }
 }
 
+#[inline]
 pub(super) fn view_mut(pool: &mut Pool, block: BlockId) -> BlockMut<'_> {
-    let width = positions_per_block(pool.block_size()) as usize;
-    let (_, rest) = pool.bytes_mut(block).split_at_mut(HEADER);
+    let width = pool.positions();
+    let (header, rest) = pool.bytes_mut(block).split_at_mut(HEADER);
     let (data, rest) = rest.split_at_mut(width);
     let (first, rest) = rest.split_at_mut(width / 8);
     let (second, rest) = rest.split_at_mut(width / 8);
-    BlockMut { data, maps: [first, second, &mut rest[..width / 8]] }
+    BlockMut { header: HeaderMut(header), data, maps: [first, second, &mut rest[..width / 8]] }
+}
+
+/// The header word of a block taken apart.
+pub(super) struct HeaderMut<'a>(&'a mut [u8]);
+
+impl HeaderMut<'_> {
+    /// Sets one of the [`MARKS`].
+    #[inline]
+    pub(super) fn mark(self, mark: u64) {
+        if let Some(word) = self.0.first_chunk_mut() {
+            *word = (u64::from_le_bytes(*word) | mark).to_le_bytes();
+        }
+    }
 }
 
 /// The data of a block.
 #[inline]
 pub(super) fn data(pool: &Pool, block: BlockId) -> &[u8] {
-    let width = positions_per_block(pool.block_size()) as usize;
+    let width = pool.positions();
     &pool.bytes(block)[HEADER..HEADER + width]
 }
 
 #[inline]
 pub(super) fn data_mut(pool: &mut Pool, block: BlockId) -> &mut [u8] {
-    let width = positions_per_block(pool.block_size()) as usize;
+    let width = pool.positions();
     &mut pool.bytes_mut(block)[HEADER..HEADER + width]
 }
 
@@ -79,8 +88,9 @@ pub(super) fn map_mut(pool: &mut Pool, block: BlockId, map: usize) -> &mut [u8] 
     &mut pool.bytes_mut(block)[range]
 }
 
+#[inline]
 fn map_range(pool: &Pool, map: usize) -> Range<usize> {
-    let width = positions_per_block(pool.block_size()) as usize;
+    let width = pool.positions();
     let start = HEADER + width + map * (width / 8);
     start..start + width / 8
 }
@@ -95,23 +105,27 @@ pub(super) fn rest_mut(pool: &mut Pool, block: BlockId) -> &mut [u8] {
 }
 
 /// Writes the header word: which block of its channel this is, and the holder's flag.
+#[inline]
 pub(super) fn label(pool: &mut Pool, block: BlockId, index: u64, flag: bool) {
     let word = (index & INDEX) | if flag { FLAG } else { 0 };
     pool.bytes_mut(block)[..HEADER].copy_from_slice(&word.to_le_bytes());
 }
 
 /// Sets or clears one of the [`MARKS`].
+#[inline]
 pub(super) fn mark(pool: &mut Pool, block: BlockId, mark: u64, marked: bool) {
     let word = (header(pool, block) & !mark) | if marked { mark } else { 0 };
     pool.bytes_mut(block)[..HEADER].copy_from_slice(&word.to_le_bytes());
 }
 
 /// Whether a block has one of the [`MARKS`].
+#[inline]
 pub(super) fn is_marked(pool: &Pool, block: BlockId, mark: u64) -> bool {
     header(pool, block) & mark != 0
 }
 
 /// Which block of its channel this is.
+#[inline]
 pub(super) fn index(pool: &Pool, block: BlockId) -> u64 {
     header(pool, block) & INDEX
 }
@@ -128,10 +142,12 @@ fn header(pool: &Pool, block: BlockId) -> u64 {
     pool.bytes(block).first_chunk().map_or(0, |word| u64::from_le_bytes(*word))
 }
 
+#[inline]
 pub(super) fn get(bits: &[u8], at: usize) -> bool {
     bits.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1)
 }
 
+#[inline]
 pub(super) fn set(bits: &mut [u8], at: usize) {
     if let Some(byte) = bits.get_mut(at / 8) {
         *byte |= 1 << (at % 8);

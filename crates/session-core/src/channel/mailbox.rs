@@ -6,7 +6,7 @@
 
 mod page;
 
-use super::block_map::{self, first_clear, first_set, positions_per_block};
+use super::block_map::{self, first_clear, first_set};
 use crate::optional::OptionalNumber;
 use crate::pool::{BlockId, Pool};
 use crate::state_hash::StateHash;
@@ -465,7 +465,7 @@ fn store(pool: &mut Pool, partial: &mut Partial, part: &MessagePart<'_>) {
         let start = index * width;
         let low = part.offset.saturating_sub(start).min(width) as usize;
         let high = end.saturating_sub(start).min(width) as usize;
-        let block_map::BlockMut { data, maps } = block_map::view_mut(pool, block);
+        let block_map::BlockMut { data, maps, .. } = block_map::view_mut(pool, block);
         let mut at = low;
         while let Some(gap) = first_clear(maps[RECEIVED], at, high) {
             at = first_set(maps[RECEIVED], gap, high).unwrap_or(high);
@@ -501,7 +501,7 @@ fn block_at(pool: &mut Pool, partial: &mut Partial, mut previous: Option<BlockId
 }
 
 fn per_block(pool: &Pool) -> usize {
-    positions_per_block(pool.block_size()) as usize
+    pool.positions()
 }
 
 #[cfg(test)]

@@ -568,8 +568,9 @@ impl Outbox {
     }
 }
 
+#[inline]
 fn per_block(pool: &Pool) -> u64 {
-    block_map::positions_per_block(pool.block_size())
+    pool.positions() as u64
 }
 
 #[cfg(test)]

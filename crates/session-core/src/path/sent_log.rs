@@ -149,6 +149,10 @@ impl SentLog {
         high: u64,
         cursor: &mut Cursor,
     ) -> Option<PacketRecord> {
+        if self.packets == 0 && self.head == self.tail {
+            // Nothing is outstanding any more, and no block waits to be passed.
+            return None;
+        }
         if matches!(cursor.stage, Stage::Start) {
             self.enter(cursor, self.start_for(pool, low));
         }
@@ -210,11 +214,13 @@ impl SentLog {
     /// The front goes at once; blocks behind outstanding packets go when a walk passes them or when they are most of the
     /// log, so each block is passed a bounded number of times.
     pub(crate) fn sweep(&mut self, pool: &mut Pool) {
-        while let Some(head) = self.head
-            && self.header(pool, head).live == 0
-        {
+        while let Some(head) = self.head {
+            let header = self.header(pool, head);
+            if header.live > 0 {
+                break;
+            }
             self.head = pool.next(head);
-            self.free(pool, head, None);
+            self.free(pool, head, header, None);
         }
         if u32::from(self.dead_blocks) * 2 <= u32::from(self.blocks) {
             return;
@@ -418,14 +424,15 @@ impl SentLog {
     }
 
     /// Gives back a block without outstanding packets, already out of the chain; `previous` came before it.
-    fn free(&mut self, pool: &mut Pool, block: BlockId, previous: Option<BlockId>) {
+    fn free(&mut self, pool: &mut Pool, block: BlockId, header: Header, previous: Option<BlockId>) {
         if self.tail == Some(block) {
             self.tail = previous;
         }
         if self.hint == Some(block) {
             self.hint = None;
         }
-        pool.free_open(block);
+        // Nothing was ever written behind the slots in use.
+        pool.free_open_written(block, offset_of(header.used));
         self.frees = self.frees.wrapping_add(1);
         self.blocks = self.blocks.saturating_sub(1);
         self.dead_blocks = self.dead_blocks.saturating_sub(1);

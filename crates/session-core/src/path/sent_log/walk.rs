@@ -201,12 +201,13 @@ impl SentLog {
     /// Takes the blocks without outstanding packets that follow `block` out of the chain; the next that has some.
     pub(super) fn prune_after(&mut self, pool: &mut Pool, block: BlockId) -> Option<BlockId> {
         while let Some(next) = pool.next(block) {
-            if self.header(pool, next).live > 0 {
+            let header = self.header(pool, next);
+            if header.live > 0 {
                 return Some(next);
             }
             let after = pool.next(next);
             pool.set_next(block, after);
-            self.free(pool, next, Some(block));
+            self.free(pool, next, header, Some(block));
         }
         None
     }

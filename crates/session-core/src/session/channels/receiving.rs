@@ -318,14 +318,17 @@ impl Channels {
 
     /// What was taken of the session's credit over all channels.
     pub(super) fn taken(&self, memory: &Memory) -> Taken {
-        let gone = self.ledger(memory).map_or(0, |ledger| ledger.gone_received);
-        let mut taken = Taken { read: gone, received: gone };
-        for key in self.keys.iter().take(usize::from(self.count)).skip(1) {
+        let mut taken = Taken { read: 0, received: 0 };
+        for key in self.keys.get(1..usize::from(self.count)).unwrap_or_default() {
             if let Some(channel) = memory.channels.get(*key) {
                 taken.add(channel);
             }
         }
-        self.dynamics(memory).for_each(|(_, _, channel)| taken.add(channel));
+        if let Some(ledger) = self.ledger(memory) {
+            let gone = ledger.gone_received;
+            (taken.read, taken.received) = (taken.read.saturating_add(gone), taken.received.saturating_add(gone));
+            self.dynamics(memory).for_each(|(_, _, channel)| taken.add(channel));
+        }
         taken
     }
 
