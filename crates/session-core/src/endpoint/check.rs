@@ -30,7 +30,7 @@ impl<P: Provider> Endpoint<P> {
         let found = |slot, core: &SessionCore| self.names(core).all(|name| self.routes.find(name) == Some(slot));
         assert!(self.slots.iter().all(|(slot, core)| found(slot, core)), "an id in use finds its session");
         let telling = self.slots.iter().filter(|(_, core)| core.has_events()).count();
-        assert!(telling <= self.slots.queued(Queue::Events), "a session has news that nobody will fetch");
+        assert!(telling <= self.queued(Queue::Events), "a session has news that nobody will fetch");
         self.assert_tentative_slots_are_found();
         let told = self.next_deadline();
         let deadlines = self.slots.iter().filter_map(|(slot, _)| self.deadline_of(slot));

@@ -62,6 +62,7 @@ impl<P: Provider> Endpoint<P> {
     /// The session in `slot` takes the place of our attempt. Not inlined: two sessions lie on the stack meanwhile.
     #[inline(never)]
     fn exchange(&mut self, own: u32, slot: u32) {
+        self.file_touched();
         let Some(mut attempt) = self.slots.lift(own) else { return };
         let joined = self.with(slot, |core, context| core.replace(context, &mut attempt)) == Some(true);
         let session = if joined { self.slots.lift(slot) } else { None };

@@ -93,6 +93,15 @@ impl Directory {
         }
     }
 
+    /// Whether [`follow`](Self::follow) would change nothing.
+    pub(super) fn is_in_line(&self, slot: u32, core: &SessionCore) -> bool {
+        let is_filed = |by| self.index(by).is_filed(slot);
+        let is_noted = self.news.as_ref().is_none_or(|news| news.is_noted(slot, core));
+        let is_told = is_filed(By::Address) && is_filed(By::Peer) >= core.peer().is_some() && is_noted;
+        let is_named = is_filed(By::Name) >= core.uid().is_some() && is_filed(By::Attempt) == core.is_own_attempt();
+        core.is_unheard() || (is_told && is_named)
+    }
+
     /// The peer of a session is elsewhere.
     pub(super) fn follow_address(&mut self, slot: u32, core: &SessionCore) {
         if self.index(By::Address).is_filed(slot) {
@@ -368,6 +377,10 @@ impl News {
             None => self.first = slot,
         }
         self.last = slot;
+    }
+
+    fn is_noted(&self, slot: u32, core: &SessionCore) -> bool {
+        self.slots.get(slot as usize).is_some_and(|told| told.queued || told.session == Some(current(core)))
     }
 
     fn take<'a>(&mut self, at: impl Fn(u32) -> Option<&'a SessionCore>) -> Option<Event> {

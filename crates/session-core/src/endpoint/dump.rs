@@ -41,7 +41,7 @@ impl<P: Provider> Display for Dump<'_, P> {
         )?;
         out.write_str("  queues:")?;
         for queue in Queue::ALL {
-            write!(out, " {} {},", endpoint.slots.queued(queue), queue.label())?;
+            write!(out, " {} {},", endpoint.queued(queue), queue.label())?;
         }
         match endpoint.next_deadline() {
             Some(deadline) => {

@@ -5,11 +5,40 @@ use core::time::Duration;
 use super::Endpoint;
 use super::route::{name_of_hello, name_of_peer};
 use super::slots::Queue;
-use crate::action::{Deadline, Event};
+use crate::action::{Address, Deadline, Event, Link};
 use crate::crypto::Provider;
+use crate::memory::Memory;
+use crate::path::OwnIds;
 use crate::reason::RecvError;
 use crate::session::{Phase, SessionCore};
 use crate::shared::Context;
+
+/// What a session is known by, and under.
+struct Standing {
+    phase: Phase,
+    ids: OwnIds,
+    remote: Address,
+    /// The names of its Hello and of its peer, while it is tentative.
+    tentative: Option<(u64, Option<u64>)>,
+}
+
+impl Standing {
+    fn of(core: &SessionCore, memory: &Memory) -> Self {
+        let phase = core.phase();
+        let mac1 = if phase == Phase::Tentative { core.mac1_of_hello(memory) } else { None };
+        let tentative = mac1.map(|mac1| (name_of_hello(&mac1), core.peer().map(name_of_peer)));
+        Self { phase, ids: core.own_ids(), remote: *core.remote(), tentative }
+    }
+
+    /// It was Established and is, by the same names and at the same address, as after nearly every operation.
+    fn is_kept(&self, core: &SessionCore) -> bool {
+        self.phase == Phase::Established
+            && core.phase() == Phase::Established
+            && self.ids == core.own_ids()
+            && core.wanted_id().is_none()
+            && self.remote == *core.remote()
+    }
+}
 
 /// Bytes one session may send before the next gets its turn, at most.
 const QUANTUM: u64 = 64 * 1024;
@@ -60,41 +89,22 @@ impl<P: Provider> Endpoint<P> {
         operation: impl FnOnce(&mut SessionCore, &mut Context<'_, P>) -> T,
         has_changed: impl FnOnce(&T) -> bool,
     ) -> Option<T> {
+        // It may take away what there was to do.
+        self.file_touched();
         let core = self.slots.at_mut(slot)?;
-        let (before, ids, remote) = (core.phase(), core.own_ids(), core.link().remote);
-        let tentative = match before {
-            Phase::Tentative => core.mac1_of_hello(&self.shared.memory),
-            _ => None,
-        };
-        let tentative = tentative.map(|mac1| (name_of_hello(&mac1), core.peer().map(name_of_peer)));
+        let before = Standing::of(core, &self.shared.memory);
         let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
         let result = operation(core, &mut context);
-        if !has_changed(&result) {
-            // What was refused for want of memory is told when there is some.
-            if core.starved(&self.shared.memory).is_some() {
-                self.slots.push(Queue::Starved, slot);
-            }
-            return Some(result);
+        if has_changed(&result) {
+            self.settle(slot, &before);
+        } else {
+            self.await_memory(slot);
         }
-        let (after, kept) = (core.phase(), core.own_ids());
-        if core.link().remote != remote {
-            self.directory.follow_address(slot, core);
-        }
-        if ids != kept {
-            self.forget_retired(slot, ids);
-        }
-        if before == Phase::Tentative && after != Phase::Tentative {
-            self.pending -= 1;
-            if let Some((hello, peer)) = tentative {
-                self.hellos.remove(hello, slot);
-                peer.inspect(|peer| self.pending_peers.remove(*peer, slot));
-            }
-        }
-        self.refile(slot);
         Some(result)
     }
 
-    /// The same as [`with_if`](Self::with_if) for what moves nothing but a channel's data: neither phase nor path nor ids.
+    /// The same as [`with_if`](Self::with_if) for what moves nothing but a channel's data: neither phase nor path nor ids. Nor does it take away anything that
+    /// there is to send, to tell or to wait for, so that the queues may follow later.
     fn with_channel<T>(
         &mut self,
         slot: u32,
@@ -102,21 +112,62 @@ impl<P: Provider> Endpoint<P> {
         has_changed: impl FnOnce(&T) -> bool,
     ) -> Option<T> {
         let core = self.slots.at_mut(slot)?;
-        let standing = |core: &SessionCore| (core.phase(), core.own_ids(), core.link());
-        let before = cfg!(debug_assertions).then(|| standing(core));
+        let before = cfg!(debug_assertions).then(|| outlook(core, &self.shared.memory));
         let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
         let result = operation(core, &mut context);
-        debug_assert!(before == Some(standing(core)), "data alone moves no session");
+        if let Some((stood, had)) = before {
+            let (stands, has) = outlook(core, &self.shared.memory);
+            debug_assert!(stood == stands, "data alone moves no session");
+            debug_assert!(had.iter().zip(&has).all(|(had, has)| had <= has), "data alone takes nothing back");
+        }
         if has_changed(&result) {
-            self.queue(slot);
-        } else if core.starved(&self.shared.memory).is_some() {
-            // What was refused for want of memory is told when there is some.
-            self.slots.push(Queue::Starved, slot);
+            self.touch(slot);
+        } else {
+            self.await_memory(slot);
         }
         Some(result)
     }
 
-    /// Brings queues and deadline of a slot in line with its session.
+    /// What was refused for want of memory is told when there is some.
+    fn await_memory(&mut self, slot: u32) {
+        if self.slots.at(slot).is_some_and(|core| core.starved(&self.shared.memory).is_some()) {
+            self.file_touched();
+            self.slots.push(Queue::Starved, slot);
+        }
+    }
+
+    /// Brings all that knows of a session in line with it, which was `before` what it may not be any more.
+    fn settle(&mut self, slot: u32, before: &Standing) {
+        let Some(core) = self.slots.at(slot) else { return };
+        if before.is_kept(core) {
+            debug_assert!(self.directory.is_in_line(slot, core), "who was established is known");
+            self.touch(slot);
+        } else {
+            self.settle_moved(slot, before);
+        }
+    }
+
+    #[inline(never)]
+    fn settle_moved(&mut self, slot: u32, before: &Standing) {
+        let Some(core) = self.slots.at(slot) else { return };
+        let (after, kept) = (core.phase(), core.own_ids());
+        if *core.remote() != before.remote {
+            self.directory.follow_address(slot, core);
+        }
+        if before.ids != kept {
+            self.forget_retired(slot, before.ids);
+        }
+        if before.phase == Phase::Tentative && after != Phase::Tentative {
+            self.pending -= 1;
+            if let Some((hello, peer)) = before.tentative {
+                self.hellos.remove(hello, slot);
+                peer.inspect(|peer| self.pending_peers.remove(*peer, slot));
+            }
+        }
+        self.refile(slot);
+    }
+
+    /// Brings names, queues and deadline of a slot in line with its session.
     pub(super) fn refile(&mut self, slot: u32) {
         let Some(core) = self.slots.at(slot) else { return };
         if core.is_gone() {
@@ -133,23 +184,66 @@ impl<P: Provider> Endpoint<P> {
         if wants_id {
             self.give_ids(slot);
         }
-        self.queue(slot);
+        self.touch(slot);
+    }
+
+    /// The same at once, for who goes on with the queues.
+    pub(super) fn refile_now(&mut self, slot: u32) {
+        self.refile(slot);
+        self.file_touched();
+    }
+
+    /// Queues and deadline of a slot are to follow its session, as soon as another is touched or somebody asks. What comes in a row for one session, a datagram and
+    /// what the application does about it, is so looked at once.
+    #[inline]
+    fn touch(&mut self, slot: u32) {
+        if let Some(before) = self.slots.touch(slot) {
+            self.queue(before);
+        }
+    }
+
+    /// Brings the slot in line that was touched last. Before queues are used, and before anything that may take away what there was to do.
+    #[inline]
+    pub(super) fn file_touched(&mut self) {
+        if let Some(slot) = self.slots.take_touched() {
+            self.queue(slot);
+        }
+    }
+
+    /// The queues that a session is to join, unless it stands in them already.
+    fn queues_of(&self, slot: u32, core: &SessionCore) -> [(bool, Queue); 4] {
+        let memory = &self.shared.memory;
+        let wants = core.wants(memory);
+        let is_ready = self.slots.is_queued(Queue::Ready, slot) || core.may_transmit(memory, &wants);
+        [
+            (core.has_events(), Queue::Events),
+            (is_ready, Queue::Ready),
+            (core.is_evictable(&self.settings, memory), Queue::Closed),
+            (core.starved_of(&wants).is_some(), Queue::Starved),
+        ]
+    }
+
+    /// The first of a queue, as it is when the slot that was touched last has been brought in line.
+    pub(super) fn first_of(&self, queue: Queue) -> Option<u32> {
+        self.slots.first(queue).or_else(|| self.to_join(queue))
+    }
+
+    /// How many slots stand in a queue, by the same reckoning. Looks at each of them.
+    pub(super) fn queued(&self, queue: Queue) -> usize {
+        self.slots.queued(queue) + usize::from(self.to_join(queue).is_some())
+    }
+
+    /// The slot that was touched last, if it is to join a queue.
+    fn to_join(&self, queue: Queue) -> Option<u32> {
+        let slot = self.slots.touched().filter(|slot| !self.slots.is_queued(queue, *slot))?;
+        let queues = self.queues_of(slot, self.slots.at(slot)?);
+        queues.contains(&(true, queue)).then_some(slot)
     }
 
     /// Brings queues and deadline of a slot in line with its session, which stays where it is and who it is.
     fn queue(&mut self, slot: u32) {
         let Some(core) = self.slots.at(slot) else { return };
-        let memory = &self.shared.memory;
-        let wants = core.wants(memory);
-        let is_ready = self.slots.is_queued(Queue::Ready, slot) || core.may_transmit(memory, &wants);
-        let (has_events, evictable) = (core.has_events(), core.is_evictable(&self.settings, memory));
-        let starved = core.starved_of(&wants).is_some();
-        for (stands, queue) in [
-            (has_events, Queue::Events),
-            (is_ready, Queue::Ready),
-            (evictable, Queue::Closed),
-            (starved, Queue::Starved),
-        ] {
+        for (stands, queue) in self.queues_of(slot, core) {
             if stands {
                 self.slots.push(queue, slot);
             }
@@ -170,7 +264,7 @@ impl<P: Provider> Endpoint<P> {
                 core.feed(memory);
             }
             self.slots.unlink(Queue::Starved, slot);
-            self.refile(slot);
+            self.refile_now(slot);
         }
     }
 
@@ -180,14 +274,14 @@ impl<P: Provider> Endpoint<P> {
             && let Some(slot) = self.slots.first(Queue::Unrecorded)
         {
             self.slots.unlink(Queue::Unrecorded, slot);
-            self.refile(slot);
+            self.refile_now(slot);
         }
     }
 
     /// The deadline of a slot may have changed.
     pub(super) fn file(&mut self, slot: u32) {
         if !self.deadlines.note(slot) {
-            self.file_noted();
+            self.derive_noted();
             let noted = self.deadlines.note(slot);
             debug_assert!(noted, "there is room again");
         }
@@ -195,6 +289,11 @@ impl<P: Provider> Endpoint<P> {
 
     /// Derives the deadlines that may have changed.
     pub(super) fn file_noted(&mut self) {
+        self.file_touched();
+        self.derive_noted();
+    }
+
+    fn derive_noted(&mut self) {
         while let Some(slot) = self.deadlines.take_noted() {
             match self.deadline_of(slot) {
                 Some(deadline) => self.deadlines.file(&mut self.slots, slot, deadline),
@@ -218,7 +317,7 @@ impl<P: Provider> Endpoint<P> {
         }
         // Nothing follows from having told most of them, and they are the many.
         if event.is_none_or(|event| !event.is_of_lasting_channel()) {
-            self.refile(slot);
+            self.refile_now(slot);
         }
         event
     }
@@ -244,4 +343,10 @@ impl<P: Provider> Endpoint<P> {
             self.slots.push(Queue::Ready, slot);
         }
     }
+}
+
+/// What data alone cannot change of a session, and what it can only add to: that there is something to send, and something to tell.
+fn outlook(core: &SessionCore, memory: &Memory) -> ((Phase, OwnIds, Link), [bool; 2]) {
+    let has = [core.may_transmit(memory, &core.wants(memory)), core.has_events()];
+    ((core.phase(), core.own_ids(), core.link()), has)
 }

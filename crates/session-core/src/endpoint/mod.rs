@@ -195,6 +195,7 @@ impl<P: Provider> Endpoint<P> {
     /// A buffer of [`max_datagram`](Self::max_datagram) bytes is always enough; a shorter one may give [`Action::NeedsRoom`], which changes nothing.
     pub fn poll_action(&mut self, out: &mut [u8], now: Instant) -> Action {
         self.advance(now);
+        self.file_touched();
         self.feed_starved();
         self.feed_unrecorded();
         if let Some(event) = self.directory.take_event(|slot| self.slots.at(slot)) {
@@ -219,7 +220,7 @@ impl<P: Provider> Endpoint<P> {
             match outcome {
                 Outcome::NeedsRoom(bytes) => {
                     // What has expired meanwhile is told of all the same.
-                    self.refile(slot);
+                    self.refile_now(slot);
                     return Action::NeedsRoom(bytes);
                 }
                 Outcome::Sent(len, ecn) => {
@@ -265,7 +266,7 @@ impl<P: Provider> Endpoint<P> {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Deadline> {
         let filed = self.deadlines.first().map(|(deadline, _)| deadline);
-        let noted = self.deadlines.noted().filter_map(|slot| self.deadline_of(slot));
+        let noted = self.deadlines.noted().chain(self.slots.touched()).filter_map(|slot| self.deadline_of(slot));
         filed.into_iter().chain(noted).min_by_key(|deadline| deadline.at)
     }
 
@@ -474,7 +475,7 @@ impl<P: Provider> Endpoint<P> {
             core.digest_into(&shared.memory, hash);
         }
         for queue in Queue::ALL {
-            hash.option(slots.first(queue).map(u64::from));
+            hash.option(self.first_of(queue).map(u64::from));
         }
         directory.digest_into(hash);
         hash.option(self.next_deadline().map(|deadline| deadline.at.as_micros()));
@@ -498,6 +499,7 @@ impl<P: Provider> Endpoint<P> {
             Err(reason) => {
                 // But where forged packets are so many that new keys are due (P-8-4).
                 if core.count_discard(reason, &self.settings.limits) {
+                    self.file_touched();
                     self.file(slot);
                 }
                 return Err(reason);

@@ -77,6 +77,8 @@ pub(super) struct Slots {
     high: u32,
     free: u32,
     ends: [(u32, u32); QUEUES],
+    /// The slot that something was done to last, whose queues do not follow yet; `NONE` for none.
+    touched: u32,
 }
 
 impl Slots {
@@ -93,6 +95,7 @@ impl Slots {
             high: 0,
             free: NONE,
             ends: [(NONE, NONE); QUEUES],
+            touched: NONE,
         };
         slots.grow();
         slots
@@ -200,6 +203,31 @@ impl Slots {
     }
 
     // --- queues ---
+
+    /// Something was done to the session in a slot. Returns the slot that something was done to before, whose queues are to follow now.
+    #[inline]
+    pub(super) fn touch(&mut self, index: u32) -> Option<u32> {
+        if self.touched == index {
+            return None;
+        }
+        let before = self.take_touched();
+        self.touched = index;
+        before
+    }
+
+    /// The slot whose queues do not follow yet.
+    #[inline]
+    pub(super) fn touched(&self) -> Option<u32> {
+        (self.touched != NONE).then_some(self.touched)
+    }
+
+    /// The same, and they are to follow now.
+    #[inline]
+    pub(super) fn take_touched(&mut self) -> Option<u32> {
+        let touched = self.touched();
+        self.touched = NONE;
+        touched
+    }
 
     /// Appends a slot to a queue, unless it stands in it.
     pub(super) fn push(&mut self, queue: Queue, index: u32) {

@@ -44,6 +44,7 @@ mod rest;
 mod silence;
 mod single;
 mod stranger;
+mod touched;
 
 const CHANNEL: ChannelId = ChannelId(16);
 

@@ -22,7 +22,7 @@ impl Vacancy {
 impl<P: Provider> Endpoint<P> {
     /// Whether [`vacancy`](Self::vacancy) would find a slot.
     pub(super) fn has_vacancy(&self) -> bool {
-        self.slots.used() < self.settings.limits.sessions || self.slots.first(Queue::Closed).is_some()
+        self.slots.used() < self.settings.limits.sessions || self.first_of(Queue::Closed).is_some()
     }
 
     /// Where the next session goes; nothing has changed yet.
@@ -30,6 +30,7 @@ impl<P: Provider> Endpoint<P> {
         if let Some(id) = self.slots.next_id() {
             return Some(Vacancy { id, evicts: None });
         }
+        self.file_touched();
         let oldest = self.slots.first(Queue::Closed)?;
         Some(Vacancy::in_place_of(self.slots.at(oldest)?.id()))
     }
@@ -55,6 +56,7 @@ impl<P: Provider> Endpoint<P> {
     }
 
     pub(super) fn remove(&mut self, slot: u32) {
+        self.file_touched();
         self.deadlines.remove(&mut self.slots, slot);
         let Some(core) = self.slots.at_mut(slot) else { return };
         core.release(&mut self.shared);

@@ -51,7 +51,7 @@ use keepalive::Keepalive;
 use lifetime::Lifetime;
 use stats::Counters;
 
-use crate::action::{Event, Link};
+use crate::action::{Address, Event, Link};
 use crate::crypto::keys::SessionSecrets;
 use crate::crypto::replay::ReplayWindow;
 use crate::crypto::{Provider, PublicKey};
@@ -392,6 +392,11 @@ impl SessionCore {
 
     pub(crate) fn link(&self) -> Link {
         self.path.link
+    }
+
+    /// The peer's end of it.
+    pub(crate) fn remote(&self) -> &Address {
+        &self.path.link.remote
     }
 
     /// Bytes it may send in one turn of `turn`, a datagram at least.

@@ -894,7 +894,7 @@ fn a_reader_in_the_middle_of_a_message_that_is_given_up_is_told_before_the_end()
     let finished = Event::ChannelFinished(pair.ids[1].unwrap(), id);
     assert!(!pair.told(1).contains(&finished), "the reader does not know that its message has no end");
     assert_eq!(pair.session(1).read(&mut out, id), Err(RecvError::Cut));
-    let waiting = pair.ends[1].slots.first(Queue::Events);
+    let waiting = pair.ends[1].first_of(Queue::Events);
     assert_eq!(waiting, pair.ids[1].map(|id| id.slot), "an error is what brought the news, and nothing else may come");
     assert_eq!(pair.session(1).read(&mut out, id), Err(RecvError::Finished));
     assert!(pair.told(1).contains(&finished));
@@ -927,7 +927,7 @@ fn a_cut_on_a_channel_that_was_reset_or_stopped_keeps_no_session() {
         pair.told(1);
         pair.pass(Duration::from_secs(10));
         pair.serve(1, pair.now);
-        let closed = pair.ends[1].slots.first(Queue::Closed);
+        let closed = pair.ends[1].first_of(Queue::Closed);
         assert_eq!(closed, pair.ids[1].map(|id| id.slot), "{stop}: there is nothing to read");
     }
 }
