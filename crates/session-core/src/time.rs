@@ -38,6 +38,11 @@ impl Instant {
         Self { micros_plus_one: self.micros_plus_one.saturating_add(micros(duration)) }
     }
 
+    /// The same for so many microseconds.
+    pub(crate) const fn saturating_add_micros(self, micros: u64) -> Self {
+        Self { micros_plus_one: self.micros_plus_one.saturating_add(micros) }
+    }
+
     /// Time since `earlier`, or zero if `earlier` is later than `self`.
     #[must_use]
     pub const fn saturating_since(self, earlier: Self) -> Duration {
@@ -61,6 +66,12 @@ impl fmt::Debug for Instant {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     micros: u32,
+}
+
+impl Span {
+    pub(crate) const fn as_micros(self) -> u64 {
+        self.micros as u64
+    }
 }
 
 impl From<Duration> for Span {

@@ -43,7 +43,17 @@ impl Deadlines {
 
     /// Notes that `slot` is to be filed anew; `false` if too many are noted already.
     #[must_use]
+    #[inline]
     pub(super) fn note(&mut self, slot: u32) -> bool {
+        if self.noted[0] == slot && self.noted_count > 0 {
+            // The only one most of the time.
+            return true;
+        }
+        self.note_beside(slot)
+    }
+
+    #[inline(never)]
+    fn note_beside(&mut self, slot: u32) -> bool {
         if self.noted().any(|noted| noted == slot) {
             return true;
         }
@@ -59,6 +69,7 @@ impl Deadlines {
     }
 
     /// Takes one of them out of the note.
+    #[inline]
     pub(super) fn take_noted(&mut self) -> Option<u32> {
         self.noted_count = self.noted_count.checked_sub(1)?;
         Some(self.noted[self.noted_count])
@@ -116,6 +127,7 @@ impl Deadlines {
     }
 
     /// The slot filed earliest. Its true deadline is not before.
+    #[inline]
     pub(super) fn first(&self) -> Option<(Deadline, u32)> {
         self.heap.first().map(|entry| (Deadline { at: entry.at, timer: entry.timer }, entry.slot))
     }

@@ -121,6 +121,7 @@ impl Directory {
     }
 
     /// The next announcement. `at` finds what stands in a slot now.
+    #[inline]
     pub(super) fn take_event<'a>(&mut self, at: impl Fn(u32) -> Option<&'a SessionCore>) -> Option<Event> {
         self.news.as_mut()?.take(|slot| at(slot).filter(|core| !core.is_unheard()))
     }

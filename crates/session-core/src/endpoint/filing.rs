@@ -5,12 +5,12 @@ use core::time::Duration;
 use super::Endpoint;
 use super::route::{name_of_hello, name_of_peer};
 use super::slots::Queue;
-use crate::action::{Address, Deadline, Event, Link};
+use crate::action::{Action, Address, Deadline, Event, Link, Transmit};
 use crate::crypto::Provider;
 use crate::memory::Memory;
 use crate::path::OwnIds;
 use crate::reason::RecvError;
-use crate::session::{Phase, SessionCore};
+use crate::session::{Outcome, Phase, SessionCore};
 use crate::shared::Context;
 
 /// What a session is known by, and under.
@@ -35,9 +35,16 @@ impl Standing {
         self.phase == Phase::Established
             && core.phase() == Phase::Established
             && self.ids == core.own_ids()
-            && core.wanted_id().is_none()
             && self.remote == *core.remote()
     }
+}
+
+/// The queues that a session joins by what has become of it. `Unrecorded` it joins when it was asked for a datagram.
+struct Joins {
+    events: bool,
+    ready: bool,
+    closed: bool,
+    starved: bool,
 }
 
 /// Bytes one session may send before the next gets its turn, at most.
@@ -141,6 +148,7 @@ impl<P: Provider> Endpoint<P> {
         let Some(core) = self.slots.at(slot) else { return };
         if before.is_kept(core) {
             debug_assert!(self.directory.is_in_line(slot, core), "who was established is known");
+            debug_assert!(core.wanted_id().is_none(), "who was established has its ids");
             self.touch(slot);
         } else {
             self.settle_moved(slot, before);
@@ -211,16 +219,16 @@ impl<P: Provider> Endpoint<P> {
     }
 
     /// The queues that a session is to join, unless it stands in them already.
-    fn queues_of(&self, slot: u32, core: &SessionCore) -> [(bool, Queue); 4] {
+    #[inline(always)]
+    fn joins(&self, slot: u32, core: &SessionCore) -> Joins {
         let memory = &self.shared.memory;
         let wants = core.wants(memory);
-        let is_ready = self.slots.is_queued(Queue::Ready, slot) || core.may_transmit(memory, &wants);
-        [
-            (core.has_events(), Queue::Events),
-            (is_ready, Queue::Ready),
-            (core.is_evictable(&self.settings, memory), Queue::Closed),
-            (core.starved_of(&wants).is_some(), Queue::Starved),
-        ]
+        Joins {
+            events: core.has_events(),
+            ready: self.slots.is_queued(Queue::Ready, slot) || core.may_transmit(memory, &wants),
+            closed: core.is_evictable(&self.settings, memory),
+            starved: core.starved_of(&wants).is_some(),
+        }
     }
 
     /// The first of a queue, as it is when the slot that was touched last has been brought in line.
@@ -236,23 +244,51 @@ impl<P: Provider> Endpoint<P> {
     /// The slot that was touched last, if it is to join a queue.
     fn to_join(&self, queue: Queue) -> Option<u32> {
         let slot = self.slots.touched().filter(|slot| !self.slots.is_queued(queue, *slot))?;
-        let queues = self.queues_of(slot, self.slots.at(slot)?);
-        queues.contains(&(true, queue)).then_some(slot)
+        let joins = self.joins(slot, self.slots.at(slot)?);
+        let stands = match queue {
+            Queue::Events => joins.events,
+            Queue::Ready => joins.ready,
+            Queue::Closed => joins.closed,
+            Queue::Starved => joins.starved,
+            Queue::Unrecorded => false,
+        };
+        stands.then_some(slot)
     }
 
     /// Brings queues and deadline of a slot in line with its session, which stays where it is and who it is.
+    #[inline(never)]
     fn queue(&mut self, slot: u32) {
         let Some(core) = self.slots.at(slot) else { return };
-        for (stands, queue) in self.queues_of(slot, core) {
-            if stands {
-                self.slots.push(queue, slot);
-            }
+        let Joins { events, ready, closed, starved } = self.joins(slot, core);
+        if events {
+            self.slots.push(Queue::Events, slot);
+        }
+        if ready {
+            self.slots.push(Queue::Ready, slot);
+        }
+        if closed {
+            self.slots.push(Queue::Closed, slot);
+        }
+        if starved {
+            self.slots.push(Queue::Starved, slot);
         }
         self.file(slot);
     }
 
+    /// Goes on with sessions that wait for memory, if there is some.
+    #[inline]
+    pub(super) fn feed_waiting(&mut self) {
+        if self.slots.first(Queue::Starved).is_some() {
+            self.feed_starved();
+        }
+        if self.slots.first(Queue::Unrecorded).is_some() {
+            self.feed_unrecorded();
+        }
+    }
+
     /// Tells sessions that wait for memory that there is some, longest waiting first.
-    pub(super) fn feed_starved(&mut self) {
+    #[cold]
+    fn feed_starved(&mut self) {
         while let Some(slot) = self.slots.first(Queue::Starved) {
             let memory = &mut self.shared.memory;
             let available = memory.pool.open_available();
@@ -269,7 +305,8 @@ impl<P: Provider> Endpoint<P> {
     }
 
     /// Lets sessions send again that had no memory for the record of a packet, longest waiting first.
-    pub(super) fn feed_unrecorded(&mut self) {
+    #[cold]
+    fn feed_unrecorded(&mut self) {
         while self.shared.memory.pool.record_available() > 0
             && let Some(slot) = self.slots.first(Queue::Unrecorded)
         {
@@ -322,8 +359,45 @@ impl<P: Provider> Endpoint<P> {
         event
     }
 
+    /// Asks a session that is ready for a datagram. `None` where it had none and has nothing to tell, and is ready no more.
+    pub(super) fn transmit(&mut self, slot: u32, out: &mut [u8]) -> Option<Action> {
+        let Some(core) = self.slots.at_mut(slot) else {
+            self.slots.unlink(Queue::Ready, slot);
+            return None;
+        };
+        let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
+        let outcome = core.transmit(&mut context, out);
+        let (len, ecn, link) = match outcome {
+            Outcome::Sent(len, ecn) | Outcome::Last(len, ecn) => (len, ecn, core.link()),
+            Outcome::Search(len) => (len, None, core.link()),
+            Outcome::Probed(len, link) => (len, None, link),
+            Outcome::NeedsRoom(bytes) => {
+                // What has expired meanwhile is told of all the same.
+                self.refile_now(slot);
+                return Some(Action::NeedsRoom(bytes));
+            }
+            Outcome::Nothing => return self.rest(slot).map(Action::Event),
+        };
+        self.charge(slot, len);
+        if matches!(outcome, Outcome::Last(..)) {
+            // Asked again it would say that it has nothing, at the price of another packet.
+            self.slots.unlink(Queue::Ready, slot);
+        }
+        Some(Action::Transmit(Transmit { len, link, ecn, alone: matches!(outcome, Outcome::Search(_)) }))
+    }
+
+    /// It was asked and had nothing. Not filed as ready again: window or pacer may go on saying no.
+    fn rest(&mut self, slot: u32) -> Option<Event> {
+        self.slots.unlink(Queue::Ready, slot);
+        if self.slots.at(slot).is_some_and(|core| core.awaits_record(&self.shared.memory)) {
+            self.slots.push(Queue::Unrecorded, slot);
+        }
+        self.file(slot);
+        if self.slots.at(slot).is_some_and(SessionCore::has_events) { self.take_event(slot) } else { None }
+    }
+
     /// Deficit round-robin: a session keeps its turn until its quantum is spent, so runs of datagrams stay together.
-    pub(super) fn charge(&mut self, slot: u32, bytes: usize) {
+    fn charge(&mut self, slot: u32, bytes: usize) {
         // What has left has deadlines of its own.
         self.file(slot);
         let Some(core) = self.slots.at(slot) else { return };
@@ -339,8 +413,7 @@ impl<P: Provider> Endpoint<P> {
         *deficit = deficit.saturating_add(bytes as u32);
         if u64::from(*deficit) >= quantum {
             *deficit = 0;
-            self.slots.unlink(Queue::Ready, slot);
-            self.slots.push(Queue::Ready, slot);
+            self.slots.rotate(Queue::Ready, slot);
         }
     }
 }

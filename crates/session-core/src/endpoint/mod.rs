@@ -20,7 +20,7 @@ pub use dump::Dump;
 pub use lend::{SessionMut, SessionRef};
 pub use single::Session;
 
-use crate::action::{Action, Address, Arrival, Carrier, Deadline, Link, Received, Transmit};
+use crate::action::{Action, Address, Arrival, Carrier, Deadline, Link, Received};
 use crate::config::{Config, ConnectOptions, Peer};
 use crate::crypto::hkdf::hmac;
 use crate::crypto::{Generator, ID_LENGTH, IdKey, KeyCache, Provider, PublicKey, RustCrypto, Secret};
@@ -32,7 +32,7 @@ use crate::memory_need::MemoryNeed;
 use crate::pool::Pool;
 use crate::reason::{ConfigError, ConnectError, DiscardReason, Discards};
 use crate::seed::Seed;
-use crate::session::{Outcome, SessionCore, data_blocks};
+use crate::session::{SessionCore, data_blocks};
 use crate::shared::{Context, Settings, Shared};
 use crate::state_hash::StateHash;
 use crate::time::Instant;
@@ -151,17 +151,20 @@ impl<P: Provider> Endpoint<P> {
     /// A datagram that is not authentic is [`Received::Discarded`] and changes nothing but a counter (P-3-4).
     pub fn handle_datagram(&mut self, datagram: &mut [u8], arrival: Arrival, now: Instant) -> Received {
         self.advance(now);
-        let result = match self.settings.config.carriers.get(usize::from(arrival.link.carrier.0)).copied() {
+        let result = match self.settings.config.carriers.get(usize::from(arrival.link.carrier.0)) {
             None => Err(DiscardReason::Carrier),
             Some(carrier) => match classify(datagram) {
                 Class::Garbage => Err(DiscardReason::Malformed),
                 Class::Data => self.handle_data(datagram, &arrival),
-                Class::Handshake => match HandshakeType::of(datagram) {
-                    Ok(HandshakeType::Hello) => self.handle_hello(datagram, &arrival.link, &carrier),
-                    Ok(HandshakeType::Reply) => self.handle_reply(datagram, &arrival.link, &carrier),
-                    Ok(HandshakeType::Finish) => self.handle_finish(datagram, &arrival.link),
-                    Err(error) => Err(error.into()),
-                },
+                Class::Handshake => {
+                    let carrier = *carrier;
+                    match HandshakeType::of(datagram) {
+                        Ok(HandshakeType::Hello) => self.handle_hello(datagram, &arrival.link, &carrier),
+                        Ok(HandshakeType::Reply) => self.handle_reply(datagram, &arrival.link, &carrier),
+                        Ok(HandshakeType::Finish) => self.handle_finish(datagram, &arrival.link),
+                        Err(error) => Err(error.into()),
+                    }
+                }
             },
         };
         match result {
@@ -196,8 +199,7 @@ impl<P: Provider> Endpoint<P> {
     pub fn poll_action(&mut self, out: &mut [u8], now: Instant) -> Action {
         self.advance(now);
         self.file_touched();
-        self.feed_starved();
-        self.feed_unrecorded();
+        self.feed_waiting();
         if let Some(event) = self.directory.take_event(|slot| self.slots.at(slot)) {
             return Action::Event(event);
         }
@@ -207,57 +209,12 @@ impl<P: Provider> Endpoint<P> {
             }
         }
         while let Some(slot) = self.slots.first(Queue::Ready) {
-            let (outcome, link) = match self.slots.at_mut(slot) {
-                Some(core) => {
-                    let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
-                    (core.transmit(&mut context, out), core.link())
-                }
-                None => {
-                    self.slots.unlink(Queue::Ready, slot);
-                    continue;
-                }
-            };
-            match outcome {
-                Outcome::NeedsRoom(bytes) => {
-                    // What has expired meanwhile is told of all the same.
-                    self.refile_now(slot);
-                    return Action::NeedsRoom(bytes);
-                }
-                Outcome::Sent(len, ecn) => {
-                    self.charge(slot, len);
-                    return Action::Transmit(Transmit { len, link, ecn, alone: false });
-                }
-                Outcome::Last(len, ecn) => {
-                    self.charge(slot, len);
-                    // Asked again it would say that it has nothing, at the price of another packet.
-                    self.slots.unlink(Queue::Ready, slot);
-                    return Action::Transmit(Transmit { len, link, ecn, alone: false });
-                }
-                Outcome::Search(len) => {
-                    self.charge(slot, len);
-                    return Action::Transmit(Transmit { len, link, ecn: None, alone: true });
-                }
-                Outcome::Probed(len, link) => {
-                    self.charge(slot, len);
-                    return Action::Transmit(Transmit { len, link, ecn: None, alone: false });
-                }
-                Outcome::Nothing => {
-                    self.slots.unlink(Queue::Ready, slot);
-                    if self.slots.at(slot).is_some_and(|core| core.awaits_record(&self.shared.memory)) {
-                        self.slots.push(Queue::Unrecorded, slot);
-                    }
-                    self.file(slot);
-                    // Not filed as ready again: window or pacer may go on saying no.
-                    if self.slots.at(slot).is_some_and(SessionCore::has_events)
-                        && let Some(event) = self.take_event(slot)
-                    {
-                        return Action::Event(event);
-                    }
-                }
+            if let Some(action) = self.transmit(slot, out) {
+                return action;
             }
         }
         self.file_noted();
-        Action::Wait(self.next_deadline())
+        Action::Wait(self.deadlines.first().map(|(deadline, _)| deadline))
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called next. Changes nothing.

@@ -70,7 +70,19 @@ impl Routes {
     }
 
     pub(super) fn find(&self, name: u64) -> Option<u32> {
-        self.find_all(name).next()
+        let mask = self.entries.len() - 1;
+        let mut position = self.home(name);
+        // It ends: at least half of the table is empty.
+        loop {
+            let entry = self.entries.get(position & mask)?;
+            if entry.slot == EMPTY {
+                return None;
+            }
+            if entry.name() == name {
+                return Some(entry.slot);
+            }
+            position += 1;
+        }
     }
 
     /// Every slot of a name, in no particular order.

@@ -198,6 +198,7 @@ impl Slots {
         }
     }
 
+    #[inline]
     pub(super) fn deficit_mut(&mut self, index: u32) -> Option<&mut u32> {
         self.slot_mut(index).map(|slot| &mut slot.deficit)
     }
@@ -230,33 +231,58 @@ impl Slots {
     }
 
     /// Appends a slot to a queue, unless it stands in it.
+    #[inline]
     pub(super) fn push(&mut self, queue: Queue, index: u32) {
+        if !self.is_queued(queue, index) {
+            self.append(queue, index);
+        }
+    }
+
+    fn append(&mut self, queue: Queue, index: u32) {
         let (first, last) = self.ends[queue as usize];
         let Some(slot) = self.slot_mut(index) else { return };
-        let links = &mut slot.links[queue as usize];
-        if links.is_queued() {
-            return;
-        }
-        *links = Links { previous: last, next: NONE };
-        if let Some(before) = self.slot_mut(last) {
+        slot.links[queue as usize] = Links { previous: last, next: NONE };
+        if last != NONE
+            && let Some(before) = self.slot_mut(last)
+        {
             before.links[queue as usize].next = index;
         }
         self.ends[queue as usize] = (if first == NONE { index } else { first }, index);
     }
 
+    #[inline]
     pub(super) fn is_queued(&self, queue: Queue, index: u32) -> bool {
         self.slot(index).is_some_and(|slot| slot.links[queue as usize].is_queued())
     }
 
     /// Takes a slot out of a queue, if it stands in it.
+    #[inline]
     pub(super) fn unlink(&mut self, queue: Queue, index: u32) {
+        if self.is_queued(queue, index) {
+            self.take_out(queue, index);
+        }
+    }
+
+    /// Puts a slot that stands in a queue behind all others.
+    pub(super) fn rotate(&mut self, queue: Queue, index: u32) {
+        if self.ends[queue as usize].1 != index {
+            self.unlink(queue, index);
+            self.push(queue, index);
+        }
+    }
+
+    fn take_out(&mut self, queue: Queue, index: u32) {
+        let ends = &mut self.ends[queue as usize];
+        // Alone in it, as most of the time.
+        let is_only = *ends == (index, index);
+        if is_only {
+            *ends = (NONE, NONE);
+        }
         let Some(slot) = self.slot_mut(index) else { return };
-        let links = slot.links[queue as usize];
-        if !links.is_queued() {
+        let Links { previous, next } = core::mem::replace(&mut slot.links[queue as usize], Links::UNQUEUED);
+        if is_only {
             return;
         }
-        slot.links[queue as usize] = Links::UNQUEUED;
-        let Links { previous, next } = links;
         let (mut first, mut last) = self.ends[queue as usize];
         match self.slot_mut(previous) {
             Some(before) => before.links[queue as usize].next = next,
@@ -269,6 +295,7 @@ impl Slots {
         self.ends[queue as usize] = (first, last);
     }
 
+    #[inline]
     pub(super) fn first(&self, queue: Queue) -> Option<u32> {
         let first = self.ends[queue as usize].0;
         (first != NONE).then_some(first)

@@ -5,7 +5,7 @@ use std::vec;
 use std::vec::Vec;
 
 use super::*;
-use crate::action::{Address, Carrier, Event};
+use crate::action::{Address, Carrier, Event, Transmit};
 use crate::channel_config::ChannelConfig;
 use crate::crypto::{Secret, StaticKey};
 use crate::ids::ChannelId;

@@ -164,9 +164,9 @@ impl Path {
         self.rtt.pto(self.peer_max_ack_delay.into(), 0)
     }
 
-    /// The probe timeout that is running.
-    pub(crate) fn pto(&self) -> Duration {
-        self.rtt.pto(self.peer_max_ack_delay.into(), u32::from(self.probe_count))
+    /// The probe timeout that is running, in microseconds.
+    pub(crate) fn pto_micros(&self) -> u64 {
+        self.rtt.pto_micros(self.peer_max_ack_delay.as_micros(), u32::from(self.probe_count))
     }
 
     /// Whether the window has room for one more datagram of `bytes`.

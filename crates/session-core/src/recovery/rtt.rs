@@ -57,16 +57,17 @@ impl RttEstimator {
     ///
     /// Never below [`GRANULARITY`], never above [`MAX_PROBE_TIMEOUT`], never falling as `count` grows.
     pub(crate) fn pto(&self, max_ack_delay: Duration, count: u32) -> Duration {
-        let factor = 1u64.checked_shl(count).unwrap_or(u64::MAX);
-        let backed_off = micros(self.probe_base(max_ack_delay)).saturating_mul(factor);
-        Duration::from_micros(backed_off).min(MAX_PROBE_TIMEOUT)
+        Duration::from_micros(self.pto_micros(micros(max_ack_delay), count))
     }
 
-    /// The probe timeout before backoff and cap: smoothed + max(4 · variance, granularity) + max_ack_delay.
-    fn probe_base(&self, max_ack_delay: Duration) -> Duration {
-        let spread = (4 * u64::from(self.variance)).max(micros(GRANULARITY));
-        let base = u64::from(self.smoothed).saturating_add(spread).saturating_add(micros(max_ack_delay));
-        Duration::from_micros(base)
+    /// The same in microseconds: smoothed + max(4 · variance, granularity) + `max_ack_delay`, backed off and capped.
+    pub(crate) fn pto_micros(&self, max_ack_delay: u64, count: u32) -> u64 {
+        const LEAST: u64 = micros(GRANULARITY);
+        const MOST: u64 = micros(MAX_PROBE_TIMEOUT);
+        let spread = (4 * u64::from(self.variance)).max(LEAST);
+        let base = u64::from(self.smoothed).saturating_add(spread).saturating_add(max_ack_delay);
+        let factor = 1u64.checked_shl(count).unwrap_or(u64::MAX);
+        base.saturating_mul(factor).min(MOST)
     }
 
     pub(crate) fn latest(&self) -> Duration {

@@ -93,38 +93,47 @@ const fn timers_of(phase: Phase) -> &'static [TimerKind] {
 impl SessionCore {
     /// The next instant at which [`handle_timeout`](Self::handle_timeout) has work.
     pub(crate) fn next_deadline(&self, settings: &Settings, memory: &Memory) -> Option<Deadline> {
-        let first = |timers: &[TimerKind]| {
-            let timers = timers.iter().copied();
-            let deadlines =
-                timers.filter_map(|timer| Some(Deadline { at: self.deadline(settings, memory, timer)?, timer }));
-            deadlines.min_by_key(|deadline| deadline.at)
-        };
         let next = match self.phase {
             Phase::Established => self.next_of_established(settings, memory),
-            phase => first(timers_of(phase)),
+            phase => self.first_of(settings, memory, timers_of(phase)),
         };
-        debug_assert_eq!(next, first(TimerKind::ALL), "a timer of {:?} is left out", self.phase);
+        debug_assert_eq!(
+            next,
+            self.first_of(settings, memory, TimerKind::ALL),
+            "a timer of {:?} is left out",
+            self.phase
+        );
         next
     }
 
     /// The same where nearly every datagram asks for it: timer by timer, each known when this is compiled.
     fn next_of_established(&self, settings: &Settings, memory: &Memory) -> Option<Deadline> {
         const TIMERS: &[TimerKind] = timers_of(Phase::Established);
-        let mut next = None;
+        let mut next = Deadline { at: Instant::MAX, timer: TIMERS[0] };
         macro_rules! ask {
             ($($index:literal)*) => {$(
                 let timer = const { TIMERS[$index] };
-                let at = self.derive(settings, memory, timer);
-                if let Some(at) = at
-                    && next.is_none_or(|next: Deadline| at < next.at)
+                if let Some(at) = self.derive(settings, memory, timer)
+                    && at < next.at
                 {
-                    next = Some(Deadline { at, timer });
+                    next = Deadline { at, timer };
                 }
             )*};
         }
         ask!(0 1 2 3 4 5 6 7 8 9 10 11 12);
         const { assert!(TIMERS.len() == 13, "every timer is asked") };
-        next
+        // One that stands at the end of time does not come before it.
+        if next.at == Instant::MAX { self.first_of(settings, memory, TIMERS) } else { Some(next) }
+    }
+
+    /// The first deadline of `timers`.
+    #[inline(never)]
+    fn first_of(&self, settings: &Settings, memory: &Memory, timers: &[TimerKind]) -> Option<Deadline> {
+        let deadlines = timers.iter().filter_map(|&timer| {
+            let at = self.deadline(settings, memory, timer)?;
+            Some(Deadline { at, timer })
+        });
+        deadlines.min_by_key(|deadline| deadline.at)
     }
 
     /// Every deadline there is.
@@ -173,7 +182,10 @@ impl SessionCore {
             TimerKind::LossDetection => self.loss_deadline().filter(|_| exchanges),
             TimerKind::Pacing => self.path.paced_until.filter(|_| exchanges),
             TimerKind::Keepalive => (exchanges && self.clocks.keepalive.asks() && !self.packets.ping_due).then(|| {
-                self.clocks.received_at.max(self.clocks.keepalive_at).saturating_add(self.clocks.keepalive.wait())
+                self.clocks
+                    .received_at
+                    .max(self.clocks.keepalive_at)
+                    .saturating_add_micros(self.clocks.keepalive.wait_micros())
             }),
             TimerKind::Path => self.path_deadline(memory).filter(|_| exchanges),
             TimerKind::Silence => {
@@ -276,7 +288,7 @@ impl SessionCore {
 
     /// When a side that hears nothing from now on takes the other for lost, at the latest.
     pub(super) fn lost_at(&self) -> Instant {
-        self.clocks.received_at.saturating_add(self.clocks.keepalive.interval().saturating_mul(LOST_AFTER))
+        self.clocks.received_at.saturating_add_micros(self.clocks.keepalive.interval_micros() * u64::from(LOST_AFTER))
     }
 
     /// The loss timer, or else the probe timeout (RFC 9002 §6.2).
@@ -286,7 +298,7 @@ impl SessionCore {
         }
         let sent_at = self.packets.log.last_ack_eliciting_sent_at().filter(|_| self.path.probes_due == 0)?;
         let from = self.path.probed_at.map_or(sent_at, |probed_at| probed_at.max(sent_at));
-        Some(from.saturating_add(self.path.pto()))
+        Some(from.saturating_add_micros(self.path.pto_micros()))
     }
 
     fn quiet_time(&self) -> Duration {

@@ -71,6 +71,15 @@ impl ChannelEvent {
         Some(event)
     }
 
+    /// Those of channels that last as long as the session, in the order of their bits.
+    const LASTING: [Self; 7] =
+        [Self::Readable, Self::Writable, Self::Acknowledged, Self::Lost, Self::Delivered, Self::Expired, Self::Skipped];
+
+    /// The first of those of a channel that lasts as long as the session.
+    fn first_of_lasting(flags: u8) -> Option<Self> {
+        Self::LASTING.get(flags.trailing_zeros() as usize).copied()
+    }
+
     /// As the application sees it. The codes are why sending, and receiving, was given up.
     pub(crate) fn about(self, id: SessionId, channel: ChannelId, (sending, receiving): (u64, u64)) -> Event {
         match self {
@@ -127,13 +136,30 @@ impl Events {
         self.session & DYNAMIC != 0
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.session == 0 && self.channels == [0; CHANNELS]
+        self.session == 0 && !self.has_lasting()
     }
 
     /// Whether nothing waits but `Closed`, or nothing at all.
+    #[inline]
     pub(crate) fn is_over(&self) -> bool {
-        self.session & !(SessionEvent::Closed as u8) == 0 && self.channels == [0; CHANNELS]
+        self.session & !(SessionEvent::Closed as u8) == 0 && !self.has_lasting()
+    }
+
+    /// A channel that lasts as long as the session has events.
+    fn has_lasting(&self) -> bool {
+        self.all() != 0
+    }
+
+    /// The flags of the channels, those of the first lowest.
+    fn all(&self) -> u128 {
+        u128::from_le_bytes(self.channels)
+    }
+
+    /// Nothing waits but events of channels that last as long as the session.
+    pub(crate) fn is_lasting_only(&self) -> bool {
+        self.session == 0
     }
 
     /// The next event of what lasts as long as the session: beginnings first, then channels.
@@ -144,14 +170,16 @@ impl Events {
         if self.take_flag(SessionEvent::Established) {
             return Some(Event::Established(id));
         }
-        for (index, flags) in self.channels.iter_mut().enumerate().filter(|(_, flags)| **flags != 0) {
-            let mut all = u16::from(*flags);
-            if let Some(event) = ChannelEvent::take_first(&mut all) {
-                *flags &= !(event as u8);
-                return Some(event.about(id, channel_at(index), (0, 0)));
-            }
-        }
-        None
+        self.take_lasting(id, channel_at)
+    }
+
+    /// The next event of the first channel that has one and lasts as long as the session.
+    pub(crate) fn take_lasting(&mut self, id: SessionId, channel_at: impl Fn(usize) -> ChannelId) -> Option<Event> {
+        let index = self.all().trailing_zeros() as usize / 8;
+        let flags = self.channels.get_mut(index)?;
+        let event = ChannelEvent::first_of_lasting(*flags)?;
+        *flags &= !(event as u8);
+        Some(event.about(id, channel_at(index), (0, 0)))
     }
 
     /// The next event when no channel has any: `Closed` last.
@@ -183,3 +211,12 @@ impl Events {
         hash.bytes(channels);
     }
 }
+
+const _: () = {
+    let mut bit = 0;
+    while bit < ChannelEvent::LASTING.len() {
+        let event = ChannelEvent::LASTING[bit] as u16;
+        assert!(event == 1 << bit && event == ChannelEvent::ALL[1 + bit] as u16, "told in the order of their bits");
+        bit += 1;
+    }
+};

@@ -98,8 +98,13 @@ impl Keepalive {
         Duration::from_millis(u64::from(self.interval))
     }
 
-    pub(super) fn wait(&self) -> Duration {
-        self.interval().saturating_mul(u32::from(self.permille)) / 1000
+    pub(super) fn interval_micros(&self) -> u64 {
+        u64::from(self.interval) * 1000
+    }
+
+    /// From the last packet to the question. Thousandths of a millisecond are microseconds.
+    pub(super) fn wait_micros(&self) -> u64 {
+        u64::from(self.interval) * u64::from(self.permille)
     }
 
     pub(super) fn digest_into(&self, hash: &mut StateHash) {

@@ -48,9 +48,15 @@ impl SessionCore {
 
     /// When the session ends if nothing happens.
     pub(crate) fn expiry(&self, timeouts: &Timeouts) -> Option<Expiry> {
-        let expiries = EXPIRIES.into_iter();
-        let expiries = expiries.filter_map(|timer| Some(Expiry { at: self.expires_at(timeouts, timer)?, timer }));
-        expiries.min_by_key(|expiry| expiry.at)
+        let mut expiry: Option<Expiry> = None;
+        for timer in EXPIRIES {
+            if let Some(at) = self.expires_at(timeouts, timer)
+                && expiry.is_none_or(|expiry| at < expiry.at)
+            {
+                expiry = Some(Expiry { at, timer });
+            }
+        }
+        expiry
     }
 
     pub(super) fn expires_at(&self, timeouts: &Timeouts, timer: TimerKind) -> Option<Instant> {
@@ -68,9 +74,8 @@ impl SessionCore {
         let timeouts = &settings.config.timeouts;
         let warning = timeouts.warning?;
         let Expiry { at, timer } = self.expiry(timeouts)?;
-        let lead = warning.min(span(timeouts, timer)? / 2);
-        (self.clocks.lifetime.warned_of != at)
-            .then(|| Instant::from_micros(at.as_micros().saturating_sub(micros(lead))))
+        let lead = micros(warning).min(micros(span(timeouts, timer)?) / 2);
+        (self.clocks.lifetime.warned_of != at).then(|| Instant::from_micros(at.as_micros().saturating_sub(lead)))
     }
 
     pub(super) fn warn_of_expiry(&mut self, settings: &Settings) {

@@ -422,13 +422,20 @@ impl SessionCore {
     }
 
     pub(crate) fn take_event(&mut self, memory: &mut Memory, settings: &Settings) -> Option<Event> {
+        if self.events.is_lasting_only() {
+            let channels = &self.channels;
+            return self.events.take_lasting(self.id, |index| id_at(channels, memory, index));
+        }
+        self.take_any_event(memory, settings)
+    }
+
+    #[inline(never)]
+    fn take_any_event(&mut self, memory: &mut Memory, settings: &Settings) -> Option<Event> {
         if !self.has_events() {
             return None;
         }
         let channels = &self.channels;
-        let mut event = self
-            .events
-            .take(self.id, |index| channels.get(memory, index).map_or(ChannelId::CONTROL, |channel| channel.id));
+        let mut event = self.events.take(self.id, |index| id_at(channels, memory, index));
         if event.is_none() && self.events.may_have_dynamic() {
             event = self.take_channel_event(memory, settings);
         }
@@ -442,6 +449,7 @@ impl SessionCore {
     }
 
     /// `Closed` waits until CLOSE has been handed out, so that who stops or begins anew on it has told the peer.
+    #[inline]
     pub(crate) fn has_events(&self) -> bool {
         if self.closing.due { !self.events.is_over() } else { !self.events.is_empty() }
     }
@@ -562,6 +570,11 @@ impl SessionCore {
         events.digest_into(hash);
         counters.digest_into(hash);
     }
+}
+
+/// The name of the channel at `index`.
+fn id_at(channels: &Channels, memory: &Memory, index: usize) -> ChannelId {
+    channels.get(memory, index).map_or(ChannelId::CONTROL, |channel| channel.id)
 }
 
 impl Remote {

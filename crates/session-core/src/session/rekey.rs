@@ -145,6 +145,9 @@ impl SessionCore {
         if answers && self.keys.forged.are_too_many() {
             return Some(self.clocks.attempt_at);
         }
+        if self.keys.rekey == SlabKey::NOWHERE {
+            return self.keys_are_old_since(settings);
+        }
         let Some(rekey) = memory.rekeys.get(self.keys.rekey) else { return self.keys_are_old_since(settings) };
         match &rekey.stage {
             // What is flushed needs no new keys, but a peer that asks for them is answered.
@@ -203,9 +206,11 @@ impl SessionCore {
             return Some(self.next_exchange_at(self.clocks.attempt_at));
         }
         let age = settings.config.timeouts.new_keys?;
+        let is_older_than = |age| self.clocks.user_data_at >= self.clocks.attempt_at.saturating_add(age);
         // P-8.1-8: where both move data one offer is enough, even if clocks differ by a tenth.
-        let age = if self.role == Role::Initiator { age } else { age.saturating_mul(9).checked_div(8).unwrap_or(age) };
-        Some(self.clocks.user_data_at).filter(|at| *at >= self.clocks.attempt_at.saturating_add(age))
+        let later = |age: Duration| age.saturating_mul(9).checked_div(8).unwrap_or(age);
+        let is_old = is_older_than(age) && (self.role == Role::Initiator || is_older_than(later(age)));
+        is_old.then_some(self.clocks.user_data_at)
     }
 
     /// When this end may begin another exchange of its own accord.

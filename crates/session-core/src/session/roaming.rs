@@ -12,6 +12,7 @@ use crate::path::{Challenge, OtherPath, Others, mark_of};
 use crate::reason::MigrateError;
 use crate::recovery::PathMtu;
 use crate::shared::{Context, Settings, Shared};
+use crate::slab::SlabKey;
 use crate::time::Instant;
 use crate::wire::{Frame, Writer};
 
@@ -163,7 +164,11 @@ impl SessionCore {
     }
 
     /// When there is something to do about another path.
+    #[inline]
     pub(super) fn path_deadline(&self, memory: &Memory) -> Option<Instant> {
+        if self.others == SlabKey::NOWHERE {
+            return None;
+        }
         self.other(memory).map(OtherPath::deadline)
     }
 

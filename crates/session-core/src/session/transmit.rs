@@ -209,11 +209,11 @@ impl SessionCore {
             Phase::Handshaking | Phase::Established | Phase::Flushing => {
                 let packets = &self.packets;
                 let paced = self.path.paced_until.is_some();
-                self.channels.has_data(memory, wants, paced)
+                packets.ack_forced
+                    || packets.acks.is_immediate()
+                    || self.channels.has_data(memory, wants, paced)
                     || self.attempt_due(memory)
                     || self.probe_due(memory)
-                    || packets.ack_forced
-                    || packets.acks.is_immediate()
                     || (!paced
                         && (self.path.probes_due > 0
                             || self.has_control_frames(memory, wants)

@@ -26,8 +26,10 @@ enum Senders {
 }
 
 impl Senders {
-    fn add(&mut self, index: usize) {
-        *self = if *self == Self::None { Self::One(index) } else { Self::Many };
+    fn note(&mut self, index: usize, channel: &Channel) {
+        if channel.outbox.has_any_pending() {
+            *self = if *self == Self::None { Self::One(index) } else { Self::Many };
+        }
     }
 }
 
@@ -40,6 +42,10 @@ pub(crate) struct Wants {
     pub(crate) tells: bool,
     /// The fewest blocks of memory that one waits for which waits for nothing else.
     pub(crate) starved: Option<u32>,
+    /// Which of them have data.
+    senders: Senders,
+    /// Positions sent on the application's channels that draw on the session's credit.
+    sent: u64,
 }
 
 /// Positions of a piece that was sent, and how many of them for the first time.
@@ -51,8 +57,12 @@ pub(crate) struct Served {
 impl Channels {
     /// What they want. Most of the time it is nothing, and nothing else has to be looked at then.
     pub(crate) fn wants(&self, memory: &Memory) -> Wants {
-        let mut wants = Wants::default();
-        self.visit(memory, |_, channel| wants.note(channel));
+        let mut wants = Wants { sent: self.gone_sent(memory), ..Wants::default() };
+        self.visit(memory, |index, channel| {
+            wants.note(channel);
+            wants.senders.note(index, channel);
+            wants.sent = wants.sent.saturating_add(sent_on(index, channel));
+        });
         wants
     }
 
@@ -70,12 +80,17 @@ impl Channels {
             wants.note(channel);
             schedule.note(index, channel);
         });
+        (wants.senders, wants.sent) = (schedule.senders, schedule.sent);
         (wants, schedule)
     }
 
     /// What was sent on channels that are gone counts for ever.
     fn schedule_of_gone(&self, memory: &Memory) -> Schedule {
-        Schedule { sent: self.ledger(memory).map_or(0, |ledger| ledger.gone_sent), ..Schedule::default() }
+        Schedule { sent: self.gone_sent(memory), ..Schedule::default() }
+    }
+
+    fn gone_sent(&self, memory: &Memory) -> u64 {
+        self.ledger(memory).map_or(0, |ledger| ledger.gone_sent)
     }
 
     /// The channel to take data from now, and below which position: control first, then by priority, then by turn.
@@ -85,25 +100,19 @@ impl Channels {
         schedule: &Schedule,
         urgent_only: bool,
     ) -> Option<(usize, u64)> {
-        // Nothing goes ahead of control, and it is never urgent.
-        let may_go = |index: usize, channel: &Channel| !urgent_only || (index != CONTROL && channel.priority == URGENT);
-        let ready_to = |index: usize, channel: &Channel| {
-            let limit = self.limit_of(index, channel, schedule.sent);
-            channel.outbox.has_pending(limit).then_some(limit)
-        };
         match schedule.senders {
             Senders::None => None,
             Senders::One(index) => {
-                let channel = self.get(memory, index).filter(|channel| may_go(index, channel))?;
-                Some((index, ready_to(index, channel)?))
+                let channel = self.get(memory, index).filter(|channel| may_go(index, channel, urgent_only))?;
+                Some((index, self.ready_to(index, channel, schedule.sent)?))
             }
             Senders::Many => {
                 let mut next: Option<((u8, u64), usize, u64)> = None;
                 self.visit(memory, |index, channel| {
-                    if !channel.outbox.has_any_pending() || !may_go(index, channel) {
+                    if !channel.outbox.has_any_pending() || !may_go(index, channel, urgent_only) {
                         return;
                     }
-                    let Some(limit) = ready_to(index, channel) else { return };
+                    let Some(limit) = self.ready_to(index, channel, schedule.sent) else { return };
                     let place = match index {
                         CONTROL => (0, 0),
                         _ => (channel.priority.saturating_add(1), channel.turn(schedule.latest_turn(channel.priority))),
@@ -117,9 +126,31 @@ impl Channels {
         }
     }
 
-    /// Whether [`next_with_data`](Self::next_with_data) finds a channel.
+    /// Whether [`next_with_data`](Self::next_with_data) finds a channel: which would be first does not matter.
     pub(crate) fn has_data(&self, memory: &Memory, wants: &Wants, urgent_only: bool) -> bool {
-        wants.sends && self.next_with_data(memory, &self.schedule(memory), urgent_only).is_some()
+        let is_ready = |index: usize, channel: &Channel| {
+            may_go(index, channel, urgent_only) && self.ready_to(index, channel, wants.sent).is_some()
+        };
+        let has_data = match wants.senders {
+            Senders::None => false,
+            Senders::One(index) => self.get(memory, index).is_some_and(|channel| is_ready(index, channel)),
+            Senders::Many => {
+                let mut any = false;
+                self.visit(memory, |index, channel| {
+                    any |= channel.outbox.has_any_pending() && is_ready(index, channel);
+                });
+                any
+            }
+        };
+        let next = || self.next_with_data(memory, &self.schedule(memory), urgent_only);
+        debug_assert_eq!(has_data, next().is_some(), "a channel has data, or none has");
+        has_data
+    }
+
+    /// Below which position a channel has data that may leave, of the application's channels together `sent` so far.
+    fn ready_to(&self, index: usize, channel: &Channel, sent: u64) -> Option<u64> {
+        let limit = self.limit_of(index, channel, sent);
+        channel.outbox.has_pending(limit).then_some(limit)
     }
 
     /// A piece of the channel at `index` is on its way, of which `advance` positions are sent for the first time.
@@ -186,6 +217,16 @@ impl Channels {
     }
 }
 
+/// Nothing goes ahead of control, and it is never urgent.
+fn may_go(index: usize, channel: &Channel, urgent_only: bool) -> bool {
+    !urgent_only || (index != CONTROL && channel.priority == URGENT)
+}
+
+/// Positions sent on a channel that draw on the session's credit. Control has credit of its own.
+fn sent_on(index: usize, channel: &Channel) -> u64 {
+    if index == CONTROL || channel.mode.stands_alone() { 0 } else { channel.outbox.highest_sent() }
+}
+
 impl Wants {
     fn note(&mut self, channel: &Channel) {
         self.sends |= channel.outbox.has_any_pending();
@@ -216,18 +257,13 @@ impl Schedule {
         self.sent
     }
 
-    /// Control has credit of its own, and goes first without a turn.
+    /// Control goes first without a turn.
     fn note(&mut self, index: usize, channel: &Channel) {
-        if channel.outbox.has_any_pending() {
-            self.senders.add(index);
+        self.senders.note(index, channel);
+        self.sent = self.sent.saturating_add(sent_on(index, channel));
+        if index != CONTROL {
+            self.note_served(channel);
         }
-        if index == CONTROL {
-            return;
-        }
-        if !channel.mode.stands_alone() {
-            self.sent = self.sent.saturating_add(channel.outbox.highest_sent());
-        }
-        self.note_served(channel);
     }
 
     fn latest_turn(&self, priority: u8) -> u64 {
