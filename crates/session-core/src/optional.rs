@@ -7,6 +7,7 @@ pub(crate) struct OptionalNumber(u64);
 impl OptionalNumber {
     pub(crate) const NONE: Self = Self(u64::MAX);
 
+    #[inline]
     pub(crate) const fn get(self) -> Option<u64> {
         if self.0 == Self::NONE.0 { None } else { Some(self.0) }
     }
@@ -19,6 +20,7 @@ impl Default for OptionalNumber {
 }
 
 impl From<u64> for OptionalNumber {
+    #[inline]
     fn from(number: u64) -> Self {
         Self(number.min(Self::NONE.0 - 1))
     }

@@ -139,6 +139,7 @@ impl Pool {
     }
 
     /// A zeroed block out of `reservation`; `None` only if the promise is used up.
+    #[inline]
     pub(crate) fn take_reserved(&mut self, reservation: &mut Reservation) -> Option<BlockId> {
         if reservation.promised == 0 {
             return None;
@@ -150,6 +151,7 @@ impl Pool {
     }
 
     /// Frees a block taken by [`Pool::take_reserved`]; the promise it came from is restored.
+    #[inline]
     pub(crate) fn free_reserved(&mut self, block: BlockId, reservation: &mut Reservation) {
         self.give(block, self.block_size);
         reservation.promised += 1;
@@ -167,6 +169,7 @@ impl Pool {
     }
 
     /// The same of a block of which only the first so many bytes were ever written.
+    #[inline]
     pub(crate) fn free_open_written(&mut self, block: BlockId, written: usize) {
         self.give(block, written);
         self.open_used -= 1;
@@ -274,6 +277,7 @@ impl Pool {
         self.free - self.promised
     }
 
+    #[inline]
     fn take(&mut self) -> Option<BlockId> {
         if self.free_head == NONE {
             return None;
@@ -287,6 +291,7 @@ impl Pool {
     }
 
     /// Blocks may have held application data of another session: they go back zeroed, of which only the first so many bytes were written.
+    #[inline]
     fn give(&mut self, block: BlockId, written: usize) {
         self.bytes_mut(block)[..written].fill(0);
         debug_assert!(self.bytes(block).iter().all(|byte| *byte == 0), "what was written is what is zeroed");

@@ -159,6 +159,7 @@ impl Assembler {
     }
 
     /// Stores a fragment, or changes nothing. Of positions received before, the first bytes stay.
+    #[inline]
     pub(crate) fn insert(
         &mut self,
         pool: &mut Pool,
@@ -166,16 +167,32 @@ impl Assembler {
         fragment: &Fragment,
         data: &[u8],
     ) -> Result<Inserted, InsertError> {
-        let claim = self.claim(fragment, data.len())?;
-        if self.continues(&claim) {
-            return self.append(pool, reservation, &claim, data);
+        let to = fragment.end_offset().ok_or(Violation::OffsetOverflow)?;
+        // It follows all that was received, without a hole, as most do.
+        let continues = fragment.offset == self.contiguous && self.contiguous == self.highest;
+        if continues && self.contiguous < to && data.len() == fragment.length {
+            self.append(pool, reservation, (fragment, to), data)
+        } else {
+            self.insert_between(pool, reservation, fragment, data)
         }
-        let origin = self.origin(pool, &claim);
-        self.examine(pool, origin, &claim)?;
-        if self.missing(pool, origin, &claim) > reservation.remaining() {
+    }
+
+    /// Stores what stands anywhere: before something that was received, or behind a hole.
+    #[inline(never)]
+    fn insert_between(
+        &mut self,
+        pool: &mut Pool,
+        reservation: &mut Reservation,
+        fragment: &Fragment,
+        data: &[u8],
+    ) -> Result<Inserted, InsertError> {
+        let claim = &self.claim(fragment, data.len())?;
+        let origin = self.origin(pool, claim);
+        self.examine(pool, origin, claim)?;
+        if self.missing(pool, origin, claim) > reservation.remaining() {
             return Err(InsertError::NoMemory);
         }
-        let new_positions = self.store(pool, reservation, origin, &claim, data);
+        let new_positions = self.store(pool, reservation, origin, claim, data);
         if fragment.positions() > 0 {
             self.highest = self.highest.max(claim.to);
         }
@@ -186,10 +203,16 @@ impl Assembler {
     }
 
     /// Consumes the next bytes of the current message, its terminator too if it follows at once; `None` if there are none.
+    #[inline]
     pub(crate) fn read(&mut self, pool: &mut Pool, reservation: &mut Reservation, out: &mut [u8]) -> Option<Chunk> {
-        if let Some(chunk) = self.read_last(pool, reservation, out) {
-            return Some(chunk);
+        match self.read_last(pool, reservation, out) {
+            Some(chunk) => Some(chunk),
+            None => self.read_next(pool, reservation, out),
         }
+    }
+
+    #[inline(never)]
+    fn read_next(&mut self, pool: &mut Pool, reservation: &mut Reservation, out: &mut [u8]) -> Option<Chunk> {
         let per_block = per_block(pool);
         let begin = self.between_messages;
         let stop = self.read.saturating_add(out.len() as u64).min(self.message_end.get().unwrap_or(self.contiguous));
@@ -221,6 +244,7 @@ impl Assembler {
 
     /// The rest of a message with its terminator, if nothing else is there, all of it lies in one block, and `out` is long enough: the same with less to
     /// look at.
+    #[inline]
     fn read_last(&mut self, pool: &mut Pool, reservation: &mut Reservation, out: &mut [u8]) -> Option<Chunk> {
         let head = self.head.filter(|_| self.blocks == 1 && self.contiguous == self.highest)?;
         let end = self.message_end.get().filter(|end| *end + 1 == self.highest)?;
@@ -281,6 +305,7 @@ impl Assembler {
     }
 
     /// Whether the highest position received, if any, is the terminator of a message.
+    #[inline]
     pub(crate) fn ends_with_a_message(&self, pool: &Pool) -> bool {
         let Some(tail) = self.tail else { return self.between_messages };
         if !block_map::is_marked(pool, tail, HAS_END) {
@@ -330,37 +355,51 @@ impl Assembler {
         Ok(Claim { fragment: *fragment, from: fragment.offset.max(self.read), data_end, to })
     }
 
-    /// It follows all that was received, without a hole, as most do.
-    fn continues(&self, claim: &Claim) -> bool {
-        claim.fragment.offset == self.contiguous && self.contiguous == self.highest && self.contiguous < claim.to
-    }
-
-    /// Stores what [`continues`](Self::continues): only what precedes it can contradict, and no bitmap has to be searched.
+    /// Stores what continues all that was received: only what precedes it can contradict, and no bitmap has to be searched.
+    #[inline]
     fn append(
         &mut self,
         pool: &mut Pool,
         reservation: &mut Reservation,
-        claim: &Claim,
+        (fragment, to): (&Fragment, u64),
         data: &[u8],
     ) -> Result<Inserted, InsertError> {
-        if self.ends_with_a_message(pool) != claim.fragment.begin {
+        if self.ends_with_a_message(pool) != fragment.begin {
             return Err(Violation::Contradiction.into());
         }
-        let per_block = per_block(pool);
-        let (mut index, mut at) = (claim.from / per_block, (claim.from % per_block) as usize);
+        let (per_block, positions) = (per_block(pool), to - fragment.offset);
+        let (index, at) = (fragment.offset / per_block, fragment.offset % per_block);
         // The last block held is where it begins, unless that is full, or was read and is gone.
-        let mut tail = self.tail.filter(|_| at > 0);
-        let blocks = ((claim.to - 1) / per_block - index).saturating_add(u64::from(tail.is_none()));
+        let tail = self.tail.filter(|_| at > 0);
+        if at + positions <= per_block {
+            let block = tail.or_else(|| self.take_tail(pool, reservation, index)).ok_or(InsertError::NoMemory)?;
+            write(pool, block, at as usize, fragment, data);
+        } else {
+            self.append_from(pool, reservation, (tail, index, at as usize), fragment, data)?;
+        }
+        (self.contiguous, self.highest) = (to, to);
+        if self.message_end.get().is_none() {
+            self.message_end = fragment.end.then(|| to - 1).into();
+        }
+        Ok(Inserted { new_positions: positions, highest: to })
+    }
+
+    /// Writes what takes more than one block, from a place in the block of this index; `tail` if that is there.
+    #[inline(never)]
+    fn append_from(
+        &mut self,
+        pool: &mut Pool,
+        reservation: &mut Reservation,
+        (mut tail, mut index, mut at): (Option<BlockId>, u64, usize),
+        fragment: &Fragment,
+        data: &[u8],
+    ) -> Result<(), InsertError> {
+        let per_block = per_block(pool);
+        let blocks = (at as u64).saturating_add(fragment.positions()).div_ceil(per_block) - u64::from(tail.is_some());
         if blocks > u64::from(reservation.remaining()) {
             return Err(InsertError::NoMemory);
         }
-        if blocks == u64::from(tail.is_none()) {
-            let block = tail.or_else(|| self.take_tail(pool, reservation, index)).ok_or(InsertError::NoMemory)?;
-            write(block_map::view_mut(pool, block), at, &claim.fragment, data);
-            self.on_appended(claim);
-            return Ok(Inserted { new_positions: claim.to - claim.from, highest: claim.to });
-        }
-        let (mut rest, mut begins) = (data, claim.fragment.begin);
+        let (mut rest, mut begins) = (data, fragment.begin);
         while let Some(block) = tail.or_else(|| self.take_tail(pool, reservation, index)) {
             let room = per_block as usize - at;
             let (now, later) = rest.split_at(rest.len().min(room));
@@ -369,31 +408,23 @@ impl Assembler {
                 block_map::set(block_map::map_mut(pool, block, BEGIN), at);
             }
             if now.len() < room {
-                if claim.fragment.end {
+                if fragment.end {
                     block_map::set(block_map::map_mut(pool, block, END), at + now.len());
                     block_map::mark(pool, block, HAS_END, true);
                 }
                 break;
             }
-            if later.is_empty() && !claim.fragment.end {
+            if later.is_empty() && !fragment.end {
                 break;
             }
             (tail, rest, begins) = (None, later, false);
             (index, at) = (index + 1, 0);
         }
-        self.on_appended(claim);
-        Ok(Inserted { new_positions: claim.to - claim.from, highest: claim.to })
-    }
-
-    /// What was received reaches up to the end of `claim`, which [`continues`](Self::continues) it.
-    fn on_appended(&mut self, claim: &Claim) {
-        (self.contiguous, self.highest) = (claim.to, claim.to);
-        if self.message_end.get().is_none() {
-            self.message_end = claim.terminator().into();
-        }
+        Ok(())
     }
 
     /// A new block behind all others.
+    #[inline]
     fn take_tail(&mut self, pool: &mut Pool, reservation: &mut Reservation, index: u64) -> Option<BlockId> {
         let block = pool.take_reserved(reservation)?;
         block_map::label(pool, block, index, false);
@@ -624,6 +655,7 @@ impl Assembler {
         }
     }
 
+    #[inline]
     fn free_head(&mut self, pool: &mut Pool, reservation: &mut Reservation) {
         let Some(head) = self.head else { return };
         self.head = pool.next(head);
@@ -637,22 +669,25 @@ impl Assembler {
 }
 
 /// Writes a fragment that lies in one block, from `at` on.
-fn write(block: block_map::BlockMut<'_>, at: usize, fragment: &Fragment, data: &[u8]) {
-    let block_map::BlockMut { header, data: stored, maps: [_, ends, begins] } = block;
+#[inline]
+fn write(pool: &mut Pool, block: BlockId, at: usize, fragment: &Fragment, data: &[u8]) {
+    let width = pool.positions();
     let end = at + data.len();
-    stored[at..end].copy_from_slice(data);
+    let bytes = pool.bytes_mut(block);
+    let (rest, maps) = bytes.split_at_mut(block_map::HEADER + width);
+    rest[block_map::HEADER..][at..end].copy_from_slice(data);
     if fragment.begin {
-        block_map::set(begins, at);
+        block_map::set(&mut maps[BEGIN * (width / 8)..], at);
     }
     if fragment.end {
-        block_map::set(ends, end);
-        header.mark(HAS_END);
+        block_map::set(&mut maps[END * (width / 8)..], end);
+        block_map::mark(pool, block, HAS_END, true);
     }
 }
 
 /// Writes the part of `claim` that lies in the block at `start`, given up to where all was received; returns how many positions are new.
 fn fill(block: block_map::BlockMut<'_>, start: u64, claim: &Claim, data: &[u8], contiguous: u64) -> u64 {
-    let block_map::BlockMut { data: stored, mut maps, .. } = block;
+    let block_map::BlockMut { data: stored, mut maps } = block;
     let width = stored.len() as u64;
     let bound = |position: u64| position.saturating_sub(start).min(width) as usize;
     let (low, high, data_high) = (bound(claim.from.max(contiguous)), bound(claim.to), bound(claim.data_end));

@@ -25,7 +25,6 @@ pub(super) struct Block<'a> {
 
 /// One block, taken apart for writing.
 pub(super) struct BlockMut<'a> {
-    pub(super) header: HeaderMut<'a>,
     pub(super) data: &'a mut [u8],
     pub(super) maps: [&'a mut [u8]; 3],
 }
@@ -43,24 +42,11 @@ pub(super) fn view(pool: &Pool, block: BlockId) -> Block<'_> {
 #[inline]
 pub(super) fn view_mut(pool: &mut Pool, block: BlockId) -> BlockMut<'_> {
     let width = pool.positions();
-    let (header, rest) = pool.bytes_mut(block).split_at_mut(HEADER);
+    let (_, rest) = pool.bytes_mut(block).split_at_mut(HEADER);
     let (data, rest) = rest.split_at_mut(width);
     let (first, rest) = rest.split_at_mut(width / 8);
     let (second, rest) = rest.split_at_mut(width / 8);
-    BlockMut { header: HeaderMut(header), data, maps: [first, second, &mut rest[..width / 8]] }
-}
-
-/// The header word of a block taken apart.
-pub(super) struct HeaderMut<'a>(&'a mut [u8]);
-
-impl HeaderMut<'_> {
-    /// Sets one of the [`MARKS`].
-    #[inline]
-    pub(super) fn mark(self, mark: u64) {
-        if let Some(word) = self.0.first_chunk_mut() {
-            *word = (u64::from_le_bytes(*word) | mark).to_le_bytes();
-        }
-    }
+    BlockMut { data, maps: [first, second, &mut rest[..width / 8]] }
 }
 
 /// The data of a block.

@@ -465,7 +465,7 @@ fn store(pool: &mut Pool, partial: &mut Partial, part: &MessagePart<'_>) {
         let start = index * width;
         let low = part.offset.saturating_sub(start).min(width) as usize;
         let high = end.saturating_sub(start).min(width) as usize;
-        let block_map::BlockMut { data, maps, .. } = block_map::view_mut(pool, block);
+        let block_map::BlockMut { data, maps } = block_map::view_mut(pool, block);
         let mut at = low;
         while let Some(gap) = first_clear(maps[RECEIVED], at, high) {
             at = first_set(maps[RECEIVED], gap, high).unwrap_or(high);

@@ -139,12 +139,14 @@ pub(crate) struct Fragment {
 
 impl Fragment {
     /// The position after the last one covered; `None` if that is above [`MAX_OFFSET`].
+    #[inline]
     pub(crate) fn end_offset(&self) -> Option<u64> {
         let end = self.offset.checked_add(self.length as u64)?.checked_add(u64::from(self.end))?;
         (end <= MAX_OFFSET).then_some(end)
     }
 
     /// How many positions are covered.
+    #[inline]
     pub(crate) fn positions(&self) -> u64 {
         (self.length as u64).saturating_add(u64::from(self.end))
     }
@@ -185,11 +187,13 @@ impl Channel {
     }
 
     /// The receiving half of a reliable mode; of the others, one to which nothing has come.
+    #[inline]
     pub(crate) fn inbox(&self) -> &Assembler {
         const NOTHING: &Assembler = &Assembler::new();
         if let ByMode::Assembled(inbox) = &self.by_mode { inbox } else { NOTHING }
     }
 
+    #[inline]
     pub(crate) fn inbox_mut(&mut self) -> Option<&mut Assembler> {
         if let ByMode::Assembled(inbox) = &mut self.by_mode { Some(inbox) } else { None }
     }
@@ -298,6 +302,7 @@ impl Channel {
     }
 
     /// A packet with a part of it was acknowledged.
+    #[inline]
     pub(crate) fn on_acked(&mut self, pool: &mut Pool, offset: u64, positions: u64) {
         self.outbox.on_acked(pool, offset, positions);
         if let Some(numbers) = self.numbers_mut() {
@@ -316,6 +321,7 @@ impl Channel {
     }
 
     /// The application has taken more.
+    #[inline]
     pub(crate) fn on_taken(&mut self) {
         self.receipt_due |= self.receipts;
     }
@@ -337,6 +343,7 @@ impl Channel {
     }
 
     /// The peer is to be given more credit.
+    #[inline]
     pub(crate) fn announce_credit(&mut self, due: bool) {
         self.announce |= due;
         self.renewed |= due;

@@ -273,28 +273,35 @@ impl Outbox {
     /// The peer has `positions` positions from `offset`: they are not sent again, and what it has from the start is freed.
     ///
     /// Cheapest in ascending order; so is [`Outbox::on_lost`].
+    #[inline]
     pub(crate) fn on_acked(&mut self, pool: &mut Pool, offset: u64, positions: u64) {
         let Some((from, to)) = self.outstanding(offset, positions) else { return };
         let (in_order, any_lost) = (from == self.acked_to, self.lost() > 0);
         if any_lost || !in_order {
-            let first = self.locate(pool, from / per_block(pool));
-            let mut cleared = 0;
-            self.ack_cursor = self.for_range(pool, first, from, to, |pool, block, low, high| {
-                // Below `acked_to` nobody asks.
-                if !in_order {
-                    block_map::mark(pool, block, HAS_ACKED, true);
-                    block_map::set_range(block_map::view_mut(pool, block).maps[ACKED], low, high);
-                }
-                if any_lost {
-                    cleared += block_map::clear_range(block_map::view_mut(pool, block).maps[LOST], low, high);
-                }
-            });
-            self.pending -= cleared;
+            self.mark_acked(pool, (from, to), (in_order, any_lost));
         }
         if in_order {
             self.acked_to = to;
             self.free_acked(pool);
         }
+    }
+
+    /// Notes in the bitmaps what the peer has, where it is not all that was outstanding before it, or where something was lost.
+    #[inline(never)]
+    fn mark_acked(&mut self, pool: &mut Pool, (from, to): (u64, u64), (in_order, any_lost): (bool, bool)) {
+        let first = self.locate(pool, from / per_block(pool));
+        let mut cleared = 0;
+        self.ack_cursor = self.for_range(pool, first, from, to, |pool, block, low, high| {
+            // Below `acked_to` nobody asks.
+            if !in_order {
+                block_map::mark(pool, block, HAS_ACKED, true);
+                block_map::set_range(block_map::view_mut(pool, block).maps[ACKED], low, high);
+            }
+            if any_lost {
+                cleared += block_map::clear_range(block_map::view_mut(pool, block).maps[LOST], low, high);
+            }
+        });
+        self.pending -= cleared;
     }
 
     /// A packet with `positions` positions from `offset` was lost: those not acknowledged since are pending again.
@@ -498,11 +505,13 @@ impl Outbox {
     }
 
     /// Pending positions that were sent before.
+    #[inline]
     fn lost(&self) -> u64 {
         (self.pending + self.given_up).saturating_sub(self.write - self.highest_sent)
     }
 
     /// The part of a range that was sent and lies above `acked_to`.
+    #[inline]
     fn outstanding(&self, offset: u64, positions: u64) -> Option<(u64, u64)> {
         let from = offset.max(self.acked_to);
         let to = offset.saturating_add(positions).min(self.highest_sent);
@@ -533,6 +542,7 @@ impl Outbox {
     }
 
     /// Advances `acked_to` over what is acknowledged there and frees the blocks it leaves behind.
+    #[inline]
     fn free_acked(&mut self, pool: &mut Pool) {
         let per_block = per_block(pool);
         while let Some(head) = self.head {
@@ -550,6 +560,7 @@ impl Outbox {
         }
     }
 
+    #[inline]
     fn free_head(&mut self, pool: &mut Pool) {
         let Some(head) = self.head else { return };
         self.head = pool.next(head);

@@ -18,6 +18,7 @@ pub(crate) struct PacketWindow {
 
 impl PacketWindow {
     /// Adds a number; `false` and no change if it was there already or is too old.
+    #[inline]
     pub(crate) fn insert(&mut self, packet_number: u64) -> bool {
         if self.is_new_largest(packet_number) {
             self.forget_up_to(packet_number);
@@ -36,11 +37,13 @@ impl PacketWindow {
         inside && self.word(packet_number) & bit(packet_number) != 0
     }
 
+    #[inline]
     pub(crate) fn largest(&self) -> Option<u64> {
         self.largest.get()
     }
 
     /// The smallest number that is still remembered or could still be added.
+    #[inline]
     pub(crate) fn floor(&self) -> u64 {
         self.largest().map_or(0, |largest| largest.saturating_sub(WINDOW.saturating_sub(1)))
     }
@@ -51,6 +54,7 @@ impl PacketWindow {
         words.iter().for_each(|word| hash.u64(*word));
     }
 
+    #[inline]
     fn is_new_largest(&self, packet_number: u64) -> bool {
         self.largest().is_none_or(|largest| packet_number > largest)
     }
@@ -58,6 +62,9 @@ impl PacketWindow {
     /// Clears the bits between the largest number so far and a new one, which now stand for newer numbers. The bit of the new one is set in any case.
     fn forget_up_to(&mut self, packet_number: u64) {
         let Some(largest) = self.largest() else { return };
+        if packet_number.checked_sub(1) == Some(largest) {
+            return;
+        }
         if packet_number.saturating_sub(largest) >= WINDOW {
             self.words = [0; WORDS];
             return;
@@ -109,13 +116,17 @@ pub(crate) struct ReplayWindow(PacketWindow);
 
 impl ReplayWindow {
     /// Notes an accepted packet. Called only after its authentication.
+    #[inline]
     pub(crate) fn insert(&mut self, packet_number: u64) {
         self.0.insert(packet_number);
     }
 
+    #[inline]
     #[must_use]
     pub(crate) fn check(&self, packet_number: u64) -> Verdict {
-        if packet_number < self.0.floor() {
+        if self.0.is_new_largest(packet_number) {
+            Verdict::Fresh
+        } else if packet_number < self.0.floor() {
             Verdict::TooOld
         } else if self.0.contains(packet_number) {
             Verdict::Seen
@@ -124,6 +135,7 @@ impl ReplayWindow {
         }
     }
 
+    #[inline]
     pub(crate) fn largest(&self) -> Option<u64> {
         self.0.largest()
     }

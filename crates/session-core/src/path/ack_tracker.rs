@@ -97,6 +97,7 @@ impl AckTracker {
     /// Notes an authenticated packet that was taken in completely.
     ///
     /// Numbers that fell out of the window are not acknowledged any more.
+    #[inline]
     pub(crate) fn on_packet(&mut self, number: u64, ack_eliciting: bool, now: Instant) {
         let newest = self.largest.get().is_none_or(|largest| number > largest);
         if newest {
@@ -161,6 +162,7 @@ impl AckTracker {
 
     /// A packet whose ACK frame reported up to `largest` was acknowledged: numbers up to it need no further report,
     /// except those that came after the last ACK.
+    #[inline]
     pub(crate) fn on_ack_acked(&mut self, largest: u64) {
         let floor = largest.saturating_add(1).min(self.lowest_unreported.get().unwrap_or(u64::MAX));
         let newest = self.largest.get().unwrap_or(0);

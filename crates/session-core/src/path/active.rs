@@ -106,6 +106,7 @@ impl Path {
     }
 
     /// Whether a datagram of `bytes` is longer than what every path carries: the first to be lost when the path comes to take less.
+    #[inline]
     pub(crate) fn is_large(&self, bytes: u16) -> bool {
         bytes > self.mtu.base()
     }
@@ -182,14 +183,17 @@ impl Path {
     }
 
     /// Probes come as if the last packet had been acknowledged.
+    #[inline]
     pub(crate) fn probe_anew(&mut self) {
         self.probe_count = 0;
         self.probed_at = None;
     }
 
-    /// The largest packet newly acknowledged was sent at `sent_at`, and its acknowledgement was held back for `ack_delay`.
-    pub(crate) fn measure(&mut self, sent_at: Instant, ack_delay: Duration, now: Instant) {
-        self.rtt.update(now.saturating_since(sent_at), ack_delay, self.peer_max_ack_delay.into());
+    /// The largest packet newly acknowledged was sent at `sent_at`, and its acknowledgement was held back for so long.
+    #[inline]
+    pub(crate) fn measure(&mut self, sent_at: Instant, ack_delay_micros: u64, now: Instant) {
+        let sample = now.as_micros().saturating_sub(sent_at.as_micros());
+        self.rtt.update_micros(sample, ack_delay_micros, self.peer_max_ack_delay.as_micros());
         self.sampled_at = self.sampled_at.min(now);
         // Who sends little does not learn from slower round trips that the window is too wide.
         if !self.app_limited {
@@ -198,6 +202,7 @@ impl Path {
     }
 
     /// A packet of `bytes`, sent at `sent_at`, was acknowledged.
+    #[inline]
     pub(crate) fn on_acked(&mut self, bytes: u16, sent_at: Instant, now: Instant) {
         let (app_limited, smoothed_rtt, max_datagram) = (self.app_limited, self.rtt.smoothed(), self.mtu.size());
         self.congestion.on_acked(&Acked { bytes, sent_at, now, app_limited, smoothed_rtt, max_datagram });

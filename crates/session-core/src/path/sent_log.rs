@@ -142,6 +142,7 @@ impl SentLog {
     ///
     /// The packets of a range come in no particular order. Give the ranges of one frame in ascending order:
     /// a walk starts where the last one ended, if it can.
+    #[inline]
     pub(crate) fn next_acked(
         &mut self,
         pool: &mut Pool,
@@ -153,6 +154,11 @@ impl SentLog {
             // Nothing is outstanding any more, and no block waits to be passed.
             return None;
         }
+        self.walk_acked(pool, low, high, cursor)
+    }
+
+    #[inline]
+    fn walk_acked(&mut self, pool: &mut Pool, low: u64, high: u64, cursor: &mut Cursor) -> Option<PacketRecord> {
         if matches!(cursor.stage, Stage::Start) {
             self.enter(cursor, self.start_for(pool, low));
         }
@@ -213,6 +219,7 @@ impl SentLog {
     ///
     /// The front goes at once; blocks behind outstanding packets go when a walk passes them or when they are most of the
     /// log, so each block is passed a bounded number of times.
+    #[inline]
     pub(crate) fn sweep(&mut self, pool: &mut Pool) {
         while let Some(head) = self.head {
             let header = self.header(pool, head);
@@ -254,8 +261,14 @@ impl SentLog {
     }
 
     /// Whether a packet went over the path in use.
+    #[inline]
     pub(crate) fn is_of_path(&self, packet: &PacketRecord) -> bool {
-        packet.number >= self.path_from
+        self.has_on_path(packet.number)
+    }
+
+    /// The same of a packet's number.
+    pub(crate) fn has_on_path(&self, number: u64) -> bool {
+        number >= self.path_from
     }
 
     /// Bytes of the outstanding packets on the path in use.
@@ -277,6 +290,7 @@ impl SentLog {
     }
 
     /// Whether nothing is outstanding.
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.packets == 0
     }
@@ -383,7 +397,8 @@ impl SentLog {
         entry::write_header(bytes, header);
     }
 
-    /// Takes what a walk found out of the log.
+    /// Takes what a walk found out of the log. Inlined: what was found is large to be handed on.
+    #[inline(always)]
     fn take(&mut self, pool: &mut Pool, found: Option<(Place, Head)>) -> Option<PacketRecord> {
         let (place, head) = found?;
         match place {
@@ -394,6 +409,7 @@ impl SentLog {
         Some(head.packet)
     }
 
+    #[inline]
     fn uncount(&mut self, packet: &PacketRecord) {
         self.packets = self.packets.saturating_sub(1);
         if self.is_of_path(packet) {
@@ -402,6 +418,7 @@ impl SentLog {
     }
 
     /// Marks the packet at `slot`, which takes so many `slots`, as no longer outstanding.
+    #[inline]
     fn settle(&mut self, pool: &mut Pool, block: BlockId, slot: u16, slots: u16) {
         let bytes = pool.bytes_mut(block);
         entry::settle_head(bytes, offset_of(slot));
@@ -424,6 +441,7 @@ impl SentLog {
     }
 
     /// Gives back a block without outstanding packets, already out of the chain; `previous` came before it.
+    #[inline(never)]
     fn free(&mut self, pool: &mut Pool, block: BlockId, header: Header, previous: Option<BlockId>) {
         if self.tail == Some(block) {
             self.tail = previous;

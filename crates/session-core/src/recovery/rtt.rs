@@ -33,8 +33,15 @@ impl RttEstimator {
     /// Takes one sample: the time from sending the newly acknowledged largest packet to its acknowledgement.
     ///
     /// `ack_delay` is what the peer reported; it counts up to `max_ack_delay` and never pushes a sample below the minimum.
+    #[cfg(test)]
     pub(crate) fn update(&mut self, sample: Duration, ack_delay: Duration, max_ack_delay: Duration) {
-        let latest = saturating_u32(micros(sample));
+        self.update_micros(micros(sample), micros(ack_delay), micros(max_ack_delay));
+    }
+
+    /// The same in microseconds.
+    #[inline]
+    pub(crate) fn update_micros(&mut self, sample: u64, ack_delay: u64, max_ack_delay: u64) {
+        let latest = saturating_u32(sample);
         self.latest = latest;
         if !self.sampled {
             *self = Self { latest, smoothed: latest, variance: latest / 2, minimum: latest, sampled: true };
@@ -42,7 +49,7 @@ impl RttEstimator {
         }
         // The minimum ignores the peer's word, so a lying peer cannot lower it.
         self.minimum = self.minimum.min(latest);
-        let ack_delay = saturating_u32(micros(ack_delay.min(max_ack_delay)));
+        let ack_delay = saturating_u32(ack_delay.min(max_ack_delay));
         let adjusted = if latest >= self.minimum.saturating_add(ack_delay) { latest - ack_delay } else { latest };
         self.variance = weighted(self.variance, self.smoothed.abs_diff(adjusted), 4);
         self.smoothed = weighted(self.smoothed, adjusted, 8);

@@ -22,8 +22,8 @@ struct Acked<'a> {
     ranges: &'a [(u64, u64)],
     /// The largest number acknowledged before.
     before: Option<u64>,
-    /// Of the packets that were outstanding: the one of the largest number, the largest number of a large one, and how many left marked.
-    newest: Option<PacketRecord>,
+    /// Of the packets that were outstanding: number and time of the last, the largest number of a large one, and how many left marked.
+    newest: Option<(u64, Instant)>,
     newest_large: Option<u64>,
     marked: u64,
 }
@@ -35,9 +35,15 @@ impl SessionCore {
         context: &mut Context<'_, P>,
         ack: &AckFrame<'_>,
     ) -> Result<(), Fault> {
-        if !ack.has_further() {
-            return self.on_acked_ranges(context, ack, &[ack.first()]);
+        if ack.has_further() {
+            return self.on_ack_of_many(context, ack);
         }
+        self.on_acked_ranges(context, ack, &[ack.first()])
+    }
+
+    /// The same of one with more than one range. Not inlined: there is room for them on its stack.
+    #[inline(never)]
+    fn on_ack_of_many<P: Provider>(&mut self, context: &mut Context<'_, P>, ack: &AckFrame<'_>) -> Result<(), Fault> {
         let mut ranges = [(0, 0); MAX_RANGES];
         let mut count: usize = 0;
         for (slot, range) in ranges.iter_mut().zip(ack.ranges()) {
@@ -48,6 +54,7 @@ impl SessionCore {
     }
 
     /// The same, given its ranges (low, high), descending.
+    #[inline]
     fn on_acked_ranges<P: Provider>(
         &mut self,
         context: &mut Context<'_, P>,
@@ -89,8 +96,8 @@ impl SessionCore {
             }
             self.on_ids_packet(memory, &record, true);
             acked.marked = acked.marked.saturating_add(u64::from(record.flags.bits() & FLAG_ECT != 0));
-            if acked.newest.is_none_or(|newest| record.number > newest.number) {
-                acked.newest = Some(record);
+            if acked.newest.is_none_or(|(newest, _)| record.number > newest) {
+                acked.newest = Some((record.number, record.sent_at));
             }
             while let Some(data) = self.packets.log.next_data(&memory.pool, &mut cursor) {
                 self.on_data_acked(memory, &data);
@@ -100,15 +107,15 @@ impl SessionCore {
 
     /// What an acknowledgement tells of the path, and of packets that are lost.
     fn learn(&mut self, memory: &mut Memory, now: Instant, ack: &AckFrame<'_>, acked: &Acked<'_>) {
-        if let Some(newest) = &acked.newest {
-            let is_of_path = self.packets.log.is_of_path(newest);
+        if let Some((newest, sent_at)) = acked.newest {
+            let is_of_path = self.packets.log.has_on_path(newest);
             self.path.probe_anew();
-            if newest.number == ack.largest() && is_of_path {
-                self.path.measure(newest.sent_at, ack.delay(), now);
+            if newest == ack.largest() && is_of_path {
+                self.path.measure(sent_at, ack.delay_micros(), now);
             }
             // Acknowledgements that overtook each other tell of fewer than are known.
             if Some(ack.largest()) > acked.before && self.path.ecn.on_ack(acked.marked, ack.ecn()) && is_of_path {
-                self.path.on_congestion(newest.sent_at, now, false);
+                self.path.on_congestion(sent_at, now, false);
                 // Whatever became of its packets, the path is congested.
                 self.forget_losses(memory);
             }

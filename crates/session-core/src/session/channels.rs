@@ -154,29 +154,38 @@ impl Channels {
         });
     }
 
+    #[inline]
     pub(crate) fn find(&self, memory: &Memory, id: ChannelId) -> Option<usize> {
+        // Mostly they are numbered in the order in which they were agreed.
+        let likely = id.0.checked_sub(ChannelId::FIRST_AGREED - 1).map_or(CONTROL, |place| place as usize);
+        let key = self.keys.get(likely).filter(|_| likely < usize::from(self.count));
+        if key.and_then(|key| memory.channels.get(*key)).is_some_and(|channel| channel.id == id) {
+            return Some(likely);
+        }
+        self.find_anywhere(memory, id)
+    }
+
+    #[inline(never)]
+    fn find_anywhere(&self, memory: &Memory, id: ChannelId) -> Option<usize> {
         if id.is_dynamic() {
             return self.dynamics(memory).find(|(_, _, channel)| channel.id == id).map(|(index, ..)| index);
         }
-        let lasting = self.keys.get(..usize::from(self.count))?;
         let is_it = |key: &SlabKey| memory.channels.get(*key).is_some_and(|channel| channel.id == id);
-        // Mostly they are numbered in the order in which they were agreed.
-        let likely = id.0.checked_sub(ChannelId::FIRST_AGREED - 1).map_or(CONTROL, |place| place as usize);
-        if lasting.get(likely).is_some_and(is_it) {
-            return Some(likely);
-        }
-        lasting.iter().position(is_it)
+        self.keys.get(..usize::from(self.count))?.iter().position(is_it)
     }
 
+    #[inline]
     pub(crate) fn get<'m>(&self, memory: &'m Memory, index: usize) -> Option<&'m Channel> {
         memory.channels.get(self.key(&memory.dynamics, index)?)
     }
 
+    #[inline]
     pub(crate) fn get_mut<'m>(&self, memory: &'m mut Memory, index: usize) -> Option<&'m mut Channel> {
         self.get_in(&memory.dynamics, &mut memory.channels, index)
     }
 
     /// The same where the rest of the memory is in use beside it.
+    #[inline]
     pub(crate) fn get_in<'m>(
         &self,
         dynamics: &Slab<Dynamic>,
@@ -186,6 +195,7 @@ impl Channels {
         channels.get_mut(self.key(dynamics, index)?)
     }
 
+    #[inline]
     fn key(&self, dynamics: &Slab<Dynamic>, index: usize) -> Option<SlabKey> {
         match key_at(index) {
             Some(key) => dynamics.get(key).map(|dynamic| dynamic.channel),

@@ -14,6 +14,7 @@ use crate::reason::{CloseReason, RecvError, SendError};
 use crate::send_options::SendOptions;
 use crate::session::{ChannelStats, CloseReport, Heard, State, Stats};
 use crate::shared::Context;
+use crate::slab::SlabKey;
 use crate::time::Instant;
 
 impl SessionCore {
@@ -134,18 +135,24 @@ impl SessionCore {
         id: ChannelId,
     ) -> Result<Option<usize>, RecvError> {
         let index = self.channel_to_read(&context.shared.memory, id)?;
-        if self.channels.take_cut(&mut context.shared.memory, index) {
-            self.on_read(&mut context.shared.memory, index);
+        let memory = &mut context.shared.memory;
+        let Some(channel) = self.channels.get(memory, index) else { return self.nothing_to_read() };
+        let (mode, skips, in_order) = (channel.mode, channel.skips, channel.inbox().message_length());
+        if skips != SlabKey::NOWHERE && self.channels.take_cut(memory, index) {
+            self.on_read(memory, index);
             return Err(RecvError::Cut);
         }
-        let length = self.channels.message_length(&context.shared.memory, index);
+        let length = match mode {
+            ChannelMode::ReliableOrdered => in_order,
+            _ => self.channels.message_length(memory, index),
+        };
         let Some(length) = length.filter(|_| self.control.established) else {
             return self.nothing_to_read();
         };
         if length > out.len() as u64 {
             return Err(RecvError::TooSmall);
         }
-        if !self.mode_at(&context.shared.memory, index).is_streamed() {
+        if !mode.is_streamed() {
             if self.phase == Phase::Closed {
                 self.closing.since = context.now;
             }
@@ -172,6 +179,7 @@ impl SessionCore {
         if over { Err(RecvError::Closed) } else { Ok(None) }
     }
 
+    #[inline]
     fn channel_to_read(&self, memory: &Memory, id: ChannelId) -> Result<usize, RecvError> {
         let index =
             self.channels.find(memory, id).filter(|index| *index != CONTROL).ok_or(RecvError::UnknownChannel)?;

@@ -94,6 +94,7 @@ impl SessionCore {
     }
 
     /// The application has read: maybe to the end.
+    #[inline]
     pub(super) fn on_read(&mut self, memory: &mut Memory, index: usize) {
         if self.channels.has_finished_reading(memory, index) {
             self.events.raise_on(&mut memory.dynamics, index, ChannelEvent::Finished);
@@ -104,13 +105,29 @@ impl SessionCore {
     // --- the peer ---
 
     /// Finds the channel that a frame of the peer's names, opening it if it may; `None` if it is gone.
+    #[inline]
     pub(super) fn locate<P: Provider>(
         &mut self,
         context: &mut Context<'_, P>,
         id: u64,
         frame_type: u64,
     ) -> Result<Option<usize>, Fault> {
-        match self.channels.locate(&mut context.shared.memory, context.settings, self.role, ChannelId(id)) {
+        match self.channels.find(&context.shared.memory, ChannelId(id)) {
+            Some(index) => Ok(Some(index)),
+            None => self.open_or_miss(&mut context.shared.memory, context.settings, id, frame_type),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn open_or_miss(
+        &mut self,
+        memory: &mut Memory,
+        settings: &Settings,
+        id: u64,
+        frame_type: u64,
+    ) -> Result<Option<usize>, Fault> {
+        match self.channels.locate(memory, settings, self.role, ChannelId(id)) {
             Ok(Located::At(index)) => Ok(Some(index)),
             Ok(Located::Opened(index)) => {
                 if matches!(self.phase, Phase::Established | Phase::Flushing) {
@@ -205,6 +222,7 @@ impl SessionCore {
     }
 
     /// Tells of channels that have come to their end.
+    #[inline]
     pub(super) fn settle_channels(&mut self, memory: &mut Memory) {
         if self.channels.settle(memory) {
             self.events.look_at_dynamic();

@@ -313,6 +313,7 @@ impl SessionCore {
     }
 
     /// Nothing of the attempt is needed any more.
+    #[inline]
     fn end_attempt(&mut self, memory: &mut Memory) {
         let key = core::mem::take(&mut self.attempt);
         if let Some(attempt) = memory.attempts.get_mut(key) {
@@ -350,6 +351,7 @@ impl SessionCore {
     }
 
     /// Moves along the table; `false` and no change where the trigger means nothing.
+    #[inline]
     fn follow(&mut self, trigger: Trigger) -> bool {
         let Some(next) = self.phase.after(trigger) else { return false };
         self.phase = next;
@@ -635,6 +637,7 @@ impl Packets {
     }
 
     /// A number nobody used: above all sent, or left out on purpose.
+    #[inline]
     fn never_sent(&self, low: u64, high: u64) -> bool {
         high >= self.next_number || self.skipped().any(|skipped| (low..=high).contains(&skipped))
     }

@@ -132,20 +132,20 @@ impl SessionCore {
         while let Some(frame_type) = frames.next_type() {
             // Most packets hold nothing but these two, which either side may send at any time.
             if frame_type == ACK
-                && let Some(ack) = frames.take_ack()
+                && let Some(ack) = &frames.take_ack()
             {
                 debug_assert!(wire::rule(ACK).is_some_and(|rule| self.allows(rule) && !rule.ack_eliciting));
                 progress.probing = false;
                 progress.count_costly(ACK)?;
-                self.on_ack(context, &ack)?;
+                self.on_ack(context, ack)?;
             } else if is_data(&frame_type)
-                && let Some(data) = frames.take_data()
+                && let Some(data) = &frames.take_data()
             {
                 debug_assert!(wire::rule(frame_type).is_some_and(|rule| self.allows(rule) && rule.ack_eliciting));
                 progress.probing = false;
                 progress.ack_eliciting = true;
                 progress.count_costly(frame_type)?;
-                let kept = self.on_data(context, &data, u64::from(frame_type), progress.stored)?;
+                let kept = self.on_data(context, data, u64::from(frame_type), progress.stored)?;
                 progress.stored &= kept;
                 progress.complete &= kept;
             } else if let Some(frame) = frames.next()
@@ -277,7 +277,6 @@ impl SessionCore {
         frame_type: u64,
         stored: bool,
     ) -> Result<bool, Fault> {
-        let fault = |code, text| Err(Fault::new(code, frame_type, text));
         // What comes for a channel that is gone was sent twice.
         let Some(index) = self.locate(context, frame.channel, frame_type)? else { return Ok(true) };
         if !stored {
@@ -291,14 +290,7 @@ impl SessionCore {
                 Ok(true)
             }
             Err(StoreError::NoMemory) => Ok(false),
-            Err(StoreError::UnknownChannel) => fault(CloseCode::CHANNEL_UNKNOWN, "data for a channel that is not open"),
-            Err(StoreError::FlowControl) => fault(CloseCode::FLOW_CONTROL, "more data than credit"),
-            Err(StoreError::Mode) => fault(CloseCode::PROTOCOL, "data for a channel of another mode"),
-            Err(StoreError::Contradiction) => fault(CloseCode::PROTOCOL, "fragments contradict each other"),
-            Err(StoreError::FinalSize) => {
-                fault(CloseCode::FINAL_SIZE, "data that does not agree with the channel's end")
-            }
-            Err(StoreError::OffsetOverflow) => fault(CloseCode::FRAME_ENCODING, "an offset beyond the channel"),
+            Err(error) => Err(fault_of_data(error, frame_type)),
         }
     }
 
@@ -434,6 +426,22 @@ impl Progress {
         }
         Ok(())
     }
+}
+
+/// Why DATA that was not stored, but not for want of memory, ends the session.
+#[cold]
+fn fault_of_data(error: StoreError, frame_type: u64) -> Fault {
+    let (code, text) = match error {
+        StoreError::UnknownChannel | StoreError::NoMemory => {
+            (CloseCode::CHANNEL_UNKNOWN, "data for a channel that is not open")
+        }
+        StoreError::FlowControl => (CloseCode::FLOW_CONTROL, "more data than credit"),
+        StoreError::Mode => (CloseCode::PROTOCOL, "data for a channel of another mode"),
+        StoreError::Contradiction => (CloseCode::PROTOCOL, "fragments contradict each other"),
+        StoreError::FinalSize => (CloseCode::FINAL_SIZE, "data that does not agree with the channel's end"),
+        StoreError::OffsetOverflow => (CloseCode::FRAME_ENCODING, "an offset beyond the channel"),
+    };
+    Fault::new(code, frame_type, text)
 }
 
 fn close_reason(close: &CloseFrame<'_>) -> CloseReason {

@@ -29,15 +29,21 @@ pub(super) enum Over {
 
 impl SessionCore {
     /// Over which path an authentic datagram came, and by which id; counts what it brought.
+    #[inline]
     pub(super) fn note_arrival(&mut self, memory: &mut Memory, opened: &Opened<'_>, newest: bool) -> Over {
+        if !is_same_way(&opened.arrival.link, &self.path.link) {
+            return self.note_elsewhere(memory, opened, newest);
+        }
+        if newest {
+            self.own_ids.set_named(mark_of(&opened.receiver_id));
+        }
+        Over::InUse
+    }
+
+    #[inline(never)]
+    fn note_elsewhere(&mut self, memory: &mut Memory, opened: &Opened<'_>, newest: bool) -> Over {
         let link = &opened.arrival.link;
         let named = mark_of(&opened.receiver_id);
-        if is_same_way(link, &self.path.link) {
-            if newest {
-                self.own_ids.set_named(named);
-            }
-            return Over::InUse;
-        }
         self.path.elsewhere = self.path.elsewhere.saturating_add(1);
         match self.other_mut(memory).filter(|other| is_same_way(link, &other.link)) {
             Some(other) => {

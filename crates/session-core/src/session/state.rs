@@ -79,6 +79,7 @@ impl Phase {
     ];
 
     /// The phase after `trigger`; `None` where the trigger means nothing.
+    #[inline]
     pub(crate) fn after(self, trigger: Trigger) -> Option<Self> {
         TRANSITIONS.iter().find(|(from, on, _)| (*from, *on) == (self, trigger)).map(|(_, _, to)| *to)
     }
@@ -101,6 +102,7 @@ impl Phase {
     }
 
     /// Whether data packets are exchanged: keys are confirmed or about to be, and no CLOSE has passed.
+    #[inline]
     pub(crate) fn exchanges_data(self) -> bool {
         matches!(self, Self::Handshaking | Self::Established | Self::Flushing)
     }

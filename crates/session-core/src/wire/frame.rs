@@ -266,6 +266,7 @@ impl<'a> Frames<'a> {
     }
 
     /// The next frame, if it is an ACK that can be read; what else it may be is for [`next`](Iterator::next) to say.
+    #[inline]
     pub(crate) fn take_ack(&mut self) -> Option<AckFrame<'a>> {
         let mut ahead = self.reader;
         if ahead.u8().ok()? != ACK {
@@ -277,6 +278,7 @@ impl<'a> Frames<'a> {
     }
 
     /// The same of a DATA frame.
+    #[inline]
     pub(crate) fn take_data(&mut self) -> Option<DataFrame<'a>> {
         let mut ahead = self.reader;
         let frame_type = ahead.u8().ok().filter(is_data)?;

@@ -47,6 +47,7 @@ impl NumberLength {
     }
 
     /// How many numbers the length tells apart.
+    #[inline]
     fn window(self) -> u64 {
         match self {
             Self::One => 1 << 8,
@@ -77,6 +78,7 @@ pub(crate) fn truncate(number: u64, length: NumberLength) -> u32 {
 }
 
 /// The packet number nearest to the one after `largest_received` whose low bits are `truncated`.
+#[inline]
 pub(crate) fn decode(truncated: u32, length: NumberLength, largest_received: Option<u64>) -> u64 {
     let window = length.window();
     let half = window / 2;

@@ -160,7 +160,7 @@ fn fill_gap(pool: &mut Pool, block: BlockId, from: u64, to: u64) -> u64 {
         if start >= to {
             break;
         }
-        let block_map::BlockMut { data, maps, .. } = block_map::view_mut(pool, id);
+        let block_map::BlockMut { data, maps } = block_map::view_mut(pool, id);
         let (low, high) = (from.saturating_sub(start) as usize, (to - start).min(per_block) as usize);
         block_map::set_range(maps[RECEIVED], low, high);
         block_map::clear_range(maps[BEGIN], low, high);

@@ -39,6 +39,7 @@ pub(crate) fn place_of(key: SlabKey) -> usize {
 }
 
 /// The other way round; `None` of channels that are no dynamic ones.
+#[inline]
 pub(crate) fn key_at(index: usize) -> Option<SlabKey> {
     let number = index.checked_sub(CHANNELS)?;
     u32::try_from(number).ok().map(SlabKey::of_number)

@@ -18,9 +18,10 @@ impl Channels {
         fragment: &Fragment,
         data: &[u8],
     ) -> Result<Stored, StoreError> {
-        let mut taken = self.taken(memory);
+        let of_all = self.taken_beside(memory, index);
         let Memory { pool, channels, dynamics, skips, .. } = &mut *memory;
         let channel = self.get_in(dynamics, channels, index).ok_or(StoreError::UnknownChannel)?;
+        let mut taken = of_all.unwrap_or_else(|| Taken::of(channel));
         if channel.mode.stands_alone() {
             return Err(StoreError::Mode);
         }
@@ -246,10 +247,11 @@ impl Channels {
 
     /// Reads the next bytes of the current message and gives the peer new credit for them.
     pub(crate) fn read(&mut self, memory: &mut Memory, limits: &Limits, index: usize, out: &mut [u8]) -> Option<Chunk> {
-        let mut taken = self.taken(memory);
+        let of_all = self.taken_beside(memory, index);
         let is_ending = self.is_ending(memory, index);
         let Memory { pool, channels, dynamics, .. } = &mut *memory;
         let channel = self.get_in(dynamics, channels, index)?;
+        let mut taken = of_all.unwrap_or_else(|| Taken::of(channel));
         let backing = if index == CONTROL { &mut self.control } else { &mut self.data };
         let was_skipped = channel.skips != SlabKey::NOWHERE;
         let inbox = channel.inbox_mut()?;
@@ -277,11 +279,11 @@ impl Channels {
     }
 
     /// The same, given the channel unless it needs no more credit, and what was taken of all.
+    #[inline]
     fn renew(&mut self, limits: &Limits, index: usize, channel: Option<&mut Channel>, taken: Taken) {
         if let Some(channel) = channel {
             let window = if index == CONTROL { CONTROL_WINDOW } else { limits.channel_window };
-            let inbox = channel.inbox();
-            let of_channel = Taken { read: inbox.read_offset(), received: inbox.highest() };
+            let of_channel = Taken::of(channel);
             let due = renew(&mut channel.receive_maximum, window, of_channel, 0);
             channel.announce_credit(due);
         }
@@ -314,6 +316,13 @@ impl Channels {
     /// There may be something of the control channel that was not read.
     pub(crate) fn holds_control(&self) -> bool {
         self.control.secured
+    }
+
+    /// What was taken over all channels, unless it is what was taken of the one at `index`, because there is no other.
+    #[inline]
+    fn taken_beside(&self, memory: &Memory, index: usize) -> Option<Taken> {
+        let is_only = index == CONTROL + 1 && self.count == 2 && self.ledger == SlabKey::NOWHERE;
+        if is_only { None } else { Some(self.taken(memory)) }
     }
 
     /// What was taken of the session's credit over all channels.
@@ -359,18 +368,31 @@ pub(super) struct Taken {
 }
 
 impl Taken {
-    fn add(&mut self, channel: &Channel) {
+    #[inline]
+    fn of(channel: &Channel) -> Self {
         let inbox = channel.inbox();
-        self.read = self.read.saturating_add(inbox.read_offset());
-        self.received = self.received.saturating_add(inbox.highest());
+        Self { read: inbox.read_offset(), received: inbox.highest() }
+    }
+
+    fn add(&mut self, channel: &Channel) {
+        let Self { read, received } = Self::of(channel);
+        self.read = self.read.saturating_add(read);
+        self.received = self.received.saturating_add(received);
     }
 }
 
 /// Raises `maximum` to a window above what was read if it is worth an announcement: always where no more than `reserve` of it is left.
+#[inline]
 fn renew(maximum: &mut u64, window: u64, taken: Taken, reserve: u64) -> bool {
     let target = taken.read.saturating_add(window);
     let gain = target.saturating_sub(*maximum);
-    let worth_it = gain >= window.div_ceil(2) || (gain > 0 && taken.received.saturating_add(reserve) >= *maximum);
+    let is_worth_it = || gain >= window.div_ceil(2) || (gain > 0 && taken.received.saturating_add(reserve) >= *maximum);
+    // More than half a window is left above what was received, and so above what was read. No reserve is more than that.
+    if *maximum > taken.received.saturating_add(window / 2) {
+        debug_assert!(!is_worth_it(), "where much is left, no more is needed");
+        return false;
+    }
+    let worth_it = is_worth_it();
     if worth_it {
         *maximum = target;
     }

@@ -70,9 +70,10 @@ impl<'a> AckFrame<'a> {
         self.largest
     }
 
-    /// How long the receiver waited before it acknowledged the largest packet, as it says; saturating.
-    pub(crate) fn delay(&self) -> Duration {
-        Duration::from_micros(self.delay.saturating_mul(DELAY_UNIT))
+    /// Microseconds that the receiver waited before it acknowledged the largest packet, as it says; saturating.
+    #[inline]
+    pub(crate) fn delay_micros(&self) -> u64 {
+        self.delay.saturating_mul(DELAY_UNIT)
     }
 
     #[inline]
