@@ -45,6 +45,17 @@ impl fmt::Display for OutboxError {
 
 impl core::error::Error for OutboxError {}
 
+/// What lies before position `write`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Written {
+    /// The end of a message, or nothing.
+    Whole,
+    /// The end of a message, which is all that is pending: what leaves next need not be looked for.
+    OneWhole,
+    /// Part of a message.
+    Part,
+}
+
 /// Messages from `send` until they are acknowledged.
 ///
 /// Invariants: blocks are held exactly while `acked_to < write`, cover `acked_to..write` without holes, and the head holds
@@ -62,8 +73,7 @@ pub(crate) struct Outbox {
     /// Blocks it may hold.
     budget: u32,
     streaming: bool,
-    /// Position `write` begins a message.
-    between_messages: bool,
+    written: Written,
     /// Blocks held that hold a terminator; once they are too many to count, the greatest number until none is held.
     ending: u16,
     /// Hint: nothing below is pending.
@@ -89,7 +99,7 @@ impl Outbox {
             given_up: 0,
             budget,
             streaming: false,
-            between_messages: true,
+            written: Written::Whole,
             ending: 0,
             pending_from: 0,
             send_cursor: None,
@@ -106,8 +116,7 @@ impl Outbox {
         if message.len() as u64 >= self.room(pool) {
             return Err(OutboxError::Blocked);
         }
-        self.append(pool, message);
-        self.append_terminator(pool);
+        self.append_message(pool, message);
         Ok(self.write)
     }
 
@@ -118,8 +127,7 @@ impl Outbox {
             return Err(OutboxError::Blocked);
         }
         self.release(pool);
-        self.append(pool, message);
-        self.append_terminator(pool);
+        self.append_message(pool, message);
         Ok(self.write)
     }
 
@@ -137,6 +145,7 @@ impl Outbox {
         if !self.streaming {
             return 0;
         }
+        self.forget_one_whole();
         let room = usize::try_from(self.room(pool)).unwrap_or(usize::MAX);
         let accepted = bytes.len().min(room);
         self.append(pool, &bytes[..accepted]);
@@ -159,17 +168,17 @@ impl Outbox {
     /// Copies the fragment's data into `out` and tells how many bytes; less than `length` only if `out` is shorter or the
     /// fragment is not one of [`Outbox::next_fragment`].
     pub(crate) fn copy(&self, pool: &Pool, fragment: &Fragment, out: &mut [u8]) -> usize {
-        let per_block = per_block(pool);
         let wanted = out.len().min(fragment.length);
+        let (mut block, mut at) = self.place_of(pool, fragment);
         let mut copied = 0;
-        let is_new = fragment.offset == self.highest_sent;
-        let mut block = if is_new { self.block_of_new(pool) } else { self.locate(pool, fragment.offset / per_block) };
-        let mut at = (fragment.offset % per_block) as usize;
-        while let Some(id) = block.filter(|_| copied < wanted) {
+        while let Some(id) = block {
             let data = &block_map::data(pool, id)[at..];
             let length = data.len().min(wanted - copied);
             out[copied..copied + length].copy_from_slice(&data[..length]);
             copied += length;
+            if copied == wanted {
+                break;
+            }
             at = 0;
             block = pool.next(id);
         }
@@ -183,11 +192,9 @@ impl Outbox {
         if from >= to {
             return;
         }
+        self.forget_one_whole();
         if from == self.highest_sent && self.given_up == 0 {
-            let per_block = per_block(pool);
-            let blocks = (to - 1) / per_block - from / per_block;
-            let first = self.block_of_new(pool);
-            self.send_cursor = (0..blocks).fold(first, |block, _| block.and_then(|block| pool.next(block)));
+            self.send_cursor = if to == self.write { self.tail } else { self.last_block_of_new(pool, from, to) };
             self.pending -= to - from;
             self.highest_sent = to;
             return;
@@ -223,6 +230,7 @@ impl Outbox {
         if from >= to {
             return;
         }
+        self.forget_one_whole();
         let per_block = per_block(pool);
         let first = self.locate(pool, from / per_block);
         let mut cleared = 0;
@@ -250,6 +258,7 @@ impl Outbox {
         self.given_up = self.given_up.saturating_sub(to - self.highest_sent);
         self.highest_sent = to;
         self.send_cursor = None;
+        self.forget_one_whole();
     }
 
     /// Whether `from..to` is acknowledged, or given up.
@@ -316,6 +325,7 @@ impl Outbox {
         self.pending += added;
         if added > 0 {
             self.pending_from = self.pending_from.min(from);
+            self.forget_one_whole();
         }
     }
 
@@ -386,6 +396,7 @@ impl Outbox {
         self.acked_to = self.write;
         self.highest_sent = self.write;
         (self.pending, self.given_up) = (0, 0);
+        self.forget_one_whole();
     }
 
     /// Frees every block. What has never been sent is as if never written, and nothing else is sent again.
@@ -394,7 +405,7 @@ impl Outbox {
         self.release(pool);
         (self.write, self.acked_to, self.highest_sent, self.pending_from) = (sent, sent, sent, sent);
         self.streaming = false;
-        self.between_messages = true;
+        self.written = Written::Whole;
     }
 
     /// Feeds the state and the blocks held; hints are no state.
@@ -410,7 +421,7 @@ impl Outbox {
             given_up,
             budget,
             streaming,
-            between_messages,
+            written,
             ending: _,
             pending_from: _,
             send_cursor: _,
@@ -423,7 +434,7 @@ impl Outbox {
             hash.u64(*value);
         }
         hash.flag(*streaming);
-        hash.flag(*between_messages);
+        hash.flag(*written != Written::Part);
         let mut block = *head;
         while let Some(id) = block {
             hash.bytes(pool.bytes(id));
@@ -451,6 +462,29 @@ impl Outbox {
         (in_tail + (u64::from(blocks) * per_block).saturating_sub(reach)).min(MAX_OFFSET - self.write)
     }
 
+    /// A whole message, for which there is room.
+    fn append_message(&mut self, pool: &mut Pool, message: &[u8]) {
+        let is_first = self.pending == 0 && self.highest_sent == self.write && self.written != Written::Part;
+        let end = self.write + message.len() as u64 + 1;
+        let per_block = per_block(pool);
+        let at = (self.write % per_block) as usize;
+        if ((at + message.len()) as u64) < per_block {
+            let Some(block) = self.block_at(pool, at) else { return };
+            block_map::data_mut(pool, block)[at..at + message.len()].copy_from_slice(message);
+            self.set_end(pool, block, at + message.len());
+            self.pending += end - self.write;
+            self.write = end;
+            self.written = Written::Whole;
+        } else {
+            self.append(pool, message);
+            self.append_terminator(pool);
+        }
+        self.forget_one_whole();
+        if is_first && self.write == end {
+            self.written = Written::OneWhole;
+        }
+    }
+
     fn append(&mut self, pool: &mut Pool, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let Some((block, at)) = self.block_at_write(pool) else { return };
@@ -460,7 +494,7 @@ impl Outbox {
             room[..length].copy_from_slice(now);
             self.write += length as u64;
             self.pending += length as u64;
-            self.between_messages = false;
+            self.written = Written::Part;
             bytes = later;
         }
     }
@@ -470,19 +504,29 @@ impl Outbox {
         self.set_end(pool, block, at);
         self.write += 1;
         self.pending += 1;
-        self.between_messages = true;
+        self.written = Written::Whole;
     }
 
     /// The block holding position `write`, taken if need be, and the place in it. `None` only without room.
     fn block_at_write(&mut self, pool: &mut Pool) -> Option<(BlockId, usize)> {
-        let per_block = per_block(pool);
-        let at = (self.write % per_block) as usize;
-        if let Some(tail) = self.tail.filter(|_| at != 0) {
-            return Some((tail, at));
+        let at = (self.write % per_block(pool)) as usize;
+        self.block_at(pool, at).map(|block| (block, at))
+    }
+
+    /// The same where it is known that the place is `at`.
+    fn block_at(&mut self, pool: &mut Pool, at: usize) -> Option<BlockId> {
+        match self.tail.filter(|_| at != 0) {
+            None => self.grow(pool, at),
+            tail => tail,
         }
+    }
+
+    /// Takes the block holding position `write`, whose place in it is `at`.
+    fn grow(&mut self, pool: &mut Pool, at: usize) -> Option<BlockId> {
         let block = pool.take_open()?;
-        block_map::label(pool, block, self.write / per_block, self.between_messages);
-        if at != 0 && self.between_messages {
+        let begins = self.written != Written::Part;
+        block_map::label(pool, block, self.write / per_block(pool), begins);
+        if at != 0 && begins {
             // The previous terminator's block was freed; whoever asks where this message begins looks for it.
             self.set_end(pool, block, at - 1);
         }
@@ -492,7 +536,7 @@ impl Outbox {
         }
         self.tail = Some(block);
         self.blocks += 1;
-        Some((block, at))
+        Some(block)
     }
 
     /// The position at `at` in `block` is a terminator.
@@ -501,7 +545,14 @@ impl Outbox {
             block_map::mark(pool, block, HAS_END, true);
             self.ending = self.ending.saturating_add(1);
         }
-        block_map::set(block_map::view_mut(pool, block).maps[END], at);
+        block_map::set(block_map::map_mut(pool, block, END), at);
+    }
+
+    /// Something else may be pending.
+    fn forget_one_whole(&mut self) {
+        if self.written == Written::OneWhole {
+            self.written = Written::Whole;
+        }
     }
 
     /// Pending positions that were sent before.

@@ -1,6 +1,6 @@
 //! What of an outbox is sent next, and where that lies.
 
-use super::{ACKED, END, HAS_END, LOST, Outbox, per_block};
+use super::{ACKED, END, HAS_END, LOST, Outbox, Written, per_block};
 use crate::channel::Fragment;
 use crate::channel::block_map::{self, first_clear, first_set};
 use crate::pool::{BlockId, Pool};
@@ -11,10 +11,24 @@ impl Outbox {
     /// Changes hints only; the fragment stays pending until [`Outbox::on_sent`].
     pub(crate) fn next_fragment(&mut self, pool: &Pool, limit: u64, max_length: usize) -> Option<Fragment> {
         let limit = limit.min(self.write);
+        if let Some(fragment) = self.whole_message(limit, max_length) {
+            debug_assert_eq!(self.next_new(pool, limit, max_length), Some(fragment), "what is pending is one message");
+            return Some(fragment);
+        }
         if self.given_up == 0 && self.lost() == 0 {
             return self.next_new(pool, limit, max_length);
         }
         self.next_of_any(pool, limit, max_length)
+    }
+
+    /// All that is pending, where it is known to be one message and may leave as one: no block need be looked at.
+    fn whole_message(&self, limit: u64, max_length: usize) -> Option<Fragment> {
+        if self.written != Written::OneWhole || limit < self.write {
+            return None;
+        }
+        let offset = self.highest_sent;
+        let length = usize::try_from(self.write - offset - 1).ok().filter(|length| *length <= max_length)?;
+        Some(Fragment { offset, length, begin: true, end: true })
     }
 
     /// The same where what was never sent is all that is pending, and nothing of it was given up.
@@ -152,6 +166,28 @@ impl Outbox {
             Some(block) => Some(block),
             None => self.locate(pool, self.highest_sent / per_block(pool)),
         }
+    }
+
+    /// The block of the last position of `from..to`, which is sent for the first time.
+    pub(super) fn last_block_of_new(&self, pool: &Pool, from: u64, to: u64) -> Option<BlockId> {
+        let per_block = per_block(pool);
+        let blocks = (to - 1) / per_block - from / per_block;
+        (0..blocks).fold(self.block_of_new(pool), |block, _| block.and_then(|block| pool.next(block)))
+    }
+
+    /// Block and place of the fragment's first position.
+    pub(super) fn place_of(&self, pool: &Pool, fragment: &Fragment) -> (Option<BlockId>, usize) {
+        let per_block = per_block(pool);
+        if fragment.offset.saturating_add(fragment.positions()) == self.write {
+            // Mostly it is the last that was written, and not long.
+            let in_tail = self.write.saturating_sub(1) % per_block;
+            if let Some(at) = in_tail.saturating_add(1).checked_sub(fragment.positions()) {
+                return (self.tail, at as usize);
+            }
+        }
+        let is_new = fragment.offset == self.highest_sent;
+        let block = if is_new { self.block_of_new(pool) } else { self.locate(pool, fragment.offset / per_block) };
+        (block, (fragment.offset % per_block) as usize)
     }
 
     /// The block with this index, found from the nearest hint below it.
