@@ -11,8 +11,8 @@ const BURST_DATAGRAMS: u64 = 10;
 /// Fast senders may send what belongs to this time at once, so that coarse timers do not throttle them.
 const BURST_TIME_MICROS: u64 = 2_000;
 /// N = 1.25: a little faster than one window per round trip, so that pacing is not what limits.
-const RATE_FACTOR: (u128, u128) = (5, 4);
-const MICROS_PER_SECOND: u128 = 1_000_000;
+const RATE_FACTOR: (u64, u64) = (5, 4);
+const MICROS_PER_SECOND: u64 = 1_000_000;
 
 /// The token bucket of one path.
 ///
@@ -31,8 +31,27 @@ pub(crate) struct Pacer {
 /// Bytes per microsecond as a fraction; both parts are at least 1.
 #[derive(Clone, Copy)]
 struct Rate {
-    bytes: u128,
-    micros: u128,
+    bytes: u64,
+    micros: u64,
+}
+
+impl Rate {
+    /// What it earns in so many microseconds, and beside `remainder`: bytes, and what remains of one.
+    #[inline]
+    fn earn(self, micros: u64, remainder: u64) -> (u64, u64) {
+        match micros.checked_mul(self.bytes).and_then(|scaled| scaled.checked_add(remainder)) {
+            Some(scaled) => (scaled / self.micros, scaled % self.micros),
+            None => self.earn_much(micros, remainder),
+        }
+    }
+
+    /// The same where the product is longer: the division is slow.
+    #[cold]
+    fn earn_much(self, micros: u64, remainder: u64) -> (u64, u64) {
+        let scaled = u128::from(micros) * u128::from(self.bytes) + u128::from(remainder);
+        let (earned, rest) = (scaled / u128::from(self.micros), scaled % u128::from(self.micros));
+        (u64::try_from(earned).unwrap_or(u64::MAX), u64::try_from(rest).unwrap_or(u64::MAX))
+    }
 }
 
 impl Pacer {
@@ -54,9 +73,9 @@ impl Pacer {
         if missing == 0 {
             return None;
         }
-        let remainder = u128::from(self.remainder).min(rate.micros - 1);
-        let scaled = u128::from(missing).saturating_mul(rate.micros).saturating_sub(remainder);
-        let wait = u64::try_from(scaled.div_ceil(rate.bytes)).unwrap_or(u64::MAX);
+        let remainder = u128::from(self.remainder.min(rate.micros - 1));
+        let scaled = (u128::from(missing) * u128::from(rate.micros)).saturating_sub(remainder);
+        let wait = u64::try_from(scaled.div_ceil(u128::from(rate.bytes))).unwrap_or(u64::MAX);
         let earliest = self.counted_at.saturating_add(Duration::from_micros(wait));
         (earliest > now).then_some(earliest)
     }
@@ -70,9 +89,7 @@ impl Pacer {
 
     /// Bytes that are earned in `time`.
     pub(crate) fn bytes_in(&self, time: Duration, window: u64, smoothed_rtt: Duration) -> u64 {
-        let rate = self.rate(window, smoothed_rtt);
-        let earned = rate.bytes.saturating_mul(u128::from(micros(time))) / rate.micros;
-        u64::try_from(earned).unwrap_or(u64::MAX)
+        self.rate(window, smoothed_rtt).earn(micros(time), 0).0
     }
 
     /// Bytes per second that are not exceeded, whatever the window says.
@@ -99,16 +116,14 @@ impl Pacer {
     }
 
     fn earn(&mut self, now: Instant, rate: Rate) {
-        let elapsed = u128::from(micros(now.saturating_since(self.counted_at)));
+        let elapsed = now.as_micros().saturating_sub(self.counted_at.as_micros());
         self.counted_at = now;
-        let mut remainder = u128::from(self.remainder).min(rate.micros - 1);
+        self.remainder = self.remainder.min(rate.micros - 1);
         if elapsed != 0 {
-            let scaled = elapsed.saturating_mul(rate.bytes).saturating_add(remainder);
-            let earned = u64::try_from(scaled / rate.micros).unwrap_or(u64::MAX);
-            remainder = scaled % rate.micros;
+            let (earned, remainder) = rate.earn(elapsed, self.remainder);
             self.tokens = self.tokens.saturating_add(saturating_u32(earned));
+            self.remainder = remainder;
         }
-        self.remainder = u64::try_from(remainder).unwrap_or(u64::MAX);
         let burst = saturating_u32(self.burst(rate));
         if self.tokens >= burst {
             self.tokens = burst;
@@ -118,22 +133,21 @@ impl Pacer {
 
     fn rate(&self, window: u64, smoothed_rtt: Duration) -> Rate {
         let rate = Rate {
-            bytes: u128::from(window.max(1)) * RATE_FACTOR.0,
-            micros: u128::from(micros(smoothed_rtt).max(1)) * RATE_FACTOR.1,
+            bytes: window.max(1).saturating_mul(RATE_FACTOR.0),
+            micros: micros(smoothed_rtt).max(1).saturating_mul(RATE_FACTOR.1),
         };
+        let product = |a: u64, b: u64| u128::from(a) * u128::from(b);
         match self.rate_cap {
-            Some(cap)
-                if u128::from(cap.get()).saturating_mul(rate.micros) < rate.bytes.saturating_mul(MICROS_PER_SECOND) =>
-            {
-                Rate { bytes: u128::from(cap.get()), micros: MICROS_PER_SECOND }
+            Some(cap) if product(cap.get(), rate.micros) < product(rate.bytes, MICROS_PER_SECOND) => {
+                Rate { bytes: cap.get(), micros: MICROS_PER_SECOND }
             }
             _ => rate,
         }
     }
 
     fn burst(&self, rate: Rate) -> u64 {
-        let paced = rate.bytes * u128::from(BURST_TIME_MICROS) / rate.micros;
-        u64::try_from(paced).unwrap_or(u64::MAX).max(self.least_burst())
+        let (paced, _) = rate.earn(BURST_TIME_MICROS, 0);
+        paced.max(self.least_burst())
     }
 
     fn least_burst(&self) -> u64 {
