@@ -147,6 +147,18 @@ impl AckTracker {
         Ranges { tracker: self, next: self.largest.get(), left: MAX_RANGES }
     }
 
+    /// The range that is all of [`ranges`](Self::ranges), found without search; may be `None` though there is one.
+    pub(crate) fn only_range(&self) -> Option<(u64, u64)> {
+        let largest = self.largest.get()?;
+        let (word, _) = position(largest);
+        let above = WORD_BITS - 1 - largest % WORD_BITS;
+        let others = u64::from((self.received[word] << above).leading_ones()).checked_sub(1)?;
+        let run = u64::MAX << (WORD_BITS - 1 - others) >> above;
+        let mut rest = self.received;
+        rest[word] ^= run;
+        (rest == [0; WORDS]).then(|| (largest - others, largest))
+    }
+
     /// How long ago the largest received packet arrived: the delay an ACK reports.
     pub(crate) fn ack_delay(&self, now: Instant) -> Duration {
         now.saturating_since(self.largest_received_at)

@@ -116,20 +116,25 @@ impl SentLog {
     }
 
     /// Remembers a packet about to be sent. On an error nothing has changed.
-    pub(crate) fn begin(&mut self, pool: &mut Pool, head: PacketRecord, data: &[DataRecord]) -> Result<(), LogError> {
+    pub(crate) fn begin(&mut self, pool: &mut Pool, head: &PacketRecord, data: &[DataRecord]) -> Result<(), LogError> {
         if self.newest.get().is_some_and(|newest| head.number <= newest) {
             return Err(LogError::NotAscending);
         }
-        if data.len() > Self::max_data_records(pool) {
-            return Err(LogError::TooManyRecords);
-        }
-        match self.room(pool, data.len()).ok_or(LogError::Full)? {
-            Room::Tail(block) => self.append(pool, block, &head, data),
+        let Some(room) = self.room(pool, data.len()) else {
+            let fits = data.len() <= Self::max_data_records(pool);
+            return Err(if fits { LogError::Full } else { LogError::TooManyRecords });
+        };
+        match room {
+            Room::Tail(block) => {
+                let header = self.header(pool, block);
+                self.dead_blocks = self.dead_blocks.saturating_sub(u16::from(header.live == 0));
+                append(pool.bytes_mut(block), header, head, data);
+            }
             Room::NewBlock => {
                 let block = self.grow(pool).ok_or(LogError::Full)?;
-                self.append(pool, block, &head, data);
+                append(pool.bytes_mut(block), Header::NEW, head, data);
             }
-            Room::Reserve(index) => entry::write_head(&mut self.reserve[index], 0, &head, 0),
+            Room::Reserve(index) => entry::write_head(&mut self.reserve[index], 0, head, 0),
         }
         self.newest = head.number.into();
         self.last_sent_at = head.sent_at;
@@ -364,37 +369,16 @@ impl SentLog {
         (0..RESERVE).find(|&index| entry::read_head(&self.reserve[index], 0).is_none()).map(Room::Reserve)
     }
 
-    /// A new, empty block at the end of the chain; it counts as dead until a packet is in it.
+    /// A new block at the end of the chain, for a packet that is written into it at once.
     fn grow(&mut self, pool: &mut Pool) -> Option<BlockId> {
         let block = pool.take_for_record()?;
-        let empty = Header { last_number: 0, live: 0, used: FIRST_SLOT, first_live: FIRST_SLOT };
-        entry::write_header(pool.bytes_mut(block), empty);
         match self.tail {
             Some(tail) => pool.set_next(tail, Some(block)),
             None => self.head = Some(block),
         }
         self.tail = Some(block);
         self.blocks = self.blocks.saturating_add(1);
-        self.dead_blocks = self.dead_blocks.saturating_add(1);
         Some(block)
-    }
-
-    fn append(&mut self, pool: &mut Pool, block: BlockId, packet: &PacketRecord, data: &[DataRecord]) {
-        let bytes = pool.bytes_mut(block);
-        let mut header = entry::read_header(bytes);
-        let data_records = u8::try_from(data.len()).unwrap_or(u8::MAX);
-        entry::write_head(bytes, offset_of(header.used), packet, data_records);
-        let first_data = header.used + HEAD_SLOTS;
-        for (slot, data) in (first_data..).zip(data) {
-            entry::write_data(bytes, offset_of(slot), data);
-        }
-        if header.live == 0 {
-            self.dead_blocks = self.dead_blocks.saturating_sub(1);
-        }
-        header.live += 1;
-        header.last_number = packet.number;
-        header.used = first_data + u16::from(data_records);
-        entry::write_header(bytes, header);
     }
 
     /// Takes what a walk found out of the log. Inlined: what was found is large to be handed on.
@@ -466,6 +450,21 @@ impl SentLog {
         #[cfg(test)]
         self.steps.set(self.steps.get() + 1);
     }
+}
+
+/// Writes a packet behind those that a block with this `header` holds.
+#[inline]
+fn append(bytes: &mut [u8], mut header: Header, packet: &PacketRecord, data: &[DataRecord]) {
+    let data_records = u8::try_from(data.len()).unwrap_or(u8::MAX);
+    entry::write_head(bytes, offset_of(header.used), packet, data_records);
+    let first_data = header.used + HEAD_SLOTS;
+    for (slot, data) in (first_data..).zip(data) {
+        entry::write_data(bytes, offset_of(slot), data);
+    }
+    header.live += 1;
+    header.last_number = packet.number;
+    header.used = first_data + u16::from(data_records);
+    entry::write_header(bytes, header);
 }
 
 /// Slots of one block, its header included.

@@ -215,6 +215,12 @@ impl Channels {
         lasting.chain(self.dynamics(memory).map(|(index, _, channel)| (index, channel)))
     }
 
+    /// There may be dynamic channels.
+    #[inline]
+    pub(crate) fn has_ledger(&self) -> bool {
+        self.ledger != SlabKey::NOWHERE
+    }
+
     /// The same for who looks at all of them, without what an iterator that may stop costs.
     pub(crate) fn visit<'m>(&self, memory: &'m Memory, mut look: impl FnMut(usize, &'m Channel)) {
         for (index, key) in self.keys.iter().enumerate().take(usize::from(self.count)) {
@@ -222,7 +228,7 @@ impl Channels {
                 look(index, channel);
             }
         }
-        if self.ledger != SlabKey::NOWHERE {
+        if self.has_ledger() {
             self.dynamics(memory).for_each(|(index, _, channel)| look(index, channel));
         }
     }

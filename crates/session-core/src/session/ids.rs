@@ -3,7 +3,7 @@
 use super::close::Fault;
 use super::transmit::{FLAG_NEW_ID, FLAG_RETIRE_ID};
 use super::{Phase, SessionCore};
-use crate::crypto::Provider;
+use crate::crypto::{IdKey, Provider};
 use crate::memory::Memory;
 use crate::path::{IdFault, OwnIds, PacketRecord, PeerIds};
 use crate::reason::CloseCode;
@@ -34,14 +34,9 @@ impl SessionCore {
     }
 
     /// Writes the NEW_ID and RETIRE_ID that are due into packet `number`, as far as they fit; returns what was written as flags.
-    pub(super) fn write_ids<P: Provider>(
-        &mut self,
-        shared: &mut Shared<P>,
-        writer: &mut Writer<'_>,
-        number: u64,
-    ) -> u16 {
+    pub(super) fn write_ids(&mut self, memory: &mut Memory, ids: &IdKey, writer: &mut Writer<'_>, number: u64) -> u16 {
         let mut flags = 0;
-        if let Some(peer_ids) = shared.memory.peer_ids.get_mut(self.peer_ids) {
+        if let Some(peer_ids) = memory.peer_ids.get_mut(self.peer_ids) {
             while let Some(sequence) = peer_ids.retire_due() {
                 if Frame::RetireId(sequence).encode(writer).is_err() {
                     break;
@@ -52,7 +47,7 @@ impl SessionCore {
         }
         let Some(secrets) = self.keys.secrets.as_ref() else { return flags };
         for sequence in self.own_ids.due() {
-            let id = shared.ids.further(&self.local_id, sequence);
+            let id = ids.further(&self.local_id, sequence);
             let retire_prior_to = self.own_ids.retire_prior_to().min(sequence);
             let frame = NewIdFrame { sequence, retire_prior_to, id, token: secrets.reset_token(&id) };
             if Frame::NewId(frame).encode(writer).is_err() {

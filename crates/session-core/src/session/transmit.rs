@@ -8,14 +8,15 @@ use super::{Phase, SessionCore, Trigger};
 use crate::action::{Ecn, Link};
 use crate::channel::{Fragment, Ledger, Signal, SignalFate};
 use crate::channel_config::ChannelMode;
-use crate::crypto::Provider;
 use crate::crypto::keys::PacketKeys;
+use crate::crypto::{IdKey, Provider};
 use crate::handshake::{Attempt, AttemptOutcome};
 use crate::limits::MAX_COSTLY_FRAMES;
 use crate::memory::Memory;
 use crate::path::{Cursor, DataRecord, PacketFlags, PacketRecord, SentLog};
 use crate::reason::{CloseCode, CloseSpace};
 use crate::shared::{Context, Shared};
+use crate::time::Instant;
 use crate::wire::{
     self, CloseFrame, DataHeader, Frame, NumberLength, ReceiverId, WireText, Writer, data_header, packet_number,
 };
@@ -74,6 +75,34 @@ pub(crate) enum Outcome {
     Search(usize),
     /// The same, over this link: it asks or answers whether it leads to the peer.
     Probed(usize, Link),
+}
+
+/// What came of composing a packet.
+enum Composed {
+    Nothing,
+    NeedsRoom(usize),
+    /// The key may seal no more.
+    KeyLimit,
+    Packet(Draft),
+}
+
+/// A packet that is written and not sealed.
+struct Draft {
+    number: u64,
+    header_length: usize,
+    /// Where the plaintext ends.
+    end: usize,
+    /// Bytes that the datagram may have.
+    room: u16,
+    ecn: Option<Ecn>,
+    search: bool,
+    /// There is nothing more to send, if numbers are left.
+    rests: bool,
+}
+
+/// Bytes of the sealed packet with a header of so many bytes, whose plaintext is written up to `end` and padded to the least that a packet has.
+fn sealed_length(header_length: usize, end: usize) -> usize {
+    end.max(data_header::MIN_LENGTH - TAG).max(header_length + 4) + TAG
 }
 
 /// What a packet may hold, decided before anything changes.
@@ -224,26 +253,16 @@ impl SessionCore {
 
     /// After a packet with all that `plan` and `schedule` knew of: whether it is certain that there is nothing more to send. Asked for a datagram it would have
     /// none, and its sending would be as it is after this.
-    fn comes_to_rest(&mut self, memory: &Memory, plan: &Plan, schedule: &Schedule) -> bool {
-        // What has no numbers left says so in its last.
-        let rests = self.phase == Phase::Established
+    fn comes_to_rest(&self, memory: &Memory, plan: &Plan, schedule: &Schedule) -> bool {
+        self.phase == Phase::Established
             && !schedule.has_senders()
             && !plan.controls
             && self.path.probes_due == 0
             && !self.packets.ack_forced
             && !self.packets.acks.is_immediate()
-            && self.has_numbers()
             && self.channels.due_signal(memory).is_none()
             && !self.attempt_due(memory)
-            && !self.probe_due(memory);
-        if rests {
-            debug_assert!(
-                !self.may_transmit(memory, &self.channels.wants(memory)),
-                "a session rests that has something to send"
-            );
-            self.path.app_limited = true;
-        }
-        rests
+            && !self.probe_due(memory)
     }
 
     fn attempt_due(&self, memory: &Memory) -> bool {
@@ -294,43 +313,72 @@ impl SessionCore {
     }
 
     fn transmit_packet<P: Provider>(&mut self, context: &mut Context<'_, P>, out: &mut [u8]) -> Outcome {
-        let (wants, mut schedule) = self.channels.survey(&context.shared.memory);
-        let search = self.search_size(&context.shared.memory, &wants, &schedule);
+        let Context { shared, now, .. } = context;
+        let draft = match self.compose(&mut shared.memory, &shared.ids, *now, out) {
+            Composed::Nothing => return Outcome::Nothing,
+            Composed::NeedsRoom(bytes) => return Outcome::NeedsRoom(bytes),
+            Composed::KeyLimit => {
+                self.end_at_once(
+                    context,
+                    Fault::new(CloseCode::KEY_LIMIT, 0, "the key has sealed as much as it may").reason(),
+                );
+                return self.transmit_close(context.shared, out);
+            }
+            Composed::Packet(draft) => draft,
+        };
+        let Draft { number, header_length, end, room, ecn, search, rests } = draft;
+        let length = self.seal(context.shared, number, &mut out[..usize::from(room)], header_length, end);
+        debug_assert!(length == sealed_length(header_length, end), "the log knows what leaves");
+        if search {
+            return Outcome::Search(length);
+        }
+        // What has no numbers left says so in its last.
+        if rests && self.has_numbers() {
+            debug_assert!(
+                !self.may_transmit(&context.shared.memory, &self.channels.wants(&context.shared.memory)),
+                "a session rests that has something to send"
+            );
+            self.path.app_limited = true;
+            return Outcome::Last(length, ecn);
+        }
+        Outcome::Sent(length, ecn)
+    }
+
+    /// Decides what the next packet holds, writes it into `out` and notes it as sent: all but to seal it, which is left to who knows the provider.
+    fn compose(&mut self, memory: &mut Memory, ids: &IdKey, now: Instant, out: &mut [u8]) -> Composed {
+        let (wants, mut schedule) = self.channels.survey(memory);
+        let search = self.search_size(memory, &wants, &schedule);
         // Before anything is done: a short buffer changes nothing.
         let room = usize::from(self.path.mtu.size().max(search.unwrap_or(0)));
         if out.len() < room {
-            return Outcome::NeedsRoom(room);
+            return Composed::NeedsRoom(room);
         }
         if !self.has_numbers() {
-            self.end_at_once(
-                context,
-                Fault::new(CloseCode::KEY_LIMIT, 0, "the key has sealed as much as it may").reason(),
-            );
-            return self.transmit_close(context.shared, out);
+            return Composed::KeyLimit;
         }
-        let Some(mut plan) = self.plan(context, &wants, &schedule, search) else { return Outcome::Nothing };
-        let Some(room) = out.get_mut(..usize::from(plan.size)) else { return Outcome::NeedsRoom(room) };
-        let Some((number, header_length)) = self.remote_id.and_then(|id| self.write_header(room, id)) else {
-            return Outcome::Nothing;
+        let Some(mut plan) = self.plan(memory, &wants, &schedule, search, now) else { return Composed::Nothing };
+        let Some(out) = out.get_mut(..usize::from(plan.size)) else { return Composed::NeedsRoom(room) };
+        let Some((number, header_length)) = self.remote_id.and_then(|id| self.write_header(out, id)) else {
+            return Composed::Nothing;
         };
+        let Some(payload) = out.len().checked_sub(TAG).and_then(|end| out.get_mut(header_length..end)) else {
+            return Composed::Nothing;
+        };
+        let draft = Draft { number, header_length, end: 0, room: plan.size, ecn: None, search: false, rests: false };
         if plan.search {
-            return self.transmit_search(context, room, number, header_length);
+            return self.compose_search(memory, payload, draft, now);
         }
-        let payload_end = room.len() - TAG;
-
-        let mut writer = Writer::new(&mut room[header_length..payload_end]);
-        let largest_acked = self.write_ack(&mut writer, context.now);
+        let mut writer = Writer::new(payload);
+        let largest_acked = self.write_ack(&mut writer, now);
         let mut load = Load::of(plan.runs);
         if plan.ack_eliciting && plan.controls && !plan.urgent_only {
-            plan.written = self.write_ids(context.shared, &mut writer, number);
+            plan.written = self.write_ids(memory, ids, &mut writer, number);
         }
-        let memory = &mut context.shared.memory;
         let flags = self.write_frames(memory, &mut writer, number, &plan, &mut schedule, &mut load);
         if plan.urgent_only && writer.position() == 0 {
-            return Outcome::Nothing;
+            return Composed::Nothing;
         }
         let end = header_length + writer.position();
-        let length = self.seal(context.shared, number, room, header_length, end);
         // Only what the log knows is marked, so that counts can be held against it.
         let ecn = self.path.ecn.mark(self.path.probe_count).filter(|_| flags.is_some());
         if let Some(mut flags) = flags {
@@ -338,56 +386,49 @@ impl SessionCore {
                 self.path.ecn.on_marked_sent();
                 flags |= FLAG_ECT;
             }
+            let length = sealed_length(header_length, end);
             let record = PacketRecord {
                 number,
-                sent_at: context.now,
+                sent_at: now,
                 size: length as u16,
                 flags: PacketFlags::from_bits(flags),
                 largest_acked,
                 probe: plan.probe,
             };
-            self.on_ack_eliciting_sent(context, record, &load);
-            let is_full = load.holds_back || room.len().saturating_sub(length) < ALMOST_FULL;
+            self.on_ack_eliciting_sent(memory, &record, &load);
+            let is_full = load.holds_back || usize::from(plan.size).saturating_sub(length) < ALMOST_FULL;
             if is_full && !plan.probe {
-                self.path.mtu.on_full_sent(context.now);
+                self.path.mtu.on_full_sent(now);
             }
             if plan.urgent_only {
-                self.path.on_urgent_sent(context.now);
+                self.path.on_urgent_sent(now);
             }
         }
-        if self.comes_to_rest(&context.shared.memory, &plan, &schedule) {
-            return Outcome::Last(length, ecn);
-        }
-        Outcome::Sent(length, ecn)
+        let rests = self.comes_to_rest(memory, &plan, &schedule);
+        Composed::Packet(Draft { end, ecn, rests, ..draft })
     }
 
-    /// Asks whether the path takes a datagram that fills `room`. Nothing in it would be missed.
-    fn transmit_search<P: Provider>(
-        &mut self,
-        context: &mut Context<'_, P>,
-        room: &mut [u8],
-        number: u64,
-        header_length: usize,
-    ) -> Outcome {
-        let end = room.len() - TAG;
-        let mut writer = Writer::new(&mut room[header_length..end]);
+    /// Asks whether the path takes a datagram as long as this `payload` makes it. Nothing in it would be missed.
+    #[cold]
+    fn compose_search(&mut self, memory: &mut Memory, payload: &mut [u8], draft: Draft, now: Instant) -> Composed {
+        let mut writer = Writer::new(payload);
         if Frame::Ping.encode(&mut writer).is_err() {
-            return Outcome::Nothing;
+            return Composed::Nothing;
         }
-        let padding = header_length + writer.position();
-        room[padding..end].fill(0);
-        let length = self.seal(context.shared, number, room, header_length, end);
+        let padding = writer.position();
+        payload[padding..].fill(0);
+        let end = draft.header_length + payload.len();
         let record = PacketRecord {
-            number,
-            sent_at: context.now,
-            size: length as u16,
+            number: draft.number,
+            sent_at: now,
+            size: sealed_length(draft.header_length, end) as u16,
             flags: PacketFlags::from_bits(FLAG_SEARCH),
             largest_acked: None,
             probe: false,
         };
-        self.on_ack_eliciting_sent(context, record, &Load::default());
+        self.on_ack_eliciting_sent(memory, &record, &Load::default());
         self.path.mtu.on_probe_sent();
-        Outcome::Search(length)
+        Composed::Packet(Draft { end, search: true, ..draft })
     }
 
     /// The size of the probe for larger datagrams that is to go ahead of the data which is due.
@@ -404,17 +445,16 @@ impl SessionCore {
     }
 
     /// Decides what the next packet may hold; `None` if there is no packet to send now. A `search` of so many bytes goes ahead of data.
-    fn plan<P: Provider>(
+    fn plan(
         &mut self,
-        context: &mut Context<'_, P>,
+        memory: &mut Memory,
         wants: &Wants,
         schedule: &Schedule,
         search: Option<u16>,
+        now: Instant,
     ) -> Option<Plan> {
-        let now = context.now;
         let ack_due = self.packets.ack_forced || self.packets.acks.ack_due(now);
         let probe = self.path.probes_due > 0;
-        let memory = &context.shared.memory;
         let has_data = wants.sends && self.channels.next_with_data(memory, schedule, false).is_some();
         let has_control_frames = self.has_control_frames(memory, wants);
         let has_signals = self.channels.due_signal(memory).is_some();
@@ -438,7 +478,7 @@ impl SessionCore {
             }
             // A probe is to arrive even where the path has come to take less.
             let size = if probe { self.path.mtu.base() } else { size };
-            let pool = &context.shared.memory.pool;
+            let pool = &memory.pool;
             let log = &self.packets.log;
             let most = MAX_RUNS.min(SentLog::max_data_records(pool));
             let runs = [most, 1].into_iter().find(|&runs| log.room_for(pool, runs)).unwrap_or(0);
@@ -458,7 +498,7 @@ impl SessionCore {
                     });
                 }
             } else if probe && let Some(record) = self.packets.log.evict_reserved() {
-                self.on_packet_lost(&mut context.shared.memory, &record);
+                self.on_packet_lost(memory, &record);
                 // What it brought is due again.
                 return Some(Plan { size, ack_eliciting: true, probe, controls: true, ..Plan::default() });
             }
@@ -469,14 +509,15 @@ impl SessionCore {
     fn has_control_frames(&self, memory: &Memory, wants: &Wants) -> bool {
         self.packets.ping_due
             || self.packets.wish.due
-            || self.has_ids_due(memory)
             || self.channels.announce
-            || self.channels.has_skips(memory)
             || wants.tells
-            || self.channels.ledger(memory).is_some_and(Ledger::has_due)
+            || self.has_ids_due(memory)
+            || (self.channels.expiring && self.channels.has_skips(memory))
+            || (self.channels.has_ledger() && self.channels.ledger(memory).is_some_and(Ledger::has_due))
     }
 
     /// The key may seal another packet.
+    #[inline]
     pub(super) fn has_numbers(&self) -> bool {
         self.packets.sealed < KEY_LIMIT && self.packets.next_number < NUMBER_LIMIT
     }
@@ -501,7 +542,8 @@ impl SessionCore {
         header_length: usize,
         end: usize,
     ) -> usize {
-        let end_of_plaintext = end.max(data_header::MIN_LENGTH - TAG).max(header_length + 4);
+        let length = sealed_length(header_length, end);
+        let end_of_plaintext = length - TAG;
         out[end..end_of_plaintext].fill(0);
         let Shared { provider, keys, generator, .. } = shared;
         let role = self.role;
@@ -512,7 +554,6 @@ impl SessionCore {
         let (plaintext, tail) = rest.split_at_mut(end_of_plaintext - header_length);
         let Some(tag) = keys.seal(provider, number, header, plaintext) else { return 0 };
         tail[..TAG].copy_from_slice(&tag);
-        let length = end_of_plaintext + TAG;
         let number_offset = 1 + self.remote_id.map_or(0, |id| id.length());
         let packet = &mut out[..length];
         if let Some(sample) = data_header::sample(packet, number_offset) {
@@ -524,17 +565,17 @@ impl SessionCore {
         length
     }
 
-    fn on_ack_eliciting_sent<P: Provider>(&mut self, context: &mut Context<'_, P>, record: PacketRecord, load: &Load) {
+    fn on_ack_eliciting_sent(&mut self, memory: &mut Memory, record: &PacketRecord, load: &Load) {
         for run in load.runs() {
-            self.channels.on_named(&mut context.shared.memory.dynamics, run.index());
+            self.channels.on_named(&mut memory.dynamics, run.index());
         }
         // What is only sent again would keep a session from idling whose data never arrives (D31).
         if load.is_new {
-            self.clocks.user_data_at = context.now;
+            self.clocks.user_data_at = record.sent_at;
         }
-        let logged = self.packets.log.begin(&mut context.shared.memory.pool, record, load.runs());
+        let logged = self.packets.log.begin(&mut memory.pool, record, load.runs());
         debug_assert!(logged.is_ok(), "room was found before the packet was made");
-        self.path.on_sent(context.now, u64::from(record.size));
+        self.path.on_sent(record.sent_at, u64::from(record.size));
         self.path.probes_due = self.path.probes_due.saturating_sub(1);
         self.counters.ack_eliciting_sent = self.counters.ack_eliciting_sent.saturating_add(1);
     }

@@ -39,10 +39,10 @@ impl DataHeader {
             let number_offset = writer.position();
             let [a, b, c, d] = truncate(self.packet_number, self.number_length).to_be_bytes();
             match self.number_length {
-                NumberLength::One => writer.bytes(&[d]),
-                NumberLength::Two => writer.bytes(&[c, d]),
-                NumberLength::Three => writer.bytes(&[b, c, d]),
-                NumberLength::Four => writer.bytes(&[a, b, c, d]),
+                NumberLength::One => writer.u8(d),
+                NumberLength::Two => writer.array([c, d]),
+                NumberLength::Three => writer.array([b, c, d]),
+                NumberLength::Four => writer.array([a, b, c, d]),
             }?;
             Ok(number_offset)
         })

@@ -7,7 +7,7 @@ pub(crate) mod message;
 pub(crate) mod path;
 pub(crate) mod table;
 
-pub(crate) use ack::{AckFrame, EcnCounts, MAX_RANGES, encode_ack};
+pub(crate) use ack::{AckFrame, EcnCounts, MAX_RANGES, encode_ack, encode_ack_of_one};
 use ack_frequency::ACK_FREQUENCY;
 pub(crate) use ack_frequency::AckFrequencyFrame;
 pub(crate) use channel::{ChannelFrame, LimitFrame};

@@ -23,7 +23,7 @@ pub(crate) use data_header::DataHeader;
 pub(crate) use frame::{
     ACK, AckFrame, AckFrequencyFrame, ChannelFrame, CloseFrame, CloseSpace, DataFrame, DataPrefix, EcnCounts, Frame,
     FrameError, FrameErrorKind, FrameRule, Frames, LimitFrame, MAX_RANGES, MessageFrame, MessagePrefix, NewIdFrame,
-    Sender, encode_ack, is_data, rule,
+    Sender, encode_ack, encode_ack_of_one, is_data, rule,
 };
 pub(crate) use header::{
     Class, Finish, FinishHeader, HandshakeType, HeaderError, Hello, HelloHeader, MARK_LENGTH, Pattern, PskId, Reply,

@@ -40,6 +40,7 @@ impl<'a> Writer<'a> {
         Self { out, position: 0 }
     }
 
+    #[inline]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         let range = self.skip(bytes.len())?;
         self.out.get_mut(range).ok_or(WriteError::NoRoom)?.copy_from_slice(bytes);
@@ -66,25 +67,44 @@ impl<'a> Writer<'a> {
         self.out.get_mut(range).map(fill).ok_or(WriteError::NoRoom)
     }
 
+    #[inline]
     pub(crate) fn u8(&mut self, value: u8) -> Result<(), WriteError> {
-        self.bytes(&[value])
+        self.array([value])
     }
 
+    #[inline]
     pub(crate) fn u16(&mut self, value: u16) -> Result<(), WriteError> {
-        self.bytes(&value.to_be_bytes())
+        self.array(value.to_be_bytes())
     }
 
+    /// As many bytes as the compiler knows of.
+    #[inline]
+    pub(crate) fn array<const N: usize>(&mut self, bytes: [u8; N]) -> Result<(), WriteError> {
+        let rest = self.out.get_mut(self.position..).unwrap_or_default();
+        *rest.first_chunk_mut().ok_or(WriteError::NoRoom)? = bytes;
+        self.position = self.position.saturating_add(N);
+        Ok(())
+    }
+
+    #[inline]
     pub(crate) fn varint(&mut self, value: u64) -> Result<(), WriteError> {
         match value {
             0..=0x3F => self.u8(value as u8),
             0x40..=0x3FFF => self.u16(value as u16 | 0x4000),
-            0x4000..=0x3FFF_FFFF => self.bytes(&(value as u32 | 0x8000_0000).to_be_bytes()),
-            0x4000_0000..=varint::MAX => self.bytes(&(value | 0xC000_0000_0000_0000).to_be_bytes()),
+            _ => self.long_varint(value),
+        }
+    }
+
+    fn long_varint(&mut self, value: u64) -> Result<(), WriteError> {
+        match value {
+            0..=0x3FFF_FFFF => self.array((value as u32 | 0x8000_0000).to_be_bytes()),
+            0x4000_0000..=varint::MAX => self.array((value | 0xC000_0000_0000_0000).to_be_bytes()),
             _ => Err(WriteError::OutOfRange),
         }
     }
 
     /// Runs `write`; where it fails the writer returns to where it was.
+    #[inline]
     pub(crate) fn all_or_nothing<T>(
         &mut self,
         write: impl FnOnce(&mut Self) -> Result<T, WriteError>,

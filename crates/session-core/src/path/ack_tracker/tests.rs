@@ -12,7 +12,10 @@ fn at(millis: u64) -> Instant {
 }
 
 fn ranges(tracker: &AckTracker) -> Vec<(u64, u64)> {
-    tracker.ranges().collect()
+    let ranges: Vec<_> = tracker.ranges().collect();
+    let without_search = tracker.only_range().map(|range| vec![range]);
+    assert!(without_search.is_none_or(|found| found == ranges), "what was found without search is all there is");
+    ranges
 }
 
 /// A tracker that has received `numbers`, ack-eliciting, and reported them.
@@ -85,6 +88,20 @@ fn a_gap_seen_by_a_silent_packet_counts_for_the_next_eliciting_one() {
     assert!(!tracker.ack_due(at(1)));
     tracker.on_packet(6, true, at(2));
     assert!(tracker.ack_due(at(2)));
+}
+
+#[test]
+fn one_range_that_lies_in_one_word_is_found_without_search() {
+    for (numbers, range) in
+        [(0..=0, (0, 0)), (0..=63, (0, 63)), (640..=650, (640, 650)), (1_003..=1_003, (1_003, 1_003))]
+    {
+        assert_eq!(reported(numbers).only_range(), Some(range));
+    }
+    assert_eq!(reported(60..=70).only_range(), None, "two words");
+    assert_eq!(reported([3, 5]).only_range(), None);
+    // Numbers of the same word one window apart.
+    assert_eq!(reported([10, 514]).only_range(), None);
+    assert_eq!(reported([10, 700]).only_range(), Some((700, 700)), "what fell out of the window is forgotten");
 }
 
 #[test]

@@ -84,6 +84,11 @@ pub(super) struct Header {
     pub(super) first_live: u16,
 }
 
+impl Header {
+    /// Of a block without packets.
+    pub(super) const NEW: Self = Self { last_number: 0, live: 0, used: FIRST_SLOT, first_live: FIRST_SLOT };
+}
+
 #[inline]
 pub(super) fn read_header(block: &[u8]) -> Header {
     let slot: [u8; SLOT_SIZE] = array(block, 0);
@@ -95,6 +100,7 @@ pub(super) fn read_header(block: &[u8]) -> Header {
     }
 }
 
+#[inline]
 pub(super) fn write_header(block: &mut [u8], header: Header) {
     let Some(block) = block.first_chunk_mut::<SLOT_SIZE>() else { return };
     put(block, 0, header.last_number.to_le_bytes());
@@ -124,6 +130,7 @@ pub(super) fn read_head(bytes: &[u8], at: usize) -> Option<Head> {
 }
 
 /// Writes an outstanding packet's head at `at` bytes.
+#[inline]
 pub(super) fn write_head(bytes: &mut [u8], at: usize, packet: &PacketRecord, data_records: u8) {
     let probe = if packet.probe { PROBE } else { 0 };
     let acks = if packet.largest_acked.is_some() { ACKS } else { 0 };
@@ -152,6 +159,7 @@ pub(super) fn read_data(bytes: &[u8], at: usize) -> DataRecord {
     }
 }
 
+#[inline]
 pub(super) fn write_data(bytes: &mut [u8], at: usize, data: &DataRecord) {
     let Some(slot) = bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<SLOT_SIZE>) else { return };
     put(slot, 0, data.offset.to_le_bytes());

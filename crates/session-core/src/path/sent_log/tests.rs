@@ -77,7 +77,7 @@ fn thresholds(largest_acked: u64, now: u64) -> LossThresholds {
 fn filled(pool: &mut Pool, numbers: impl IntoIterator<Item = u64>, records: usize) -> SentLog {
     let mut log = SentLog::new(u16::MAX);
     for number in numbers {
-        log.begin(pool, packet(number, number, 100), &data(number, records)).unwrap();
+        log.begin(pool, &packet(number, number, 100), &data(number, records)).unwrap();
     }
     log
 }
@@ -123,7 +123,7 @@ fn a_packet_is_acknowledged_or_lost_once() {
 fn refusals_change_nothing() {
     let mut pool = Pool::new(2, 256, 2);
     let mut log = SentLog::new(1);
-    log.begin(&mut pool, packet(9, 0, 10), &data(9, 4)).unwrap();
+    log.begin(&mut pool, &packet(9, 0, 10), &data(9, 4)).unwrap();
     let digest = |log: &SentLog, pool: &Pool| {
         let mut hash = StateHash::new();
         log.digest_into(pool, &mut hash);
@@ -131,15 +131,15 @@ fn refusals_change_nothing() {
         hash.finish()
     };
     let before = digest(&log, &pool);
-    assert_eq!(log.begin(&mut pool, packet(9, 0, 10), &[]), Err(LogError::NotAscending));
-    assert_eq!(log.begin(&mut pool, packet(8, 0, 10), &[]), Err(LogError::NotAscending));
+    assert_eq!(log.begin(&mut pool, &packet(9, 0, 10), &[]), Err(LogError::NotAscending));
+    assert_eq!(log.begin(&mut pool, &packet(8, 0, 10), &[]), Err(LogError::NotAscending));
     assert_eq!(SentLog::max_data_records(&pool), 13);
-    assert_eq!(log.begin(&mut pool, packet(10, 0, 10), &data(10, 14)), Err(LogError::TooManyRecords));
+    assert_eq!(log.begin(&mut pool, &packet(10, 0, 10), &data(10, 14)), Err(LogError::TooManyRecords));
     assert!(!log.room_for(&pool, 14) && !log.room_for(&pool, 8) && log.room_for(&pool, 7));
-    assert_eq!(log.begin(&mut pool, packet(10, 0, 10), &data(10, 8)), Err(LogError::Full), "max_blocks is reached");
+    assert_eq!(log.begin(&mut pool, &packet(10, 0, 10), &data(10, 8)), Err(LogError::Full), "max_blocks is reached");
     assert!(before == digest(&log, &pool));
-    log.begin(&mut pool, packet(LAST, 0, 10), &data(10, 7)).unwrap();
-    assert_eq!(log.begin(&mut pool, packet(LAST, 0, 10), &[]), Err(LogError::NotAscending));
+    log.begin(&mut pool, &packet(LAST, 0, 10), &data(10, 7)).unwrap();
+    assert_eq!(log.begin(&mut pool, &packet(LAST, 0, 10), &[]), Err(LogError::NotAscending));
     log.release(&mut pool);
     assert_eq!((pool.free(), log.is_empty(), log.bytes_in_flight()), (2, true, 0));
 }
@@ -152,15 +152,15 @@ fn control_packets_fit_while_the_pool_has_nothing() {
     assert!(!log.room_for(&pool, 1));
     for number in 0..2 {
         assert!(log.room_for(&pool, 0));
-        log.begin(&mut pool, packet(number, number, 50), &[]).unwrap();
+        log.begin(&mut pool, &packet(number, number, 50), &[]).unwrap();
     }
-    assert_eq!(log.begin(&mut pool, packet(2, 2, 50), &[]), Err(LogError::Full));
-    assert_eq!(log.begin(&mut pool, packet(2, 2, 50), &data(2, 1)), Err(LogError::Full));
+    assert_eq!(log.begin(&mut pool, &packet(2, 2, 50), &[]), Err(LogError::Full));
+    assert_eq!(log.begin(&mut pool, &packet(2, 2, 50), &data(2, 1)), Err(LogError::Full));
     assert_eq!(log.evict_reserved(), Some(packet(0, 0, 50)));
-    log.begin(&mut pool, packet(2, 2, 50), &[]).unwrap();
+    log.begin(&mut pool, &packet(2, 2, 50), &[]).unwrap();
     assert_eq!(log.oldest_sent_at(&pool), Some(Instant::from_micros(1)));
     pool.free_open(other);
-    log.begin(&mut pool, packet(3, 3, 50), &data(3, 1)).unwrap();
+    log.begin(&mut pool, &packet(3, 3, 50), &data(3, 1)).unwrap();
     assert_eq!((log.len_packets(), log.bytes_in_flight(), log.blocks_held()), (3, 150, 1));
     let (lost, _) = lose(&mut log, &mut pool, &thresholds(4, 4));
     assert_eq!(lost, [(packet(1, 1, 50), vec![])]);
@@ -174,7 +174,7 @@ fn tiny_blocks_leave_the_reserve() {
         let mut pool = Pool::new(3, block_size, 3);
         let mut log = SentLog::new(2);
         assert_eq!(SentLog::max_data_records(&pool), 0);
-        let fitting = (0..20).filter(|&number| log.begin(&mut pool, packet(number, 0, 1), &[]).is_ok()).count();
+        let fitting = (0..20).filter(|&number| log.begin(&mut pool, &packet(number, 0, 1), &[]).is_ok()).count();
         assert_eq!(fitting, if block_size < 48 { 2 } else { 4 }, "block size {block_size}");
         assert_eq!(ack(&mut log, &mut pool, 0, u64::MAX).len(), fitting);
         assert_eq!(pool.free(), 3);
@@ -188,7 +188,7 @@ fn holes_do_not_hold_the_blocks_behind_them() {
     assert_eq!(log.blocks_held(), 80);
     ack(&mut log, &mut pool, 1, 399);
     assert_eq!((log.blocks_held(), log.len_packets()), (1, 1));
-    log.begin(&mut pool, packet(400, 400, 1), &data(400, 1)).unwrap();
+    log.begin(&mut pool, &packet(400, 400, 1), &data(400, 1)).unwrap();
     assert_eq!(ack(&mut log, &mut pool, 0, u64::MAX).len(), 2);
     assert_eq!(pool.free(), 100);
 }
@@ -225,7 +225,7 @@ fn the_hint_never_names_a_block_of_another_log() {
         ack(&mut log, &mut pool, 0, u64::MAX);
         let mut other = filled(&mut pool, 0..5, 1);
         assert!(!with_stale_cursor || log.next_acked(&mut pool, 0, u64::MAX, &mut stale).is_none());
-        log.begin(&mut pool, packet(5, 5, 77), &[]).unwrap();
+        log.begin(&mut pool, &packet(5, 5, 77), &[]).unwrap();
         assert_eq!(ack(&mut log, &mut pool, 3, u64::MAX), [(packet(5, 5, 77), vec![])]);
         assert_eq!(ack(&mut other, &mut pool, 0, u64::MAX).len(), 5);
     }
@@ -377,7 +377,7 @@ impl Pair {
         let number = self.number + gap;
         let (packet, data) = (packet(number, self.now, size), data(number, records));
         let fits = self.log.room_for(&self.pool, records);
-        match self.log.begin(&mut self.pool, packet, &data) {
+        match self.log.begin(&mut self.pool, &packet, &data) {
             Ok(()) => {
                 assert!(fits);
                 self.map.insert(number, (packet, data));

@@ -359,7 +359,12 @@ impl Channels {
     // --- what left in packets ---
 
     /// The first signal that is due, and the index of its channel.
+    #[inline]
     pub(crate) fn due_signal(&self, memory: &Memory) -> Option<(usize, Signal)> {
+        if self.has_ledger() { self.first_due_signal(memory) } else { None }
+    }
+
+    fn first_due_signal(&self, memory: &Memory) -> Option<(usize, Signal)> {
         self.dynamics(memory).find_map(|(index, dynamic, channel)| Some((index, dynamic.due(channel)?)))
     }
 

@@ -89,11 +89,13 @@ impl Channels {
         Schedule { sent: self.gone_sent(memory), ..Schedule::default() }
     }
 
+    #[inline]
     fn gone_sent(&self, memory: &Memory) -> u64 {
-        self.ledger(memory).map_or(0, |ledger| ledger.gone_sent)
+        if self.has_ledger() { self.ledger(memory).map_or(0, |ledger| ledger.gone_sent) } else { 0 }
     }
 
     /// The channel to take data from now, and below which position: control first, then by priority, then by turn.
+    #[inline]
     pub(crate) fn next_with_data(
         &self,
         memory: &Memory,
@@ -106,24 +108,26 @@ impl Channels {
                 let channel = self.get(memory, index).filter(|channel| may_go(index, channel, urgent_only))?;
                 Some((index, self.ready_to(index, channel, schedule.sent)?))
             }
-            Senders::Many => {
-                let mut next: Option<((u8, u64), usize, u64)> = None;
-                self.visit(memory, |index, channel| {
-                    if !channel.outbox.has_any_pending() || !may_go(index, channel, urgent_only) {
-                        return;
-                    }
-                    let Some(limit) = self.ready_to(index, channel, schedule.sent) else { return };
-                    let place = match index {
-                        CONTROL => (0, 0),
-                        _ => (channel.priority.saturating_add(1), channel.turn(schedule.latest_turn(channel.priority))),
-                    };
-                    if next.is_none_or(|(first, ..)| place < first) {
-                        next = Some((place, index, limit));
-                    }
-                });
-                next.map(|(_, index, limit)| (index, limit))
-            }
+            Senders::Many => self.next_of_many(memory, schedule, urgent_only),
         }
+    }
+
+    fn next_of_many(&self, memory: &Memory, schedule: &Schedule, urgent_only: bool) -> Option<(usize, u64)> {
+        let mut next: Option<((u8, u64), usize, u64)> = None;
+        self.visit(memory, |index, channel| {
+            if !channel.outbox.has_any_pending() || !may_go(index, channel, urgent_only) {
+                return;
+            }
+            let Some(limit) = self.ready_to(index, channel, schedule.sent) else { return };
+            let place = match index {
+                CONTROL => (0, 0),
+                _ => (channel.priority.saturating_add(1), channel.turn(schedule.latest_turn(channel.priority))),
+            };
+            if next.is_none_or(|(first, ..)| place < first) {
+                next = Some((place, index, limit));
+            }
+        });
+        next.map(|(_, index, limit)| (index, limit))
     }
 
     /// Whether [`next_with_data`](Self::next_with_data) finds a channel: which would be first does not matter.
@@ -148,26 +152,10 @@ impl Channels {
     }
 
     /// Below which position a channel has data that may leave, of the application's channels together `sent` so far.
+    #[inline]
     fn ready_to(&self, index: usize, channel: &Channel, sent: u64) -> Option<u64> {
         let limit = self.limit_of(index, channel, sent);
         channel.outbox.has_pending(limit).then_some(limit)
-    }
-
-    /// A piece of the channel at `index` is on its way, of which `advance` positions are sent for the first time.
-    pub(crate) fn on_served(&self, memory: &mut Memory, schedule: &mut Schedule, index: usize, served: Served) {
-        let Served { positions, advance } = served;
-        let Some(channel) = self.get_mut(memory, index) else { return };
-        channel.on_served(schedule.latest_turn(channel.priority), positions);
-        if schedule.senders == Senders::One(index) && !channel.outbox.has_any_pending() {
-            schedule.senders = Senders::None;
-        }
-        if index == CONTROL {
-            return;
-        }
-        if !channel.mode.stands_alone() {
-            schedule.sent = schedule.sent.saturating_add(advance);
-        }
-        schedule.note_served(channel);
     }
 
     /// What SKIP has to say of the channel at `index` now.
@@ -255,6 +243,22 @@ impl Schedule {
     #[cfg(test)]
     pub(super) fn sent(&self) -> u64 {
         self.sent
+    }
+
+    /// A piece of the `channel` at `index` is on its way.
+    pub(crate) fn on_served(&mut self, index: usize, channel: &mut Channel, served: Served) {
+        let Served { positions, advance } = served;
+        channel.on_served(self.latest_turn(channel.priority), positions);
+        if self.senders == Senders::One(index) && !channel.outbox.has_any_pending() {
+            self.senders = Senders::None;
+        }
+        if index == CONTROL {
+            return;
+        }
+        if !channel.mode.stands_alone() {
+            self.sent = self.sent.saturating_add(advance);
+        }
+        self.note_served(channel);
     }
 
     /// Control goes first without a turn.

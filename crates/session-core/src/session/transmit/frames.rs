@@ -20,8 +20,19 @@ impl SessionCore {
             return None;
         }
         self.packets.ack_forced = false;
-        let largest = acks.ranges().next()?.1;
-        wire::encode_ack(writer, acks.ack_delay(now), self.path.ecn.report(), acks.ranges()).ok()?;
+        let (delay, marks) = (acks.ack_delay(now), self.path.ecn.report());
+        let largest = match (acks.only_range(), marks) {
+            (Some(range), None) => {
+                debug_assert!(acks.ranges().eq([range]), "what was found without search is all there is");
+                wire::encode_ack_of_one(writer, delay, range).ok()?;
+                range.1
+            }
+            _ => {
+                let largest = acks.ranges().next()?.1;
+                wire::encode_ack(writer, delay, marks, acks.ranges()).ok()?;
+                largest
+            }
+        };
         acks.on_ack_sent();
         Some(largest)
     }
@@ -236,7 +247,7 @@ impl SessionCore {
             load.is_new |= advance > 0 && index != CONTROL;
             is_first = false;
             let served = Served { positions: fragment.positions(), advance };
-            self.channels.on_served(memory, schedule, index, served);
+            schedule.on_served(index, channel, served);
             debug_assert!(schedule.is_still(&self.channels.schedule(memory)), "what was derived once stays true");
             if alone {
                 return true;

@@ -138,6 +138,20 @@ pub(crate) fn encode_ack(
     encode(writer, delay.min(varint::MAX), ecn, ranges)
 }
 
+/// The same of one range, without marks: what most acknowledgements are.
+pub(crate) fn encode_ack_of_one(writer: &mut Writer<'_>, delay: Duration, range: (u64, u64)) -> Result<(), WriteError> {
+    let delay = crate::time::micros(delay) / DELAY_UNIT;
+    let (low, largest) = range;
+    let others = largest.checked_sub(low).ok_or(WriteError::OutOfRange)?;
+    writer.all_or_nothing(|writer| {
+        writer.u8(ACK)?;
+        writer.varint(largest)?;
+        writer.varint(delay.min(varint::MAX))?;
+        writer.u8(0)?;
+        writer.varint(others)
+    })
+}
+
 fn encode(
     writer: &mut Writer<'_>,
     delay: u64,

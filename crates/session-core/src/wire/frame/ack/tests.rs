@@ -110,6 +110,15 @@ proptest! {
             range
         }).collect();
         let (count, bytes) = encode(ecn, &ranges, 1000).unwrap();
+        let (_, of_first) = encode(None, &ranges[..1], 1000).unwrap();
+        for room in 0..=of_first.len() {
+            let mut out = vec![0; room];
+            let mut writer = Writer::new(&mut out);
+            let written = encode_ack_of_one(&mut writer, Duration::from_micros(87), ranges[0]);
+            let whole = room == of_first.len();
+            prop_assert_eq!(written, if whole { Ok(()) } else { Err(WriteError::NoRoom) });
+            prop_assert_eq!(writer.written(), if whole { &of_first[..] } else { &[] });
+        }
         prop_assert_eq!(count, ranges.len());
         let Ok(Frame::Ack(ack)) = parse(&bytes) else { panic!() };
         prop_assert_eq!(ack.ranges().collect::<Vec<_>>(), ranges);
