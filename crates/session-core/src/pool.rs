@@ -196,13 +196,11 @@ impl Pool {
     }
 
     /// Links `block` to its successor in a chain.
-    #[inline]
     pub(crate) fn set_next(&mut self, block: BlockId, next: Option<BlockId>) {
         self.next[block.position()] = next.map_or(NONE, BlockId::index);
     }
 
     /// The successor of `block` in its chain.
-    #[inline]
     pub(crate) fn next(&self, block: BlockId) -> Option<BlockId> {
         match self.next[block.position()] {
             NONE => None,
@@ -210,13 +208,11 @@ impl Pool {
         }
     }
 
-    #[inline]
     pub(crate) fn bytes(&self, block: BlockId) -> &[u8] {
         let start = block.position() * self.block_size;
         &self.bytes[start..start + self.block_size]
     }
 
-    #[inline]
     pub(crate) fn bytes_mut(&mut self, block: BlockId) -> &mut [u8] {
         let start = block.position() * self.block_size;
         &mut self.bytes[start..start + self.block_size]
@@ -277,7 +273,6 @@ impl Pool {
         self.free - self.promised
     }
 
-    #[inline]
     fn take(&mut self) -> Option<BlockId> {
         if self.free_head == NONE {
             return None;
@@ -291,7 +286,6 @@ impl Pool {
     }
 
     /// Blocks may have held application data of another session: they go back zeroed, of which only the first so many bytes were written.
-    #[inline]
     fn give(&mut self, block: BlockId, written: usize) {
         self.bytes_mut(block)[..written].fill(0);
         debug_assert!(self.bytes(block).iter().all(|byte| *byte == 0), "what was written is what is zeroed");

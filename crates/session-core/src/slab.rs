@@ -121,7 +121,6 @@ impl<T> Slab<T> {
         self.used -= 1;
     }
 
-    #[inline]
     pub(crate) fn get(&self, key: SlabKey) -> Option<&T> {
         match self.pages.get((key.0 / PAGE) as usize)?.get((key.0 % PAGE) as usize)? {
             Place::Used(record) => Some(record),
@@ -129,7 +128,6 @@ impl<T> Slab<T> {
         }
     }
 
-    #[inline]
     pub(crate) fn get_mut(&mut self, key: SlabKey) -> Option<&mut T> {
         match self.place_mut(key.0)? {
             Place::Used(record) => Some(record),
@@ -137,7 +135,6 @@ impl<T> Slab<T> {
         }
     }
 
-    #[inline]
     fn place_mut(&mut self, key: u32) -> Option<&mut Place<T>> {
         self.pages.get_mut((key / PAGE) as usize)?.get_mut((key % PAGE) as usize)
     }

@@ -29,7 +29,6 @@ pub(super) struct BlockMut<'a> {
     pub(super) maps: [&'a mut [u8]; 3],
 }
 
-#[inline]
 pub(super) fn view(pool: &Pool, block: BlockId) -> Block<'_> {
     let width = pool.positions();
     let (_, rest) = pool.bytes(block).split_at(HEADER);
@@ -39,7 +38,6 @@ pub(super) fn view(pool: &Pool, block: BlockId) -> Block<'_> {
     Block { data, maps: [first, second, &rest[..width / 8]] }
 }
 
-#[inline]
 pub(super) fn view_mut(pool: &mut Pool, block: BlockId) -> BlockMut<'_> {
     let width = pool.positions();
     let (_, rest) = pool.bytes_mut(block).split_at_mut(HEADER);
@@ -74,7 +72,6 @@ pub(super) fn map_mut(pool: &mut Pool, block: BlockId, map: usize) -> &mut [u8] 
     &mut pool.bytes_mut(block)[range]
 }
 
-#[inline]
 fn map_range(pool: &Pool, map: usize) -> Range<usize> {
     let width = pool.positions();
     let start = HEADER + width + map * (width / 8);
@@ -91,27 +88,23 @@ pub(super) fn rest_mut(pool: &mut Pool, block: BlockId) -> &mut [u8] {
 }
 
 /// Writes the header word: which block of its channel this is, and the holder's flag.
-#[inline]
 pub(super) fn label(pool: &mut Pool, block: BlockId, index: u64, flag: bool) {
     let word = (index & INDEX) | if flag { FLAG } else { 0 };
     pool.bytes_mut(block)[..HEADER].copy_from_slice(&word.to_le_bytes());
 }
 
 /// Sets or clears one of the [`MARKS`].
-#[inline]
 pub(super) fn mark(pool: &mut Pool, block: BlockId, mark: u64, marked: bool) {
     let word = (header(pool, block) & !mark) | if marked { mark } else { 0 };
     pool.bytes_mut(block)[..HEADER].copy_from_slice(&word.to_le_bytes());
 }
 
 /// Whether a block has one of the [`MARKS`].
-#[inline]
 pub(super) fn is_marked(pool: &Pool, block: BlockId, mark: u64) -> bool {
     header(pool, block) & mark != 0
 }
 
 /// Which block of its channel this is.
-#[inline]
 pub(super) fn index(pool: &Pool, block: BlockId) -> u64 {
     header(pool, block) & INDEX
 }
@@ -128,12 +121,10 @@ fn header(pool: &Pool, block: BlockId) -> u64 {
     pool.bytes(block).first_chunk().map_or(0, |word| u64::from_le_bytes(*word))
 }
 
-#[inline]
 pub(super) fn get(bits: &[u8], at: usize) -> bool {
     bits.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1)
 }
 
-#[inline]
 pub(super) fn set(bits: &mut [u8], at: usize) {
     if let Some(byte) = bits.get_mut(at / 8) {
         *byte |= 1 << (at % 8);

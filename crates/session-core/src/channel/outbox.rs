@@ -593,7 +593,6 @@ impl Outbox {
     }
 
     /// Advances `acked_to` over what is acknowledged there and frees the blocks it leaves behind.
-    #[inline]
     fn free_acked(&mut self, pool: &mut Pool) {
         let per_block = per_block(pool);
         while let Some(head) = self.head {
@@ -611,7 +610,6 @@ impl Outbox {
         }
     }
 
-    #[inline]
     fn free_head(&mut self, pool: &mut Pool) {
         let Some(head) = self.head else { return };
         self.head = pool.next(head);

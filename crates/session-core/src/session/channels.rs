@@ -154,7 +154,6 @@ impl Channels {
         });
     }
 
-    #[inline]
     pub(crate) fn find(&self, memory: &Memory, id: ChannelId) -> Option<usize> {
         // Mostly they are numbered in the order in which they were agreed.
         let likely = id.0.checked_sub(ChannelId::FIRST_AGREED - 1).map_or(CONTROL, |place| place as usize);
@@ -174,18 +173,15 @@ impl Channels {
         self.keys.get(..usize::from(self.count))?.iter().position(is_it)
     }
 
-    #[inline]
     pub(crate) fn get<'m>(&self, memory: &'m Memory, index: usize) -> Option<&'m Channel> {
         memory.channels.get(self.key(&memory.dynamics, index)?)
     }
 
-    #[inline]
     pub(crate) fn get_mut<'m>(&self, memory: &'m mut Memory, index: usize) -> Option<&'m mut Channel> {
         self.get_in(&memory.dynamics, &mut memory.channels, index)
     }
 
     /// The same where the rest of the memory is in use beside it.
-    #[inline]
     pub(crate) fn get_in<'m>(
         &self,
         dynamics: &Slab<Dynamic>,
@@ -195,7 +191,6 @@ impl Channels {
         channels.get_mut(self.key(dynamics, index)?)
     }
 
-    #[inline]
     fn key(&self, dynamics: &Slab<Dynamic>, index: usize) -> Option<SlabKey> {
         match key_at(index) {
             Some(key) => dynamics.get(key).map(|dynamic| dynamic.channel),

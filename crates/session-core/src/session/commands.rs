@@ -179,7 +179,6 @@ impl SessionCore {
         if over { Err(RecvError::Closed) } else { Ok(None) }
     }
 
-    #[inline]
     fn channel_to_read(&self, memory: &Memory, id: ChannelId) -> Result<usize, RecvError> {
         let index =
             self.channels.find(memory, id).filter(|index| *index != CONTROL).ok_or(RecvError::UnknownChannel)?;

@@ -94,7 +94,6 @@ impl SessionCore {
     }
 
     /// The application has read: maybe to the end.
-    #[inline]
     pub(super) fn on_read(&mut self, memory: &mut Memory, index: usize) {
         if self.channels.has_finished_reading(memory, index) {
             self.events.raise_on(&mut memory.dynamics, index, ChannelEvent::Finished);
@@ -105,7 +104,6 @@ impl SessionCore {
     // --- the peer ---
 
     /// Finds the channel that a frame of the peer's names, opening it if it may; `None` if it is gone.
-    #[inline]
     pub(super) fn locate<P: Provider>(
         &mut self,
         context: &mut Context<'_, P>,
@@ -222,7 +220,6 @@ impl SessionCore {
     }
 
     /// Tells of channels that have come to their end.
-    #[inline]
     pub(super) fn settle_channels(&mut self, memory: &mut Memory) {
         if self.channels.settle(memory) {
             self.events.look_at_dynamic();

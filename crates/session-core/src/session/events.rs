@@ -114,7 +114,6 @@ impl Events {
     }
 
     /// Raises an event of the channel at `index`; those of dynamic channels are kept with them.
-    #[inline]
     pub(crate) fn raise_on(&mut self, dynamics: &mut Slab<Dynamic>, index: usize, event: ChannelEvent) {
         if let Some(flags) = self.channels.get_mut(index) {
             *flags |= event as u8;

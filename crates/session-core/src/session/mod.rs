@@ -313,7 +313,6 @@ impl SessionCore {
     }
 
     /// Nothing of the attempt is needed any more.
-    #[inline]
     fn end_attempt(&mut self, memory: &mut Memory) {
         let key = core::mem::take(&mut self.attempt);
         if let Some(attempt) = memory.attempts.get_mut(key) {
@@ -351,7 +350,6 @@ impl SessionCore {
     }
 
     /// Moves along the table; `false` and no change where the trigger means nothing.
-    #[inline]
     fn follow(&mut self, trigger: Trigger) -> bool {
         let Some(next) = self.phase.after(trigger) else { return false };
         self.phase = next;

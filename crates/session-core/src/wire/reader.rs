@@ -30,26 +30,22 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    #[inline]
     pub(crate) fn new(whole: &'a [u8]) -> Self {
         Self { whole, rest: whole }
     }
 
-    #[inline]
     pub(crate) fn bytes(&mut self, count: usize) -> Result<&'a [u8], ReadError> {
         let (bytes, rest) = self.rest.split_at_checked(count).ok_or(ReadError::Truncated)?;
         self.rest = rest;
         Ok(bytes)
     }
 
-    #[inline]
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], ReadError> {
         let (array, rest) = self.rest.split_first_chunk::<N>().ok_or(ReadError::Truncated)?;
         self.rest = rest;
         Ok(*array)
     }
 
-    #[inline]
     pub(crate) fn u8(&mut self) -> Result<u8, ReadError> {
         Ok(u8::from_be_bytes(self.array()?))
     }
@@ -58,7 +54,6 @@ impl<'a> Reader<'a> {
         Ok(u16::from_be_bytes(self.array()?))
     }
 
-    #[inline]
     pub(crate) fn varint(&mut self) -> Result<u64, ReadError> {
         match *self.rest {
             [] => Err(ReadError::Truncated),
@@ -83,7 +78,6 @@ impl<'a> Reader<'a> {
     }
 
     /// A varint length and as many bytes.
-    #[inline]
     pub(crate) fn varint_bytes(&mut self) -> Result<&'a [u8], ReadError> {
         let mut ahead = *self;
         let length = usize::try_from(ahead.varint()?).map_err(|_| ReadError::Truncated)?;
@@ -98,12 +92,10 @@ impl<'a> Reader<'a> {
     }
 
     /// What has not been read, left unread.
-    #[inline]
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    #[inline]
     pub(crate) fn remaining(&self) -> usize {
         self.rest().len()
     }
