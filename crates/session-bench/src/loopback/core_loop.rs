@@ -1,14 +1,18 @@
 //! The core in a loop of its own over a socket of tokio: no driver, no lock, and the application in the task of its endpoint.
 
+use std::future::{Future as _, poll_fn};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use session_core::{
     Action, Address, Arrival, Carrier, CarrierConfig, ChannelConfig, ChannelId, ChannelMode, Config, ConnectOptions,
     Endpoint, Event, Instant, Limits, Link, Peer, Provider, Secret, Seed, SessionId, SessionMut, StaticKey,
 };
+use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 use tokio::runtime::Runtime;
 use tokio::time::Sleep;
@@ -158,7 +162,12 @@ impl<P: Provider> End<P> {
             match self.endpoint.poll_action(&mut self.outgoing, self.now) {
                 Action::Transmit(datagram) => {
                     let Address::Ip(remote) = datagram.link.remote else { return Err("not an IP address".into()) };
-                    self.socket.send_to(&self.outgoing[..datagram.len], remote).await?;
+                    while let Err(error) = self.socket.try_send_to(&self.outgoing[..datagram.len], remote) {
+                        if error.kind() != io::ErrorKind::WouldBlock {
+                            return Err(error.into());
+                        }
+                        self.socket.writable().await?;
+                    }
                 }
                 Action::Event(event) => self.on_event(event)?,
                 Action::Wait(deadline) => {
@@ -191,25 +200,23 @@ impl<P: Provider> End<P> {
         if let Some(deadline) = self.deadline.filter(|deadline| set.is_none_or(|set| set > *deadline)) {
             self.alarm = Some((deadline, Box::pin(tokio::time::sleep(deadline.saturating_since(self.now)))));
         }
-        let alarm = async {
-            match &mut self.alarm {
-                Some((_, sleep)) => sleep.as_mut().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            received = self.socket.recv_from(&mut self.incoming) => {
-                let (length, remote) = received?;
-                self.now = now();
-                let arrival = Arrival::new(self.link(remote));
-                let _ = self.endpoint.handle_datagram(&mut self.incoming[..length], arrival, self.now);
-            }
-            () = alarm => {
-                self.alarm = None;
-                self.now = now();
-                self.endpoint.handle_timeout(self.now);
-            }
+        let Self { socket, incoming, alarm, .. } = self;
+        let mut buffer = ReadBuf::new(incoming);
+        // The future of a receive would be filed with the socket and struck off again, each time.
+        let received = poll_fn(|context| match (socket.poll_recv_from(context, &mut buffer), &mut *alarm) {
+            (Poll::Ready(received), _) => Poll::Ready(Some(received)),
+            (Poll::Pending, Some((_, sleep))) => sleep.as_mut().poll(context).map(|()| None),
+            (Poll::Pending, None) => Poll::Pending,
+        })
+        .await;
+        let length = buffer.filled().len();
+        self.now = now();
+        if let Some(remote) = received {
+            let arrival = Arrival::new(self.link(remote?));
+            let _ = self.endpoint.handle_datagram(&mut self.incoming[..length], arrival, self.now);
+        } else {
+            self.alarm = None;
+            self.endpoint.handle_timeout(self.now);
         }
         Ok(())
     }
