@@ -3,6 +3,7 @@
 mod core_loop;
 #[cfg(feature = "peers")]
 mod kcp;
+mod places;
 #[cfg(feature = "peers")]
 mod quinn;
 mod raw;
@@ -22,13 +23,13 @@ use std::time::Duration;
 #[cfg(feature = "peers")]
 use session_aws_lc::AwsLc;
 use session_core::RustCrypto;
-use tokio::runtime::{Builder, Runtime};
 
 use crate::Failure;
 use crate::args::Measure;
 use crate::clock::{now, processor_time};
 use crate::report::{About, Better, Report};
 use crate::turns::{Figure, Subject, measure};
+use places::Places;
 use session::Ciphers;
 
 /// Moves bytes from one end to the other, in order and whole, unless its `about` says otherwise.
@@ -97,7 +98,10 @@ pub(crate) fn run(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
         bulk("bulk-best", Datagram::Best, asked, report)?;
     }
     if asked.wants_row("ping-pong") {
-        ping_pong(asked, report)?;
+        ping_pong("ping-pong", Places::one_thread, asked, report)?;
+    }
+    if asked.wants_row("ping-pong-apart") {
+        ping_pong("ping-pong-apart", Places::apart, asked, report)?;
     }
     if asked.wants_row("messages") {
         messages(asked, report)?;
@@ -122,10 +126,12 @@ enum Datagram {
 
 fn bulk(row: &'static str, datagram: Datagram, asked: &Measure, report: &mut Report) -> Result<(), Failure> {
     let bytes = if asked.quick { 32 << 20 } else { 256 << 20 };
-    let mut peers: Vec<Box<dyn Bulk>> =
-        sessions(asked, datagram, threads)?.into_iter().map(|session| Box::new(session) as Box<dyn Bulk>).collect();
+    let mut peers: Vec<Box<dyn Bulk>> = sessions(asked, datagram, Places::pool)?
+        .into_iter()
+        .map(|session| Box::new(session) as Box<dyn Bulk>)
+        .collect();
     #[cfg(feature = "peers")]
-    peers.extend(streams(asked, datagram, threads)?.into_iter().map(|peer| Box::new(peer) as Box<dyn Bulk>));
+    peers.extend(streams(asked, datagram, Places::pool)?.into_iter().map(|peer| Box::new(peer) as Box<dyn Bulk>));
     if asked.wants_peer("udp") {
         peers.push(Box::new(raw::Segments::new(datagram)?));
     }
@@ -138,30 +144,35 @@ fn bulk(row: &'static str, datagram: Datagram, asked: &Measure, report: &mut Rep
     measure(row, &BULK, subjects.collect(), asked, report)
 }
 
-fn ping_pong(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
+fn ping_pong(
+    row: &'static str,
+    places: fn() -> Result<Arc<Places>, Failure>,
+    asked: &Measure,
+    report: &mut Report,
+) -> Result<(), Failure> {
     let count = if asked.quick { 500 } else { 10_000 };
-    let mut peers: Vec<Box<dyn PingPong>> = sessions(asked, Datagram::Ethernet, one_thread)?
+    let mut peers: Vec<Box<dyn PingPong>> = sessions(asked, Datagram::Ethernet, places)?
         .into_iter()
         .map(|session| Box::new(session) as Box<dyn PingPong>)
         .collect();
     if asked.wants_peer("session-core-loop") {
         let about = About::package("session-core-loop", "session-core", "AES-256-GCM, RustCrypto");
-        peers.push(Box::new(core_loop::CoreLoop::new(one_thread()?, RustCrypto, about)?));
+        peers.push(Box::new(core_loop::CoreLoop::new(places()?, RustCrypto, about)?));
     }
     #[cfg(feature = "peers")]
     if asked.wants_peer("session-core-loop-aws-lc") {
         let about = About::package("session-core-loop-aws-lc", "session-core", "AES-256-GCM, AWS-LC");
-        peers.push(Box::new(core_loop::CoreLoop::new(one_thread()?, AwsLc, about)?));
+        peers.push(Box::new(core_loop::CoreLoop::new(places()?, AwsLc, about)?));
     }
     #[cfg(feature = "peers")]
     peers.extend(
-        streams(asked, Datagram::Ethernet, one_thread)?.into_iter().map(|peer| Box::new(peer) as Box<dyn PingPong>),
+        streams(asked, Datagram::Ethernet, places)?.into_iter().map(|peer| Box::new(peer) as Box<dyn PingPong>),
     );
     if asked.wants_peer("udp-echo") {
-        peers.push(Box::new(raw::Echo::connected(one_thread()?)?));
+        peers.push(Box::new(raw::Echo::connected(places()?)?));
     }
     if asked.wants_peer("udp-echo-unconnected") {
-        peers.push(Box::new(raw::Echo::unconnected(one_thread()?)?));
+        peers.push(Box::new(raw::Echo::unconnected(places()?)?));
     }
     let subjects = peers.iter_mut().map(|peer| {
         Subject::new(peer.about(), || {
@@ -171,18 +182,18 @@ fn ping_pong(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
             Ok(vec![at(50), at(99)])
         })
     });
-    measure("ping-pong", &PING_PONG, subjects.collect(), asked, report)
+    measure(row, &PING_PONG, subjects.collect(), asked, report)
 }
 
 fn messages(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
     let count = if asked.quick { 20_000 } else { 500_000 };
-    let mut peers: Vec<Box<dyn Messages>> = sessions(asked, Datagram::Ethernet, threads)?
+    let mut peers: Vec<Box<dyn Messages>> = sessions(asked, Datagram::Ethernet, Places::pool)?
         .into_iter()
         .map(|session| Box::new(session) as Box<dyn Messages>)
         .collect();
     #[cfg(feature = "peers")]
     peers.extend(
-        streams(asked, Datagram::Ethernet, threads)?.into_iter().map(|peer| Box::new(peer) as Box<dyn Messages>),
+        streams(asked, Datagram::Ethernet, Places::pool)?.into_iter().map(|peer| Box::new(peer) as Box<dyn Messages>),
     );
     let subjects = peers.iter_mut().map(|peer| Subject::new(peer.about(), || rate(count, || peer.send(count))));
     measure("messages", &RATE, subjects.collect(), asked, report)
@@ -191,10 +202,10 @@ fn messages(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
 fn unreliable(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
     let count = if asked.quick { 20_000 } else { 500_000 };
     let mut peers: Vec<Box<dyn Unreliable>> =
-        vec![Box::new(session::Session::new(threads()?, Datagram::Ethernet, Ciphers::RustCrypto)?)];
+        vec![Box::new(session::Session::new(Places::pool()?, Datagram::Ethernet, Ciphers::RustCrypto)?)];
     #[cfg(feature = "peers")]
     if asked.wants_peer("quinn") {
-        peers.push(Box::new(quinn::Quinn::new(threads()?, Datagram::Ethernet)?.datagrams()?));
+        peers.push(Box::new(quinn::Quinn::new(Places::pool()?, Datagram::Ethernet)?.datagrams()?));
     }
     let subjects = peers.iter_mut().map(|peer| Subject::new(peer.about(), || peer.send_unreliable(count)));
     measure("unreliable", &UNRELIABLE, subjects.collect(), asked, report)
@@ -202,20 +213,20 @@ fn unreliable(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
 
 fn handshakes(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
     let count = if asked.quick { 50 } else { 1_000 };
-    let mut peers: Vec<Box<dyn Handshakes>> = sessions(asked, Datagram::Ethernet, one_thread)?
+    let mut peers: Vec<Box<dyn Handshakes>> = sessions(asked, Datagram::Ethernet, Places::one_thread)?
         .into_iter()
         .map(|session| Box::new(session) as Box<dyn Handshakes>)
         .collect();
     #[cfg(feature = "peers")]
     {
         if asked.wants_peer("quinn") {
-            peers.push(Box::new(quinn::Quinn::new(one_thread()?, Datagram::Ethernet)?));
+            peers.push(Box::new(quinn::Quinn::new(Places::one_thread()?, Datagram::Ethernet)?));
         }
         if asked.wants_peer("s2n-quic") {
-            peers.push(Box::new(s2n::S2n::new(one_thread()?, Datagram::Ethernet)?));
+            peers.push(Box::new(s2n::S2n::new(Places::one_thread()?, Datagram::Ethernet)?));
         }
         if asked.wants_peer("tcp-rustls") {
-            peers.push(Box::new(tls::Tls::new(one_thread()?)?));
+            peers.push(Box::new(tls::Tls::new(Places::one_thread()?)?));
         }
     }
     let subjects = peers.iter_mut().map(|peer| Subject::new(peer.about(), || rate(count, || peer.connect(count))));
@@ -226,7 +237,7 @@ fn handshakes(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
 fn sessions(
     asked: &Measure,
     datagram: Datagram,
-    runtime: fn() -> Result<Arc<Runtime>, Failure>,
+    runtime: fn() -> Result<Arc<Places>, Failure>,
 ) -> Result<Vec<session::Session>, Failure> {
     let wanted = Ciphers::ALL.iter().filter(|ciphers| asked.wants_peer(ciphers.about().name));
     wanted.map(|ciphers| session::Session::new(runtime()?, datagram, *ciphers)).collect()
@@ -237,7 +248,7 @@ fn sessions(
 fn streams(
     asked: &Measure,
     datagram: Datagram,
-    runtime: fn() -> Result<Arc<Runtime>, Failure>,
+    runtime: fn() -> Result<Arc<Places>, Failure>,
 ) -> Result<Vec<streams::Streams>, Failure> {
     let mut peers = Vec::new();
     if asked.wants_peer("quinn") {
@@ -268,22 +279,13 @@ fn rate(count: usize, work: impl FnOnce() -> Result<(), Failure>) -> Result<Vec<
     Ok(vec![processor * 1e6 / count as f64, count as f64 / time])
 }
 
-/// What `#[tokio::main]` gives on a machine of two processors.
-fn threads() -> Result<Arc<Runtime>, Failure> {
-    Ok(Arc::new(Builder::new_multi_thread().worker_threads(2).enable_all().build()?))
-}
-
-/// Everything on one thread: no wake-up crosses processors.
-fn one_thread() -> Result<Arc<Runtime>, Failure> {
-    Ok(Arc::new(Builder::new_current_thread().enable_all().build()?))
-}
-
 /// Runs the sender here and the receiver as a task of its own.
 async fn both(
+    places: &Places,
     receive: impl Future<Output = Result<(), Failure>> + Send + 'static,
     send: impl Future<Output = Result<(), Failure>>,
 ) -> Result<(), Failure> {
-    let receive = tokio::spawn(receive);
+    let receive = places.far().spawn(receive);
     send.await?;
     receive.await?
 }

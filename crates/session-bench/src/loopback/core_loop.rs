@@ -14,10 +14,9 @@ use session_core::{
 };
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
-use tokio::runtime::Runtime;
 use tokio::time::Sleep;
 
-use super::{PING, PingPong, timed};
+use super::{PING, PingPong, Places, timed};
 use crate::Failure;
 use crate::clock;
 use crate::report::About;
@@ -26,7 +25,7 @@ const PINGS: ChannelId = ChannelId(17);
 
 /// Two cores and a session between them.
 pub(super) struct CoreLoop<P: Provider> {
-    runtime: Arc<Runtime>,
+    places: Arc<Places>,
     about: About,
     near: End<P>,
     /// Away while its task runs.
@@ -34,19 +33,20 @@ pub(super) struct CoreLoop<P: Provider> {
 }
 
 impl<P: Provider<Key: Send> + Copy + Send + 'static> CoreLoop<P> {
-    pub(super) fn new(runtime: Arc<Runtime>, provider: P, about: About) -> Result<Self, Failure> {
-        let (near, far) = runtime.block_on(async {
-            let (mut near, mut far) = (End::bind(1, provider).await?, End::bind(2, provider).await?);
+    pub(super) fn new(places: Arc<Places>, provider: P, about: About) -> Result<Self, Failure> {
+        let (near, far) = places.block_on(async {
+            let far = places.far().spawn(End::bind(2, provider));
+            let (mut near, mut far) = (End::bind(1, provider).await?, far.await??);
             near.connect(&far)?;
             // Each waits for the other's part of the handshake.
-            let answer = tokio::spawn(async move {
+            let answer = places.far().spawn(async move {
                 far.establish().await?;
                 Ok::<_, Failure>(far)
             });
             near.establish().await?;
             Ok::<_, Failure>((near, answer.await??))
         })?;
-        Ok(Self { runtime, about, near, far: Some(far) })
+        Ok(Self { places, about, near, far: Some(far) })
     }
 }
 
@@ -56,10 +56,10 @@ impl<P: Provider<Key: Send> + Copy + Send + 'static> PingPong for CoreLoop<P> {
     }
 
     fn round_trips(&mut self, count: usize) -> Result<Vec<Duration>, Failure> {
-        let Self { runtime, near, far: away, .. } = self;
+        let Self { places, near, far: away, .. } = self;
         let mut far = away.take().ok_or("the far end was lost")?;
-        let (times, far) = runtime.block_on(async {
-            let answer = tokio::spawn(async move {
+        let (times, far) = places.block_on(async {
+            let answer = places.far().spawn(async move {
                 for _ in 0..count {
                     far.recv().await?;
                     far.send()?;

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::runtime::Runtime;
 use tokio_kcp::{KcpConfig, KcpListener, KcpNoDelayConfig, KcpStream};
 
+use super::Places;
 use super::streams::{Stream, Streams};
 use crate::Failure;
 use crate::report::About;
 
 /// A stream both ways.
-pub(super) fn streams(runtime: Arc<Runtime>) -> Result<Streams, Failure> {
+pub(super) fn streams(runtime: Arc<Places>) -> Result<Streams, Failure> {
     let config = KcpConfig {
         mtu: 1452,
         nodelay: KcpNoDelayConfig::fastest(),
@@ -26,7 +26,8 @@ pub(super) fn streams(runtime: Arc<Runtime>) -> Result<Streams, Failure> {
         ..KcpConfig::default()
     };
     let (near, far, listener) = runtime.block_on(async {
-        let mut listener = KcpListener::bind(config, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let mut listener = runtime.far().spawn(KcpListener::bind(config, address)).await??;
         let mut near = KcpStream::connect(&config, listener.local_addr()?).await?;
         near.write_all(&[0]).await?;
         near.flush().await?;

@@ -9,10 +9,11 @@ use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{
     ClientConfig, Connection, Endpoint, EndpointConfig, MtuDiscoveryConfig, ServerConfig, TokioRuntime, TransportConfig,
 };
-use tokio::runtime::Runtime;
+
+use tokio::runtime::Handle;
 
 use super::streams::{Stream, Streams};
-use super::{Datagram, Handshakes, PING, Unreliable, unreliable};
+use super::{Datagram, Handshakes, PING, Places, Unreliable, unreliable};
 use crate::Failure;
 use crate::certificate::{Certificate, NAME, without_resumption};
 use crate::report::About;
@@ -24,26 +25,30 @@ const BEST_DATAGRAM: u16 = 6_500;
 
 /// Two endpoints.
 pub(super) struct Quinn {
-    runtime: Arc<Runtime>,
+    runtime: Arc<Places>,
     client: Endpoint,
     server: Endpoint,
 }
 
 impl Quinn {
-    pub(super) fn new(runtime: Arc<Runtime>, datagram: Datagram) -> Result<Self, Failure> {
+    pub(super) fn new(runtime: Arc<Places>, datagram: Datagram) -> Result<Self, Failure> {
         let (server_config, client_config) = configs(datagram)?;
-        let (client, server) =
-            runtime.block_on(async { Ok::<_, Failure>((bind(None)?, bind(Some(server_config))?)) })?;
-        let mut client = client;
+        let mut client = bind(runtime.near(), None)?;
+        let server = bind(runtime.far(), Some(server_config))?;
         client.set_default_client_config(client_config);
         Ok(Self { runtime, client, server })
     }
 
     async fn connections(&self) -> Result<[Connection; 2], Failure> {
         let connect = self.client.connect(self.server.local_addr()?, NAME)?;
-        let accept = async { Ok::<_, Failure>(self.server.accept().await.ok_or("the endpoint has stopped")?.await?) };
+        let server = self.server.clone();
+        // A connection runs where it was accepted.
+        let accept = self
+            .runtime
+            .far()
+            .spawn(async move { Ok::<_, Failure>(server.accept().await.ok_or("the endpoint has stopped")?.await?) });
         let (near, far) = tokio::join!(connect, accept);
-        Ok([near?, far?])
+        Ok([near?, far??])
     }
 
     /// A connection for datagrams.
@@ -140,7 +145,8 @@ fn configs(datagram: Datagram) -> Result<(ServerConfig, ClientConfig), Failure> 
 }
 
 /// An endpoint that takes the largest datagrams; how large they are, the sender's discovery decides.
-fn bind(server: Option<ServerConfig>) -> Result<Endpoint, Failure> {
+fn bind(place: &Handle, server: Option<ServerConfig>) -> Result<Endpoint, Failure> {
+    let _inside = place.enter();
     let mut config = EndpointConfig::default();
     config.max_udp_payload_size(LARGEST_DATAGRAM)?;
     let socket = std::net::UdpSocket::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;

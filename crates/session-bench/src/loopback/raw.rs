@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
 use tokio::net::UdpSocket;
-use tokio::runtime::Runtime;
+use tokio::runtime::Handle;
 
-use super::{Bulk, Datagram, PING, PingPong, timed};
+use super::{Bulk, Datagram, PING, PingPong, Places, timed};
 use crate::Failure;
 use crate::report::About;
 
@@ -106,9 +106,9 @@ fn count(socket: &std::net::UdpSocket, bytes: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Two sockets on one thread of tokio.
+/// Two sockets of tokio.
 pub(super) struct Echo {
-    runtime: Arc<Runtime>,
+    places: Arc<Places>,
     name: &'static str,
     near: Socket,
     far: Arc<Socket>,
@@ -116,23 +116,22 @@ pub(super) struct Echo {
 
 impl Echo {
     /// Each socket knows the other only.
-    pub(super) fn connected(runtime: Arc<Runtime>) -> Result<Self, Failure> {
+    pub(super) fn connected(places: Arc<Places>) -> Result<Self, Failure> {
         let (near, far) = (bind()?, bind()?);
         near.connect(far.local_addr()?)?;
         far.connect(near.local_addr()?)?;
-        let _inside = runtime.enter();
-        let (near, far) = (Socket::Connected(into_tokio(near)?), Arc::new(Socket::Connected(into_tokio(far)?)));
-        Ok(Self { runtime: Arc::clone(&runtime), name: "udp-echo", near, far })
+        let near = Socket::Connected(into_tokio(near, places.near())?);
+        let far = Arc::new(Socket::Connected(into_tokio(far, places.far())?));
+        Ok(Self { places, name: "udp-echo", near, far })
     }
 
     /// Each socket takes datagrams from everywhere, as one does whose peers come and go, or roam: session's are like that.
-    pub(super) fn unconnected(runtime: Arc<Runtime>) -> Result<Self, Failure> {
+    pub(super) fn unconnected(places: Arc<Places>) -> Result<Self, Failure> {
         let (near, far) = (bind()?, bind()?);
-        let _inside = runtime.enter();
         let (to_near, to_far) = (near.local_addr()?, far.local_addr()?);
-        let near = Socket::Unconnected(into_tokio(near)?, to_far);
-        let far = Arc::new(Socket::Unconnected(into_tokio(far)?, to_near));
-        Ok(Self { runtime: Arc::clone(&runtime), name: "udp-echo-unconnected", near, far })
+        let near = Socket::Unconnected(into_tokio(near, places.near())?, to_far);
+        let far = Arc::new(Socket::Unconnected(into_tokio(far, places.far())?, to_near));
+        Ok(Self { places, name: "udp-echo-unconnected", near, far })
     }
 }
 
@@ -165,8 +164,8 @@ impl PingPong for Echo {
 
     fn round_trips(&mut self, count: usize) -> Result<Vec<Duration>, Failure> {
         let far = Arc::clone(&self.far);
-        self.runtime.block_on(async {
-            let answer = tokio::spawn(async move {
+        self.places.block_on(async {
+            let answer = self.places.far().spawn(async move {
                 let mut buffer = [0; PING];
                 for _ in 0..count {
                     far.recv(&mut buffer).await?;
@@ -187,7 +186,8 @@ impl PingPong for Echo {
     }
 }
 
-fn into_tokio(socket: std::net::UdpSocket) -> io::Result<UdpSocket> {
+fn into_tokio(socket: std::net::UdpSocket, place: &Handle) -> io::Result<UdpSocket> {
+    let _inside = place.enter();
     socket.set_nonblocking(true)?;
     UdpSocket::from_std(socket)
 }

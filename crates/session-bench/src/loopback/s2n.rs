@@ -8,10 +8,9 @@ use s2n_quic::connection::Connection;
 use s2n_quic::provider::io::tokio::{Builder, Provider};
 use s2n_quic::{Client, Server};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::runtime::Runtime;
 
 use super::streams::{Stream, Streams};
-use super::{Datagram, Handshakes};
+use super::{Datagram, Handshakes, Places};
 use crate::Failure;
 use crate::certificate::{Certificate, NAME};
 use crate::report::About;
@@ -21,21 +20,24 @@ const HEADERS: u16 = 28;
 
 /// A client and a server.
 pub(super) struct S2n {
-    runtime: Arc<Runtime>,
+    runtime: Arc<Places>,
     client: Client,
     server: Server,
     address: SocketAddr,
 }
 
 impl S2n {
-    pub(super) fn new(runtime: Arc<Runtime>, datagram: Datagram) -> Result<Self, Failure> {
+    pub(super) fn new(runtime: Arc<Places>, datagram: Datagram) -> Result<Self, Failure> {
         let certificate = Certificate::new()?;
-        let (client, server) = runtime.block_on(async {
-            let pem = (certificate.chain_pem.as_str(), certificate.key_pem.as_str());
-            let server = Server::builder().with_tls(pem)?.with_io(io(datagram)?)?.start()?;
-            let client = Client::builder().with_tls(pem.0)?.with_io(io(datagram)?)?.start()?;
-            Ok::<_, Failure>((client, server))
-        })?;
+        let pem = (certificate.chain_pem.as_str(), certificate.key_pem.as_str());
+        let server = {
+            let _inside = runtime.far().enter();
+            Server::builder().with_tls(pem)?.with_io(io(datagram)?)?.start()?
+        };
+        let client = {
+            let _inside = runtime.near().enter();
+            Client::builder().with_tls(pem.0)?.with_io(io(datagram)?)?.start()?
+        };
         let address = server.local_addr()?;
         Ok(Self { runtime, client, server, address })
     }

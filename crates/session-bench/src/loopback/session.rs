@@ -11,9 +11,8 @@ use session_tokio::{
     Bind, Channel, ChannelConfig, ChannelId, ChannelMode, Endpoint, Limits, RustCrypto, SecondSession, Secret,
     Session as Handle, StaticKey,
 };
-use tokio::runtime::Runtime;
 
-use super::{Bulk, Datagram, Handshakes, Messages, PIECE, PING, PingPong, Unreliable, both, timed, unreliable};
+use super::{Bulk, Datagram, Handshakes, Messages, PIECE, PING, PingPong, Places, Unreliable, both, timed, unreliable};
 use crate::Failure;
 use crate::report::{About, OURS};
 
@@ -51,7 +50,7 @@ impl Ciphers {
 /// Two endpoints and a session between them.
 pub(super) struct Session {
     ciphers: Ciphers,
-    runtime: Arc<Runtime>,
+    runtime: Arc<Places>,
     sender: Handle,
     receiver: Handle,
     client: Endpoint,
@@ -59,9 +58,10 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(runtime: Arc<Runtime>, datagram: Datagram, ciphers: Ciphers) -> Result<Self, Failure> {
+    pub(super) fn new(runtime: Arc<Places>, datagram: Datagram, ciphers: Ciphers) -> Result<Self, Failure> {
         let (client, server) = runtime.block_on(async {
-            Ok::<_, Failure>((bind(1, datagram, ciphers).await?, bind(2, datagram, ciphers).await?))
+            let server = runtime.far().spawn(bind(2, datagram, ciphers));
+            Ok::<_, Failure>((bind(1, datagram, ciphers).await?, server.await??))
         })?;
         let [sender, receiver] = runtime.block_on(sessions(&client, &server))?;
         Ok(Self { ciphers, runtime, sender, receiver, client, server })
@@ -83,7 +83,7 @@ impl Bulk for Session {
 
     fn transfer(&mut self, bytes: usize) -> Result<(), Failure> {
         let (sender, receiver) = (self.sender.channel(BULK), self.receiver.channel(BULK));
-        self.runtime.block_on(both(receive(receiver, bytes), async move {
+        self.runtime.block_on(both(&self.runtime, receive(receiver, bytes), async move {
             let piece = vec![7; PIECE];
             sender.begin().await?;
             for _ in 0..bytes / PIECE {
@@ -115,7 +115,7 @@ impl PingPong for Session {
     fn round_trips(&mut self, count: usize) -> Result<Vec<Duration>, Failure> {
         let (asks, answers) = (self.sender.channel(PINGS), self.receiver.channel(PINGS));
         self.runtime.block_on(async {
-            let answer = tokio::spawn(async move {
+            let answer = self.runtime.far().spawn(async move {
                 let mut message = Vec::new();
                 for _ in 0..count {
                     message.clear();
@@ -152,7 +152,7 @@ impl Messages for Session {
             }
             Ok(())
         };
-        self.runtime.block_on(both(receive, async move {
+        self.runtime.block_on(both(&self.runtime, receive, async move {
             for _ in 0..count {
                 near.send(&[7; PING]).await?;
             }

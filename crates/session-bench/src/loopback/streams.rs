@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
-use tokio::runtime::Runtime;
 
-use super::{Bulk, Messages, PIECE, PING, PingPong, timed};
+use super::{Bulk, Messages, PIECE, PING, PingPong, Places, timed};
 use crate::Failure;
 use crate::report::About;
 
@@ -30,7 +29,7 @@ impl Stream {
 /// Two ends, and what must live as long as they do.
 pub(super) struct Streams {
     about: About,
-    runtime: Arc<Runtime>,
+    runtime: Arc<Places>,
     near: Stream,
     /// `None` while a task has it, and after one has failed.
     far: Option<Stream>,
@@ -38,7 +37,7 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    pub(super) fn new(about: About, runtime: Arc<Runtime>, near: Stream, far: Stream, alive: impl Any) -> Self {
+    pub(super) fn new(about: About, runtime: Arc<Places>, near: Stream, far: Stream, alive: impl Any) -> Self {
         Self { about, runtime, near, far: Some(far), _alive: Box::new(alive) }
     }
 
@@ -55,8 +54,8 @@ impl Bulk for Streams {
     fn transfer(&mut self, bytes: usize) -> Result<(), Failure> {
         let mut far = self.take_far()?;
         let (runtime, near) = (Arc::clone(&self.runtime), &mut self.near);
-        self.far = Some(runtime.block_on(async move {
-            let receive = tokio::spawn(async move {
+        self.far = Some(runtime.block_on(async {
+            let receive = runtime.far().spawn(async move {
                 let mut buffer = vec![0; PIECE];
                 let mut received = 0;
                 while received < bytes {
@@ -86,8 +85,8 @@ impl PingPong for Streams {
     fn round_trips(&mut self, count: usize) -> Result<Vec<Duration>, Failure> {
         let mut far = self.take_far()?;
         let (runtime, near) = (Arc::clone(&self.runtime), &mut self.near);
-        let (times, far) = runtime.block_on(async move {
-            let answer = tokio::spawn(async move {
+        let (times, far) = runtime.block_on(async {
+            let answer = runtime.far().spawn(async move {
                 let mut message = [0; PING];
                 for _ in 0..count {
                     far.reader.read_exact(&mut message).await?;
@@ -119,8 +118,8 @@ impl Messages for Streams {
     fn send(&mut self, count: usize) -> Result<(), Failure> {
         let mut far = self.take_far()?;
         let (runtime, near) = (Arc::clone(&self.runtime), &mut self.near);
-        self.far = Some(runtime.block_on(async move {
-            let receive = tokio::spawn(async move {
+        self.far = Some(runtime.block_on(async {
+            let receive = runtime.far().spawn(async move {
                 let mut message = [0; PING];
                 for _ in 0..count {
                     far.reader.read_exact(&mut message).await?;

@@ -2,14 +2,17 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 
-use super::{Bulk as _, Ciphers, Unreliable as _, one_thread, session, threads, unreliable};
+use session_core::RustCrypto;
+
+use super::{Bulk as _, Ciphers, PingPong, Places, Unreliable as _, core_loop, raw, session, unreliable};
 use crate::loopback::Datagram;
+use crate::report::About;
 
 /// Every fourth message is dropped on the way.
 #[test]
 fn what_was_lost_does_not_count_and_is_no_reason_to_wait_for_ever() {
     let (sender, mut receiver) = mpsc::unbounded_channel();
-    let runtime = one_thread().expect("a runtime");
+    let runtime = Places::one_thread().expect("a runtime");
     let figures = unreliable::figures(
         &runtime,
         400,
@@ -31,7 +34,7 @@ fn what_was_lost_does_not_count_and_is_no_reason_to_wait_for_ever() {
 
 #[test]
 fn unreliable_messages_of_session_come() {
-    let runtime = threads().expect("a runtime");
+    let runtime = Places::pool().expect("a runtime");
     let mut session = session::Session::new(runtime, Datagram::Ethernet, Ciphers::RustCrypto).expect("a session");
     for _ in 0..2 {
         let figures = session.send_unreliable(1_000).expect("some come");
@@ -42,8 +45,27 @@ fn unreliable_messages_of_session_come() {
 #[test]
 fn session_brings_bytes_across_with_each_of_its_providers() {
     for ciphers in Ciphers::ALL {
-        let runtime = one_thread().expect("a runtime");
+        let runtime = Places::one_thread().expect("a runtime");
         let mut session = session::Session::new(runtime, Datagram::Best, *ciphers).expect("a session");
         session.transfer(1 << 20).expect("all of it");
+    }
+}
+
+#[test]
+fn round_trips_are_made_on_one_thread_and_on_two() {
+    for places in [Places::one_thread, Places::apart] {
+        let places = || places().expect("places");
+        let about = About::package("session-core-loop", "session-core", "AES-256-GCM, RustCrypto");
+        let core_loop = core_loop::CoreLoop::new(places(), RustCrypto, about).expect("a session");
+        let session = session::Session::new(places(), Datagram::Ethernet, Ciphers::RustCrypto).expect("a session");
+        let echoes = [raw::Echo::connected(places()), raw::Echo::unconnected(places())];
+        let mut peers: Vec<Box<dyn PingPong>> = vec![Box::new(core_loop), Box::new(session)];
+        peers.extend(echoes.map(|echo| Box::new(echo.expect("sockets")) as Box<dyn PingPong>));
+        for mut peer in peers {
+            for _ in 0..2 {
+                let times = peer.round_trips(10).unwrap_or_else(|error| panic!("{}: {error}", peer.about().name));
+                assert_eq!(times.len(), 10, "{}", peer.about().name);
+            }
+        }
     }
 }

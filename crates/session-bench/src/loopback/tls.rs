@@ -6,11 +6,10 @@ use std::sync::Arc;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufWriter};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Runtime;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
-use super::Handshakes;
 use super::streams::{Stream, Streams};
+use super::{Handshakes, Places};
 use crate::Failure;
 use crate::certificate::{Certificate, NAME, without_resumption};
 use crate::report::About;
@@ -20,17 +19,18 @@ const RECORD: usize = 16 * 1024;
 
 /// A listener, and what both sides know.
 pub(super) struct Tls {
-    runtime: Arc<Runtime>,
-    listener: TcpListener,
+    runtime: Arc<Places>,
+    listener: Arc<TcpListener>,
     acceptor: TlsAcceptor,
     connector: TlsConnector,
 }
 
 impl Tls {
-    pub(super) fn new(runtime: Arc<Runtime>) -> Result<Self, Failure> {
+    pub(super) fn new(runtime: Arc<Places>) -> Result<Self, Failure> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let (server, client) = without_resumption(Certificate::new()?.configs(&provider)?);
-        let listener = runtime.block_on(TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))))?;
+        let bind = runtime.far().spawn(TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))));
+        let listener = Arc::new(runtime.block_on(bind)??);
         let (acceptor, connector) = (TlsAcceptor::from(Arc::new(server)), TlsConnector::from(Arc::new(client)));
         Ok(Self { runtime, listener, acceptor, connector })
     }
@@ -41,13 +41,14 @@ impl Tls {
             stream.set_nodelay(true)?;
             Ok::<_, Failure>(self.connector.connect(ServerName::try_from(NAME)?, stream).await?)
         };
-        let accept = async {
-            let (stream, _) = self.listener.accept().await?;
+        let (listener, acceptor) = (Arc::clone(&self.listener), self.acceptor.clone());
+        let accept = self.runtime.far().spawn(async move {
+            let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            Ok::<_, Failure>(self.acceptor.accept(stream).await?)
-        };
+            Ok::<_, Failure>(acceptor.accept(stream).await?)
+        });
         let (near, far) = tokio::join!(connect, accept);
-        Ok([near?.into(), far?.into()])
+        Ok([near?.into(), far??.into()])
     }
 
     /// A stream both ways.

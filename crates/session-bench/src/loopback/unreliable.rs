@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
-
+use super::Places;
 use crate::Failure;
 use crate::clock::{now, processor_time};
 
@@ -18,7 +17,7 @@ const LOOKS: usize = 100;
 /// Of `count` messages, what `receive` had counted when no more came: microseconds of processor time of each that came, how many came in a second,
 /// and the part that came.
 pub(super) fn figures<Receive>(
-    runtime: &Runtime,
+    runtime: &Places,
     count: usize,
     receive: impl FnOnce(Arc<AtomicUsize>) -> Receive,
     send: impl Future<Output = Result<(), Failure>>,
@@ -29,7 +28,7 @@ where
     runtime.block_on(async {
         let counted = Arc::new(AtomicUsize::new(0));
         let (start, processor) = (now(), processor_time());
-        let receive = tokio::spawn(receive(Arc::clone(&counted)));
+        let receive = runtime.far().spawn(receive(Arc::clone(&counted)));
         send.await?;
         let (mut arrived, mut end, mut looks) = (0, now(), 0);
         while arrived < count && looks < LOOKS && !receive.is_finished() {
