@@ -176,8 +176,14 @@ impl Pool {
     }
 
     /// Blocks that [`Pool::take_open`] would still give out.
+    #[inline]
     pub(crate) fn open_available(&self) -> u32 {
-        self.record_available().saturating_sub(self.record_share)
+        self.open_available_after(0)
+    }
+
+    /// How many it would give out if so many more were freed: where records have taken of what payload may hold, not as many more.
+    pub(crate) fn open_available_after(&self, freed: u32) -> u32 {
+        self.record_available().saturating_add(freed).saturating_sub(self.record_share)
     }
 
     /// The same for a record of sent packets. Freed by [`Pool::free_open`].

@@ -123,7 +123,7 @@ impl Outbox {
     /// Gives up what is queued and queues a whole message in its place, or changes nothing.
     pub(crate) fn replace(&mut self, pool: &mut Pool, message: &[u8]) -> Result<u64, OutboxError> {
         let blocks = self.blocks_for(per_block(pool), (message.len() as u64).saturating_add(1));
-        if blocks > self.budget.min(pool.open_available().saturating_add(self.blocks)) {
+        if blocks > self.budget.min(pool.open_available_after(self.blocks)) {
             return Err(OutboxError::Blocked);
         }
         self.release(pool);
@@ -479,6 +479,7 @@ impl Outbox {
             self.append(pool, message);
             self.append_terminator(pool);
         }
+        debug_assert_eq!(self.write, end, "there was room for all of it");
         self.forget_one_whole();
         if is_first && self.write == end {
             self.written = Written::OneWhole;

@@ -512,3 +512,27 @@ fn what_follows_what_was_passed_over_is_copied_from_its_own_block() {
     assert_eq!((next.offset, outbox.copy(&pool, &next, &mut out)), (1102, 100));
     assert_eq!(out, [3; 100]);
 }
+
+/// What records hold of payload's part does not come free with what is replaced.
+#[test]
+fn a_value_takes_the_place_of_another_whole_or_not_at_all() {
+    for records in 0..=8 {
+        let mut pool = Pool::new(10, 256, 10).shared_with_records();
+        let mut outbox = Outbox::new(8);
+        outbox.replace(&mut pool, &[1; 500]).unwrap();
+        let held: Vec<_> = (0..records).map_while(|_| pool.take_for_record()).collect();
+        let before = digest(&outbox, &pool);
+        match outbox.replace(&mut pool, &[2; 300]) {
+            Ok(_) => {
+                let value = outbox.next_fragment(&pool, EVERYTHING, 1_000).expect("it is there");
+                let mut bytes = [0; 300];
+                assert_eq!((outbox.copy(&pool, &value, &mut bytes), value.end), (300, true), "{records}");
+                assert_eq!(bytes, [2; 300]);
+            }
+            Err(error) => {
+                assert_eq!((error, digest(&outbox, &pool)), (OutboxError::Blocked, before), "{records}");
+                assert!(held.len() > 1, "one block is for records: {records}");
+            }
+        }
+    }
+}
