@@ -29,7 +29,7 @@ use crate::args::Measure;
 use crate::clock::{now, processor_time};
 use crate::report::{About, Better, Report};
 use crate::turns::{Figure, Subject, measure};
-use places::Places;
+use places::{Places, Processors};
 use session::Ciphers;
 
 /// Moves bytes from one end to the other, in order and whole, unless its `about` says otherwise.
@@ -101,7 +101,8 @@ pub(crate) fn run(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
         ping_pong("ping-pong", Places::one_thread, asked, report)?;
     }
     if asked.wants_row("ping-pong-apart") {
-        ping_pong("ping-pong-apart", Places::apart, asked, report)?;
+        let processors = Processors::take()?;
+        ping_pong("ping-pong-apart", || Places::apart(&processors), asked, report)?;
     }
     if asked.wants_row("messages") {
         messages(asked, report)?;
@@ -146,12 +147,12 @@ fn bulk(row: &'static str, datagram: Datagram, asked: &Measure, report: &mut Rep
 
 fn ping_pong(
     row: &'static str,
-    places: fn() -> Result<Arc<Places>, Failure>,
+    places: impl Fn() -> Result<Arc<Places>, Failure>,
     asked: &Measure,
     report: &mut Report,
 ) -> Result<(), Failure> {
     let count = if asked.quick { 500 } else { 10_000 };
-    let mut peers: Vec<Box<dyn PingPong>> = sessions(asked, Datagram::Ethernet, places)?
+    let mut peers: Vec<Box<dyn PingPong>> = sessions(asked, Datagram::Ethernet, &places)?
         .into_iter()
         .map(|session| Box::new(session) as Box<dyn PingPong>)
         .collect();
@@ -166,7 +167,7 @@ fn ping_pong(
     }
     #[cfg(feature = "peers")]
     peers.extend(
-        streams(asked, Datagram::Ethernet, places)?.into_iter().map(|peer| Box::new(peer) as Box<dyn PingPong>),
+        streams(asked, Datagram::Ethernet, &places)?.into_iter().map(|peer| Box::new(peer) as Box<dyn PingPong>),
     );
     if asked.wants_peer("udp-echo") {
         peers.push(Box::new(raw::Echo::connected(places()?)?));
@@ -237,7 +238,7 @@ fn handshakes(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
 fn sessions(
     asked: &Measure,
     datagram: Datagram,
-    runtime: fn() -> Result<Arc<Places>, Failure>,
+    runtime: impl Fn() -> Result<Arc<Places>, Failure>,
 ) -> Result<Vec<session::Session>, Failure> {
     let wanted = Ciphers::ALL.iter().filter(|ciphers| asked.wants_peer(ciphers.about().name));
     wanted.map(|ciphers| session::Session::new(runtime()?, datagram, *ciphers)).collect()
@@ -248,7 +249,7 @@ fn sessions(
 fn streams(
     asked: &Measure,
     datagram: Datagram,
-    runtime: fn() -> Result<Arc<Places>, Failure>,
+    runtime: impl Fn() -> Result<Arc<Places>, Failure>,
 ) -> Result<Vec<streams::Streams>, Failure> {
     let mut peers = Vec::new();
     if asked.wants_peer("quinn") {
