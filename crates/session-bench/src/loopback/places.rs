@@ -51,7 +51,7 @@ impl Processors {
 
     /// Where the far end is to run: on the second, if there is one.
     fn second(&self) -> Vec<usize> {
-        self.before.iter().take(2).last().copied().into_iter().collect()
+        self.before.iter().take(2).next_back().copied().into_iter().collect()
     }
 }
 
