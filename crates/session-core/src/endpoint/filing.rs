@@ -1,4 +1,4 @@
-//! After every operation on a session: its queues, its deadline and its place among the others follow what it has become.
+//! After operations on a session its queues, deadline and place follow what it has become, at the latest when somebody asks; and whose turn it is to send.
 
 use core::time::Duration;
 
@@ -111,7 +111,7 @@ impl<P: Provider> Endpoint<P> {
     }
 
     /// The same as [`with_if`](Self::with_if) for what moves nothing but a channel's data: neither phase nor path nor ids. Nor does it take away anything that
-    /// there is to send, to tell or to wait for, so that the queues may follow later.
+    /// there is to send or to tell, so that the queues may follow later.
     fn with_channel<T>(
         &mut self,
         slot: u32,

@@ -123,7 +123,9 @@ pub(crate) fn mark_of(id: &ReceiverId) -> u8 {
     let word = u64::from_le_bytes(id.padded());
     let word = word ^ word >> 32;
     let word = word ^ word >> 16;
-    (word ^ word >> 8) as u8
+    let mark = (word ^ word >> 8) as u8;
+    debug_assert_eq!(mark, id.as_bytes().iter().fold(0, |mark, byte| mark ^ byte));
+    mark
 }
 
 /// An id of the peer's and its number.

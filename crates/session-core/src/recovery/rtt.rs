@@ -30,15 +30,15 @@ impl RttEstimator {
         Self { latest: initial, smoothed: initial, variance: initial / 2, minimum: initial, sampled: false }
     }
 
-    /// Takes one sample: the time from sending the newly acknowledged largest packet to its acknowledgement.
-    ///
-    /// `ack_delay` is what the peer reported; it counts up to `max_ack_delay` and never pushes a sample below the minimum.
+    /// The same of durations.
     #[cfg(test)]
     pub(crate) fn update(&mut self, sample: Duration, ack_delay: Duration, max_ack_delay: Duration) {
         self.update_micros(micros(sample), micros(ack_delay), micros(max_ack_delay));
     }
 
-    /// The same in microseconds.
+    /// Takes one sample: the time from sending the newly acknowledged largest packet to its acknowledgement.
+    ///
+    /// `ack_delay` is what the peer reported; it counts up to `max_ack_delay` and never pushes a sample below the minimum.
     #[inline]
     pub(crate) fn update_micros(&mut self, sample: u64, ack_delay: u64, max_ack_delay: u64) {
         let latest = saturating_u32(sample);

@@ -146,6 +146,7 @@ impl SessionCore {
             ChannelMode::ReliableOrdered => in_order,
             _ => self.channels.message_length(memory, index),
         };
+        debug_assert_eq!(length, self.channels.message_length(memory, index));
         let Some(length) = length.filter(|_| self.control.established) else {
             return self.nothing_to_read();
         };

@@ -422,6 +422,7 @@ impl SessionCore {
     }
 
     pub(crate) fn take_event(&mut self, memory: &mut Memory, settings: &Settings) -> Option<Event> {
+        // Most of the time: what the general way would come to, with nothing of the session's before it.
         if self.events.is_lasting_only() {
             let channels = &self.channels;
             return self.events.take_lasting(self.id, |index| id_at(channels, memory, index));

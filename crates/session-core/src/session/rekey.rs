@@ -145,6 +145,7 @@ impl SessionCore {
         if answers && self.keys.forged.are_too_many() {
             return Some(self.clocks.attempt_at);
         }
+        // Mostly; it needs no look at the slab.
         if self.keys.rekey == SlabKey::NOWHERE {
             return self.keys_are_old_since(settings);
         }

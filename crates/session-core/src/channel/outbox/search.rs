@@ -179,7 +179,7 @@ impl Outbox {
     pub(super) fn place_of(&self, pool: &Pool, fragment: &Fragment) -> (Option<BlockId>, usize) {
         let per_block = per_block(pool);
         if fragment.offset.saturating_add(fragment.positions()) == self.write {
-            // Mostly it is the last that was written, and not long.
+            // It ends where the last block does, and is no longer than what lies there: so it begins there too.
             let in_tail = self.write.saturating_sub(1) % per_block;
             if let Some(at) = in_tail.saturating_add(1).checked_sub(fragment.positions()) {
                 return (self.tail, at as usize);

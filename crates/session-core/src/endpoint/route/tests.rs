@@ -46,6 +46,7 @@ proptest! {
             for name in (0u64..24).map(|name| name << 40) {
                 let found: BTreeSet<_> = routes.find_all(name).map(|slot| (name, slot)).collect();
                 let expected: BTreeSet<_> = set.range((name, 0)..=(name, u32::MAX)).copied().collect();
+                prop_assert_eq!(routes.find(name), routes.find_all(name).next());
                 prop_assert_eq!(routes.find(name).is_some(), !expected.is_empty());
                 prop_assert_eq!(found, expected);
                 prop_assert_eq!(routes.find_all(name).count(), set.range((name, 0)..=(name, u32::MAX)).count());

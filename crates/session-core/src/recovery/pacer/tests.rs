@@ -149,3 +149,13 @@ fn a_span_earns_its_part_of_a_round_trip() {
     let capped = Pacer::new(at(0), 1200, NonZeroU64::new(1_000_000));
     assert_eq!(capped.bytes_in(Duration::from_millis(1), 1_000_000, RTT), 1_000);
 }
+
+#[test]
+fn what_is_earned_in_64_bits_is_what_is_earned_in_128() {
+    for (bytes, per_micros, micros, remainder) in
+        [(5, 4, 7, 3), (12_000, 400_000, 99_999, 399_999), (1, 1, u64::MAX - 1, 0), (u64::MAX, 3, 1, 0)]
+    {
+        let rate = Rate { bytes, micros: per_micros };
+        assert_eq!(rate.earn(micros, remainder), rate.earn_much(micros, remainder), "{bytes} in {per_micros}");
+    }
+}

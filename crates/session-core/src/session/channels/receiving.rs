@@ -322,6 +322,15 @@ impl Channels {
     #[inline]
     fn taken_beside(&self, memory: &Memory, index: usize) -> Option<Taken> {
         let is_only = index == CONTROL + 1 && self.count == 2 && self.ledger == SlabKey::NOWHERE;
+        debug_assert!(
+            !is_only
+                || self.get(memory, index).is_none_or(|channel| {
+                    let mut taken = Taken { read: 0, received: 0 };
+                    taken.add(channel);
+                    taken == self.taken(memory)
+                }),
+            "there is another channel"
+        );
         if is_only { None } else { Some(self.taken(memory)) }
     }
 
