@@ -323,12 +323,7 @@ impl Channels {
     fn taken_beside(&self, memory: &Memory, index: usize) -> Option<Taken> {
         let is_only = index == CONTROL + 1 && self.count == 2 && self.ledger == SlabKey::NOWHERE;
         debug_assert!(
-            !is_only
-                || self.get(memory, index).is_none_or(|channel| {
-                    let mut taken = Taken { read: 0, received: 0 };
-                    taken.add(channel);
-                    taken == self.taken(memory)
-                }),
+            !is_only || self.get(memory, index).is_none_or(|channel| Taken::of(channel) == self.taken(memory)),
             "there is another channel"
         );
         if is_only { None } else { Some(self.taken(memory)) }
