@@ -286,6 +286,11 @@ impl Outbox {
     pub(crate) fn on_acked(&mut self, pool: &mut Pool, offset: u64, positions: u64) {
         let Some((from, to)) = self.outstanding(offset, positions) else { return };
         let (in_order, any_lost) = (from == self.acked_to, self.lost() > 0);
+        if in_order && to == self.write && !any_lost {
+            self.acked_to = to;
+            self.free_all(pool);
+            return;
+        }
         if any_lost || !in_order {
             self.mark_acked(pool, (from, to), (in_order, any_lost));
         }
@@ -390,9 +395,7 @@ impl Outbox {
 
     /// Frees every block; what was not acknowledged is given up.
     pub(crate) fn release(&mut self, pool: &mut Pool) {
-        while self.head.is_some() {
-            self.free_head(pool);
-        }
+        self.free_all(pool);
         self.acked_to = self.write;
         self.highest_sent = self.write;
         (self.pending, self.given_up) = (0, 0);
@@ -609,6 +612,18 @@ impl Outbox {
             }
             self.free_head(pool);
         }
+    }
+
+    /// Frees every block, one by one from the head.
+    #[inline]
+    fn free_all(&mut self, pool: &mut Pool) {
+        let mut head = self.head.take();
+        while let Some(block) = head {
+            head = pool.next(block);
+            pool.free_open(block);
+        }
+        (self.tail, self.blocks, self.ending) = (None, 0, 0);
+        (self.send_cursor, self.search_cursor, self.ack_cursor) = (None, None, None);
     }
 
     fn free_head(&mut self, pool: &mut Pool) {

@@ -43,6 +43,7 @@ mod rekey;
 mod rest;
 mod silence;
 mod single;
+mod straight;
 mod stranger;
 mod touched;
 

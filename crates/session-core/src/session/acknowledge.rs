@@ -5,7 +5,10 @@ use super::SessionCore;
 use super::channels::CONTROL;
 use super::close::Fault;
 use super::events::ChannelEvent;
-use super::transmit::{FLAG_CHANNELS, FLAG_ECT, FLAG_MAX_DATA, FLAG_PING, FLAG_SEARCH, FLAG_SKIP, FLAG_WISH};
+use super::straight;
+use super::transmit::{
+    FLAG_CHANNELS, FLAG_ECT, FLAG_MAX_DATA, FLAG_PING, FLAG_RETIRE_ID, FLAG_SEARCH, FLAG_SKIP, FLAG_WISH,
+};
 use crate::channel::SignalFate;
 use crate::crypto::Provider;
 use crate::memory::Memory;
@@ -13,8 +16,12 @@ use crate::path::{Cursor, DataRecord, PacketRecord};
 use crate::reason::CloseCode;
 use crate::recovery::{LossThresholds, LostPackets, PersistentCongestion};
 use crate::shared::Context;
+use crate::slab::SlabKey;
 use crate::time::Instant;
-use crate::wire::{AckFrame, MAX_RANGES};
+use crate::wire::{AckFrame, AckOfOne, MAX_RANGES};
+
+/// What a packet with one of these was about is more than data, and more than its acknowledgement follows from.
+const FLAGS_TO_LOOK_AT: u16 = FLAG_SEARCH | FLAG_WISH | FLAG_SKIP | FLAG_RETIRE_ID;
 
 /// What one acknowledgement covers.
 struct Acked<'a> {
@@ -29,7 +36,74 @@ struct Acked<'a> {
 }
 
 impl SessionCore {
-    /// Applies an ACK frame.
+    /// Applies an ACK of one range. Mostly it acknowledges the one packet that is outstanding, which carried one piece of data: then nothing is left that could be
+    /// lost, and there is nothing to walk through.
+    #[inline]
+    pub(super) fn on_ack_of_one<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        ack: &AckOfOne,
+    ) -> Result<(), Fault> {
+        let pool = &context.shared.memory.pool;
+        if straight::is_open()
+            && let Some((packet, data)) = self.packets.log.only(pool, ack.low, ack.largest)
+            && packet.flags.bits() & FLAGS_TO_LOOK_AT == 0
+            && data.is_none_or(|data| data.signal().is_none())
+            && self.keys.rekey == SlabKey::NOWHERE
+            && !self.packets.never_sent(ack.low, ack.largest)
+        {
+            self.on_only_acked(&mut context.shared.memory, context.now, ack, (&packet, data));
+            return Ok(());
+        }
+        self.on_acked_ranges(context, &ack.into(), &[(ack.low, ack.largest)])
+    }
+
+    /// The only packet of the log is acknowledged: what [`on_acked_ranges`](Self::on_acked_ranges) does, without what is empty.
+    fn on_only_acked(
+        &mut self,
+        memory: &mut Memory,
+        now: Instant,
+        ack: &AckOfOne,
+        (packet, data): (&PacketRecord, Option<DataRecord>),
+    ) {
+        let before = self.packets.largest_acked.get();
+        let is_news = before.is_none_or(|before| ack.largest > before);
+        if is_news {
+            self.packets.largest_acked = ack.largest.into();
+        }
+        let is_of_path = self.packets.log.is_of_path(packet);
+        if is_of_path {
+            self.path.on_acked(packet.size, packet.sent_at, now);
+        }
+        if let Some(largest) = packet.largest_acked {
+            self.packets.acks.on_ack_acked(largest);
+        }
+        if let Some(data) = data {
+            self.on_data_acked(memory, &data);
+        }
+        self.packets.log.forget_only(&mut memory.pool, packet);
+        self.path.probe_anew();
+        if packet.number == ack.largest && is_of_path {
+            self.path.measure(packet.sent_at, ack.delay_micros(), now);
+        }
+        if is_news {
+            let marked = u64::from(packet.flags.bits() & FLAG_ECT != 0);
+            let congested = self.path.ecn.on_ack(marked, None);
+            debug_assert!(!congested, "it counts no marks");
+        }
+        if self.path.is_large(packet.size) {
+            self.path.on_large_acked();
+        }
+        if self.path.episode != SlabKey::NOWHERE {
+            self.review_losses(memory, &[(ack.low, ack.largest)]);
+        }
+        self.path.loss_at = None;
+        if !self.path.app_limited {
+            self.packets.wish.on_window(self.path.congestion.window(), self.path.mtu.size());
+        }
+    }
+
+    /// Applies an ACK frame of any kind.
     pub(super) fn on_ack<P: Provider>(
         &mut self,
         context: &mut Context<'_, P>,

@@ -27,6 +27,7 @@ mod roaming;
 mod silence;
 mod state;
 mod stats;
+pub(crate) mod straight;
 mod transmit;
 
 pub use lifetime::Expiry;

@@ -137,7 +137,7 @@ impl SessionCore {
                 debug_assert!(wire::rule(ACK).is_some_and(|rule| self.allows(rule) && !rule.ack_eliciting));
                 progress.probing = false;
                 progress.count_costly(ACK)?;
-                self.on_ack(context, ack)?;
+                self.on_ack_of_one(context, ack)?;
             } else if is_data(&frame_type)
                 && let Some(data) = &frames.take_data()
             {

@@ -7,7 +7,7 @@ pub(crate) mod message;
 pub(crate) mod path;
 pub(crate) mod table;
 
-pub(crate) use ack::{AckFrame, EcnCounts, MAX_RANGES, encode_ack, encode_ack_of_one};
+pub(crate) use ack::{AckFrame, AckOfOne, EcnCounts, MAX_RANGES, encode_ack, encode_ack_of_one};
 use ack_frequency::ACK_FREQUENCY;
 pub(crate) use ack_frequency::AckFrequencyFrame;
 pub(crate) use channel::{ChannelFrame, LimitFrame};
@@ -16,7 +16,7 @@ pub(crate) use path::NewIdFrame;
 use table::Treatment;
 pub(crate) use table::{FrameRule, Sender, rule};
 
-use super::reader::{ReadError, Reader};
+use super::reader::{ReadError, Reader, split_varint};
 use super::text::Text;
 use super::varint;
 use super::writer::{WriteError, Writer};
@@ -265,25 +265,21 @@ impl<'a> Frames<'a> {
         self.reader.rest().first().copied()
     }
 
-    /// The next frame, if it is an ACK that can be read; what else it may be is for [`next`](Iterator::next) to say.
+    /// The next frame, if it is an ACK of one range that can be read; what else it may be is for [`next`](Iterator::next) to say.
     #[inline]
-    pub(crate) fn take_ack(&mut self) -> Option<AckFrame<'a>> {
-        let mut ahead = self.reader;
-        if ahead.u8().ok()? != ACK {
-            return None;
-        }
-        let frame = AckFrame::parse(&mut ahead, false).ok()?;
-        self.reader = ahead;
-        Some(frame)
+    pub(crate) fn take_ack(&mut self) -> Option<AckOfOne> {
+        let [ACK, bytes @ ..] = self.reader.rest() else { return None };
+        let (ack, rest) = AckOfOne::split(bytes)?;
+        self.reader.go_on_at(rest);
+        Some(ack)
     }
 
     /// The same of a DATA frame.
     #[inline]
     pub(crate) fn take_data(&mut self) -> Option<DataFrame<'a>> {
-        let mut ahead = self.reader;
-        let frame_type = ahead.u8().ok().filter(is_data)?;
-        let frame = DataFrame::parse(frame_type, &mut ahead).ok()?;
-        self.reader = ahead;
+        let [frame_type @ DATA..=DATA_LAST, bytes @ ..] = self.reader.rest() else { return None };
+        let (frame, rest) = DataFrame::split(*frame_type, bytes)?;
+        self.reader.go_on_at(rest);
         Some(frame)
     }
 }
@@ -413,8 +409,19 @@ pub(crate) struct DataFrame<'a> {
 }
 
 impl<'a> DataFrame<'a> {
-    /// Inlined: a frame is large to be handed on.
+    /// Reads what follows the type byte, and gives back what stands behind the frame. Inlined: a frame is large to be handed on.
     #[inline(always)]
+    fn split(frame_type: u8, bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (channel, rest) = split_varint(bytes).ok()?;
+        let (offset, rest) = split_varint(rest).ok()?;
+        let (length, rest) = split_varint(rest).ok()?;
+        let (data, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+        let (begin, end) = (frame_type & DATA_BEGIN != 0, frame_type & DATA_END != 0);
+        let frame = Self { channel, offset, begin, end, data };
+        frame.prefix().is_valid().then_some((frame, rest))
+    }
+
+    /// The same, and why it fails.
     fn parse(frame_type: u8, reader: &mut Reader<'a>) -> Result<Self, FrameErrorKind> {
         let channel = reader.varint()?;
         let offset = reader.varint()?;

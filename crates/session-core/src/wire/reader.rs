@@ -86,6 +86,12 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
+    /// Goes on at `rest`, which is the end of what was left.
+    #[inline]
+    pub(super) fn go_on_at(&mut self, rest: &'a [u8]) {
+        self.rest = rest;
+    }
+
     /// What has been read so far.
     pub(crate) fn consumed(&self) -> &'a [u8] {
         self.whole.get(..self.whole.len().saturating_sub(self.rest.len())).unwrap_or_default()
@@ -102,6 +108,25 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.rest().is_empty()
+    }
+}
+
+/// The varint that `bytes` begin with, and what stands behind it: [`Reader::varint`] for the two frames that most packets hold. There it is inlined, and
+/// the place that is read from stays in registers.
+#[inline(always)]
+pub(super) fn split_varint(bytes: &[u8]) -> Result<(u64, &[u8]), ReadError> {
+    match *bytes {
+        [first @ 0..=0x3F, ref rest @ ..] => Ok((u64::from(first), rest)),
+        [first @ 0x40..=0x7F, second, ref rest @ ..] => {
+            let value = u64::from(u16::from_be_bytes([first & 0x3F, second]));
+            if value < 0x40 { Err(ReadError::NotMinimal) } else { Ok((value, rest)) }
+        }
+        [0x80..=0xBF, ..] => {
+            let (value, rest) = bytes.split_first_chunk().ok_or(ReadError::Truncated)?;
+            let value = u64::from(u32::from_be_bytes(*value) & 0x3FFF_FFFF);
+            if value < 0x4000 { Err(ReadError::NotMinimal) } else { Ok((value, rest)) }
+        }
+        _ => long_varint(bytes),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::super::reader::Reader;
+use super::super::reader::{Reader, split_varint};
 use super::super::varint;
 use super::super::writer::{WriteError, Writer};
 use super::{ACK, ACK_ECN, FrameErrorKind};
@@ -32,9 +32,42 @@ pub(crate) struct AckFrame<'a> {
     ecn: Option<EcnCounts>,
 }
 
-impl<'a> AckFrame<'a> {
-    /// Reads what follows the type byte. Inlined: a frame is large to be handed on.
+/// An acknowledgement of one range, without marks: what most are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AckOfOne {
+    /// The range, both included.
+    pub(crate) low: u64,
+    pub(crate) largest: u64,
+    delay: u64,
+}
+
+impl AckOfOne {
+    /// Reads what follows the type byte, and gives back what stands behind it; `None` where it is no such acknowledgement, or none at all.
     #[inline(always)]
+    pub(super) fn split(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (largest, rest) = split_varint(bytes).ok()?;
+        let (delay, rest) = split_varint(rest).ok()?;
+        let [0, rest @ ..] = rest else { return None };
+        let (others, rest) = split_varint(rest).ok()?;
+        Some((Self { low: largest.checked_sub(others)?, largest, delay }, rest))
+    }
+
+    /// See [`AckFrame::delay_micros`].
+    #[inline]
+    pub(crate) fn delay_micros(&self) -> u64 {
+        self.delay.saturating_mul(DELAY_UNIT)
+    }
+}
+
+impl From<&AckOfOne> for AckFrame<'_> {
+    fn from(ack: &AckOfOne) -> Self {
+        let AckOfOne { low, largest, delay } = *ack;
+        Self { largest, delay, first_range: largest.saturating_sub(low), further: &[], ecn: None }
+    }
+}
+
+impl<'a> AckFrame<'a> {
+    /// Reads what follows the type byte.
     pub(super) fn parse(reader: &mut Reader<'a>, with_ecn: bool) -> Result<Self, FrameErrorKind> {
         let largest = reader.varint()?;
         let delay = reader.varint()?;
