@@ -1,5 +1,6 @@
 //! The receiving half of a reliable-ordered channel.
 
+mod append;
 mod skip;
 mod unordered;
 
@@ -168,9 +169,7 @@ impl Assembler {
         data: &[u8],
     ) -> Result<Inserted, InsertError> {
         let to = fragment.end_offset().ok_or(Violation::OffsetOverflow)?;
-        // It follows all that was received, without a hole, as most do.
-        let continues = fragment.offset == self.contiguous && self.contiguous == self.highest;
-        if continues && self.contiguous < to && data.len() == fragment.length {
+        if self.is_next(fragment) && fragment.offset < to && data.len() == fragment.length {
             self.append(pool, reservation, (fragment, to), data)
         } else {
             self.insert_between(pool, reservation, fragment, data)
@@ -245,7 +244,12 @@ impl Assembler {
     /// The rest of a message with its terminator, if nothing else is there, all of it lies in one block, and `out` is long enough: the same with less to
     /// look at.
     #[inline]
-    fn read_last(&mut self, pool: &mut Pool, reservation: &mut Reservation, out: &mut [u8]) -> Option<Chunk> {
+    pub(crate) fn read_last(
+        &mut self,
+        pool: &mut Pool,
+        reservation: &mut Reservation,
+        out: &mut [u8],
+    ) -> Option<Chunk> {
         let head = self.head.filter(|_| self.blocks == 1 && self.contiguous == self.highest)?;
         let end = self.message_end.get().filter(|end| *end + 1 == self.highest)?;
         let (length, at) = ((end - self.read) as usize, (self.read % per_block(pool)) as usize);
@@ -353,88 +357,6 @@ impl Assembler {
         }
         let data_end = to - u64::from(fragment.end);
         Ok(Claim { fragment: *fragment, from: fragment.offset.max(self.read), data_end, to })
-    }
-
-    /// Stores what continues all that was received: only what precedes it can contradict, and no bitmap has to be searched.
-    #[inline]
-    fn append(
-        &mut self,
-        pool: &mut Pool,
-        reservation: &mut Reservation,
-        (fragment, to): (&Fragment, u64),
-        data: &[u8],
-    ) -> Result<Inserted, InsertError> {
-        if self.ends_with_a_message(pool) != fragment.begin {
-            return Err(Violation::Contradiction.into());
-        }
-        let (per_block, positions) = (per_block(pool), to - fragment.offset);
-        let (index, at) = (fragment.offset / per_block, fragment.offset % per_block);
-        // The last block held is where it begins, unless that is full, or was read and is gone.
-        let tail = self.tail.filter(|_| at > 0);
-        if at + positions <= per_block {
-            let block = tail.or_else(|| self.take_tail(pool, reservation, index)).ok_or(InsertError::NoMemory)?;
-            write(pool, block, at as usize, fragment, data);
-        } else {
-            self.append_from(pool, reservation, (tail, index, at as usize), fragment, data)?;
-        }
-        (self.contiguous, self.highest) = (to, to);
-        if self.message_end.get().is_none() {
-            self.message_end = fragment.end.then(|| to - 1).into();
-        }
-        Ok(Inserted { new_positions: positions, highest: to })
-    }
-
-    /// Writes what takes more than one block, from a place in the block of this index; `tail` if that is there.
-    #[inline(never)]
-    fn append_from(
-        &mut self,
-        pool: &mut Pool,
-        reservation: &mut Reservation,
-        (mut tail, mut index, mut at): (Option<BlockId>, u64, usize),
-        fragment: &Fragment,
-        data: &[u8],
-    ) -> Result<(), InsertError> {
-        let per_block = per_block(pool);
-        let blocks = (at as u64).saturating_add(fragment.positions()).div_ceil(per_block) - u64::from(tail.is_some());
-        if blocks > u64::from(reservation.remaining()) {
-            return Err(InsertError::NoMemory);
-        }
-        let (mut rest, mut begins) = (data, fragment.begin);
-        while let Some(block) = tail.or_else(|| self.take_tail(pool, reservation, index)) {
-            let room = per_block as usize - at;
-            let (now, later) = rest.split_at(rest.len().min(room));
-            block_map::data_mut(pool, block)[at..at + now.len()].copy_from_slice(now);
-            if begins {
-                block_map::set(block_map::map_mut(pool, block, BEGIN), at);
-            }
-            if now.len() < room {
-                if fragment.end {
-                    block_map::set(block_map::map_mut(pool, block, END), at + now.len());
-                    block_map::mark(pool, block, HAS_END, true);
-                }
-                break;
-            }
-            if later.is_empty() && !fragment.end {
-                break;
-            }
-            (tail, rest, begins) = (None, later, false);
-            (index, at) = (index + 1, 0);
-        }
-        Ok(())
-    }
-
-    /// A new block behind all others.
-    #[inline]
-    fn take_tail(&mut self, pool: &mut Pool, reservation: &mut Reservation, index: u64) -> Option<BlockId> {
-        let block = pool.take_reserved(reservation)?;
-        block_map::label(pool, block, index, false);
-        match self.tail {
-            Some(tail) => pool.set_next(tail, Some(block)),
-            None => self.head = Some(block),
-        }
-        self.tail = Some(block);
-        self.blocks += 1;
-        Some(block)
     }
 
     /// Where walks for `claim` start: the last block not above the position before it. `None`: the head, if any, is above.
@@ -665,23 +587,6 @@ impl Assembler {
         self.cursor.take_if(|cursor| *cursor == head);
         self.blocks -= 1;
         pool.free_reserved(head, reservation);
-    }
-}
-
-/// Writes a fragment that lies in one block, from `at` on.
-#[inline]
-fn write(pool: &mut Pool, block: BlockId, at: usize, fragment: &Fragment, data: &[u8]) {
-    let width = pool.positions();
-    let end = at + data.len();
-    let bytes = pool.bytes_mut(block);
-    let (rest, maps) = bytes.split_at_mut(block_map::HEADER + width);
-    rest[block_map::HEADER..][at..end].copy_from_slice(data);
-    if fragment.begin {
-        block_map::set(&mut maps[BEGIN * (width / 8)..], at);
-    }
-    if fragment.end {
-        block_map::set(&mut maps[END * (width / 8)..], end);
-        block_map::mark(pool, block, HAS_END, true);
     }
 }
 

@@ -29,6 +29,36 @@ pub(super) struct BlockMut<'a> {
     pub(super) maps: [&'a mut [u8]; 3],
 }
 
+/// One block, taken apart no further than it takes to write a little of it.
+pub(super) struct PartsMut<'a> {
+    header: &'a mut [u8; HEADER],
+    pub(super) data: &'a mut [u8],
+    /// The bitmaps, one behind the other.
+    maps: &'a mut [u8],
+}
+
+impl<'a> PartsMut<'a> {
+    #[inline]
+    pub(super) fn of(pool: &'a mut Pool, block: BlockId) -> Self {
+        let width = pool.positions();
+        let (header, rest) = pool.bytes_mut(block).split_first_chunk_mut().expect("a block is longer than its header");
+        let (data, maps) = rest.split_at_mut(width);
+        Self { header, data, maps }
+    }
+
+    /// Sets a bit of one of the three bitmaps.
+    #[inline]
+    pub(super) fn set(&mut self, map: usize, at: usize) {
+        set(self.maps, map * self.data.len() + at);
+    }
+
+    /// Sets one of the [`MARKS`].
+    #[inline]
+    pub(super) fn mark(&mut self, mark: u64) {
+        *self.header = (u64::from_le_bytes(*self.header) | mark).to_le_bytes();
+    }
+}
+
 pub(super) fn view(pool: &Pool, block: BlockId) -> Block<'_> {
     let width = pool.positions();
     let (_, rest) = pool.bytes(block).split_at(HEADER);

@@ -1,6 +1,7 @@
 //! A session's channels, the credit given and received on them, and the memory that backs the credit.
 
 pub(crate) mod dynamic;
+mod next;
 mod receiving;
 pub(super) mod schedule;
 

@@ -3,7 +3,7 @@
 use core::num::NonZeroU64;
 
 use super::channels::CONTROL;
-use super::{Phase, SessionCore};
+use super::{Phase, SessionCore, straight};
 use crate::channel::{Channel, Chunk, Expiry, OutboxError, positions_per_block};
 use crate::channel_config::ChannelMode;
 use crate::crypto::Provider;
@@ -119,16 +119,40 @@ impl SessionCore {
             return self.nothing_to_read();
         };
         self.on_read(&mut context.shared.memory, index);
-        self.clocks.lifetime.use_at(context.now);
+        self.note_taken(context.now);
+        Ok(Some(chunk))
+    }
+
+    /// The application has taken something.
+    #[inline]
+    fn note_taken(&mut self, now: Instant) {
+        self.clocks.lifetime.use_at(now);
         if self.phase == Phase::Closed {
             // What is left stays readable for its full time again.
-            self.closing.since = context.now;
+            self.closing.since = now;
         }
-        Ok(Some(chunk))
     }
 
     /// A whole message, if one is complete.
     pub(crate) fn recv<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        out: &mut [u8],
+        id: ChannelId,
+    ) -> Result<Option<usize>, RecvError> {
+        if self.control.established
+            && straight::is_open()
+            && let Some(length) = self.channels.take_next(&mut context.shared.memory, &context.settings.limits, id, out)
+        {
+            self.note_taken(context.now);
+            return Ok(Some(length));
+        }
+        self.recv_any(context, out, id)
+    }
+
+    /// The same of a channel of any kind, whatever there is to read.
+    #[inline(never)]
+    fn recv_any<P: Provider>(
         &mut self,
         context: &mut Context<'_, P>,
         out: &mut [u8],

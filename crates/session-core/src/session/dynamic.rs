@@ -220,8 +220,9 @@ impl SessionCore {
     }
 
     /// Tells of channels that have come to their end.
+    #[inline]
     pub(super) fn settle_channels(&mut self, memory: &mut Memory) {
-        if self.channels.settle(memory) {
+        if self.channels.has_ledger() && self.channels.settle(memory) {
             self.events.look_at_dynamic();
         }
     }

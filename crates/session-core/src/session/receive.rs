@@ -7,7 +7,7 @@ use super::deadlines::AttemptLimit;
 use super::events::ChannelEvent;
 use super::rekey::OpenedBy;
 use super::roaming::Over;
-use super::{Phase, SessionCore, Trigger};
+use super::{Phase, SessionCore, Trigger, straight};
 use crate::action::{Arrival, Ecn};
 use crate::channel::{Fragment, MessagePart};
 use crate::crypto::Provider;
@@ -18,6 +18,7 @@ use crate::ids::Role;
 use crate::limits::MAX_COSTLY_FRAMES;
 use crate::reason::{CloseCode, CloseReason, CloseSpace, ClosedBy, DiscardReason, Text};
 use crate::shared::{Context, Shared};
+use crate::slab::SlabKey;
 use crate::wire::{
     self, ACK, CloseFrame, DataFrame, Frame, FrameError, FrameErrorKind, FrameRule, Frames, MessageFrame, ReceiverId,
     Sender, data_header, is_data, packet_number,
@@ -47,19 +48,8 @@ impl SessionCore {
         self.counters.packets_received = self.counters.packets_received.saturating_add(1);
         self.counters.bytes_received = self.counters.bytes_received.saturating_add(opened.length);
         self.note_opened(context, opened.by);
-        // The initiator has proved that it holds the keys; the responder, that Finish has come.
-        self.end_attempt(&mut context.shared.memory);
-        if self.follow(Trigger::KeyConfirmed) {
-            self.on_key_confirmed(context);
-            if self.control.unfit {
-                let fault = Fault::new(
-                    CloseCode::APPLICATION_PROTOCOL,
-                    0,
-                    "the two ends speak different application protocols",
-                );
-                self.end_at_once(context, fault.reason());
-                return;
-            }
+        if (self.phase != Phase::Established || self.attempt != SlabKey::NOWHERE) && !self.confirm_keys(context) {
+            return;
         }
         let applied = self.apply(context, opened);
         if ends_quiet && over == Over::InUse {
@@ -67,6 +57,8 @@ impl SessionCore {
             self.clocks.keepalive.on_answered(&context.settings.config.timeouts, held);
         }
         match applied {
+            // No other path is looked at.
+            Ok(_) if over == Over::InUse && self.others == SlabKey::NOWHERE => {}
             Ok(probing) if newest && !probing => self.follow_peer(context, opened, over),
             Ok(_) if self.phase.exchanges_data() => self.move_if_ready(context),
             Ok(_) => {}
@@ -112,10 +104,21 @@ impl SessionCore {
         }
     }
 
-    /// The tentative slot is a session now.
-    fn on_key_confirmed<P: Provider>(&mut self, context: &mut Context<'_, P>) {
+    /// The initiator has proved that it holds the keys; the responder, that Finish has come. With the first such packet the tentative slot is a session. `false`
+    /// where that ends it.
+    #[inline(never)]
+    fn confirm_keys<P: Provider>(&mut self, context: &mut Context<'_, P>) -> bool {
+        self.end_attempt(&mut context.shared.memory);
+        if !self.follow(Trigger::KeyConfirmed) {
+            return true;
+        }
         self.clocks.attempt_at = context.now;
         self.clocks.attempt_limit = AttemptLimit::Connect;
+        if self.control.unfit {
+            let text = "the two ends speak different application protocols";
+            self.end_at_once(context, Fault::new(CloseCode::APPLICATION_PROTOCOL, 0, text).reason());
+        }
+        !self.control.unfit
     }
 
     /// Says whether the packet was a mere probe of a path.
@@ -145,7 +148,10 @@ impl SessionCore {
                 progress.probing = false;
                 progress.ack_eliciting = true;
                 progress.count_costly(frame_type)?;
-                let kept = self.on_data(context, data, u64::from(frame_type), progress.stored)?;
+                let kept = match self.store_next(context, data, progress.stored) {
+                    true => true,
+                    false => self.on_data(context, data, u64::from(frame_type), progress.stored)?,
+                };
                 progress.stored &= kept;
                 progress.complete &= kept;
             } else if let Some(frame) = frames.next()
@@ -267,6 +273,18 @@ impl SessionCore {
             _ => self.answer_straggler(),
         }
         Ok(())
+    }
+
+    /// Stores the data of one frame where it follows all that came before it on its channel; `false`, and nothing has changed, where it does not, or cannot be stored.
+    #[inline]
+    fn store_next<P: Provider>(&mut self, context: &mut Context<'_, P>, frame: &DataFrame<'_>, stored: bool) -> bool {
+        if !stored || !straight::is_open() {
+            return false;
+        }
+        let (memory, limits) = (&mut context.shared.memory, &context.settings.limits);
+        let Some(index) = self.channels.store_next(memory, limits, frame) else { return false };
+        self.on_stored(context, index, true);
+        true
     }
 
     /// Stores the data of one frame; `false` if there is no memory behind it. Nothing is stored after a frame that was not.

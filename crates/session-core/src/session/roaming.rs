@@ -393,6 +393,7 @@ impl SessionCore {
 }
 
 /// Our own address may be a wildcard and tells nothing: the peer's does.
+#[inline]
 fn is_same_way(one: &Link, other: &Link) -> bool {
     (one.carrier, one.remote) == (other.carrier, other.remote)
 }

@@ -49,7 +49,7 @@ impl Twins {
         let which = if random.below(8) == 0 { random.below(waiting) } else { 0 };
         let packet = self.on_the_way[to].remove(which);
         if random.below(16) > 0 {
-            self.both(|pair| pair.receive(to, &packet));
+            let _ = self.both(|pair| pair.receive(to, &packet));
         }
     }
 
@@ -71,7 +71,7 @@ impl Twins {
             }
             9 => {
                 let room = random.one_of(&[600, 600, 600, 30]);
-                self.both(|pair| {
+                let _ = self.both(|pair| {
                     let mut out = vec![0; room];
                     (pair.session(side).recv(&mut out, channel), out)
                 });

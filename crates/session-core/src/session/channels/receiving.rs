@@ -280,7 +280,7 @@ impl Channels {
 
     /// The same, given the channel unless it needs no more credit, and what was taken of all.
     #[inline]
-    fn renew(&mut self, limits: &Limits, index: usize, channel: Option<&mut Channel>, taken: Taken) {
+    pub(super) fn renew(&mut self, limits: &Limits, index: usize, channel: Option<&mut Channel>, taken: Taken) {
         if let Some(channel) = channel {
             let window = if index == CONTROL { CONTROL_WINDOW } else { limits.channel_window };
             let of_channel = Taken::of(channel);
@@ -320,7 +320,7 @@ impl Channels {
 
     /// What was taken over all channels, unless it is what was taken of the one at `index`, because there is no other.
     #[inline]
-    fn taken_beside(&self, memory: &Memory, index: usize) -> Option<Taken> {
+    pub(super) fn taken_beside(&self, memory: &Memory, index: usize) -> Option<Taken> {
         let is_only = index == CONTROL + 1 && self.count == 2 && self.ledger == SlabKey::NOWHERE;
         debug_assert!(
             !is_only || self.get(memory, index).is_none_or(|channel| Taken::of(channel) == self.taken(memory)),
@@ -367,13 +367,13 @@ impl Channels {
 /// Positions below these were read, and received, of a channel or of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Taken {
-    read: u64,
+    pub(super) read: u64,
     pub(super) received: u64,
 }
 
 impl Taken {
     #[inline]
-    fn of(channel: &Channel) -> Self {
+    pub(super) fn of(channel: &Channel) -> Self {
         let inbox = channel.inbox();
         Self { read: inbox.read_offset(), received: inbox.highest() }
     }
