@@ -447,7 +447,7 @@ impl<P: Provider> Endpoint<P> {
     #[inline(never)]
     fn handle_data(&mut self, datagram: &mut [u8], arrival: &Arrival) -> Result<(), DiscardReason> {
         let (id, number_offset) = data_header::parse_protected(datagram, ID_LENGTH)?;
-        let slot = self.routes.find(name_of(&id)).ok_or(DiscardReason::UnknownSession)?;
+        let slot = self.routes.find_often(name_of(&id)).ok_or(DiscardReason::UnknownSession)?;
         let core = self.slots.at_mut(slot).ok_or(DiscardReason::UnknownSession)?;
         let context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
         // What does not open files nothing anew: not even a place in a queue may change.

@@ -3,7 +3,6 @@
 use super::connection_id::ReceiverId;
 use super::header::{Class, HeaderError, classify};
 use super::packet_number::{NumberLength, truncate};
-use super::reader::Reader;
 use super::writer::{WriteError, Writer};
 
 // P-5-3
@@ -57,19 +56,21 @@ impl DataHeader {
 /// The part of a data packet's header that is not protected: to whom, and where the packet number starts.
 ///
 /// `id_length` is the one length of all receiver ids of this endpoint.
+#[inline]
 pub(crate) fn parse_protected(datagram: &[u8], id_length: usize) -> Result<(ReceiverId, usize), HeaderError> {
+    let [first, rest @ ..] = datagram else { return Err(HeaderError::Truncated) };
     if classify(datagram) != Class::Data {
-        return Err(if datagram.is_empty() { HeaderError::Truncated } else { HeaderError::UnservedType });
+        return Err(HeaderError::UnservedType);
     }
-    let mut reader = Reader::new(datagram);
-    if reader.u8()? & UNPROTECTED_RESERVED != 0 {
+    if first & UNPROTECTED_RESERVED != 0 {
         return Err(HeaderError::ReservedBits);
     }
     if datagram.len() < MIN_LENGTH {
         return Err(HeaderError::Truncated);
     }
-    let receiver_id = ReceiverId::new(reader.bytes(id_length)?).ok_or(HeaderError::IdLength)?;
-    let number_offset = reader.consumed().len();
+    let receiver_id = rest.get(..id_length).ok_or(HeaderError::Truncated)?;
+    let receiver_id = ReceiverId::new(receiver_id).ok_or(HeaderError::IdLength)?;
+    let number_offset = id_length.saturating_add(1);
     sample(datagram, number_offset).ok_or(HeaderError::Truncated)?;
     Ok((receiver_id, number_offset))
 }
@@ -92,24 +93,28 @@ pub(crate) struct Unmasked {
 }
 
 /// Removes the protection in place. Where it fails the datagram is as it was.
+#[inline]
 pub(crate) fn unmask(
     datagram: &mut [u8],
     number_offset: usize,
     mask: [u8; SAMPLE_LENGTH],
 ) -> Result<Unmasked, HeaderError> {
-    let [first_mask, number_mask @ ..] = mask;
-    let first = datagram.first().ok_or(HeaderError::Truncated)? ^ (first_mask & PROTECTED_BITS);
+    let [first_mask, a, b, c, d, ..] = mask;
+    let (first_byte, rest) = datagram.split_first_mut().ok_or(HeaderError::Truncated)?;
+    let first = *first_byte ^ (first_mask & PROTECTED_BITS);
     if first & PROTECTED_RESERVED != 0 {
         return Err(HeaderError::ReservedBits);
     }
     let number_length = NumberLength::from_bits(first);
-    let number = number_mut(datagram, number_offset, number_length).ok_or(HeaderError::Truncated)?;
-    xor(number, &number_mask);
-    let truncated_number = number.iter().fold(0_u32, |value, byte| value << 8 | u32::from(*byte));
+    // Four bytes are there, however many are the number's: behind them stands what the mask is made of.
+    let behind_first = number_offset.checked_sub(1).ok_or(HeaderError::Truncated)?;
+    let bytes = rest.get_mut(behind_first..).and_then(<[u8]>::first_chunk_mut).ok_or(HeaderError::Truncated)?;
+    let others = number_length.bits_left_of_four_bytes();
+    let word = u32::from_be_bytes(*bytes) ^ (u32::from_be_bytes([a, b, c, d]) & u32::MAX.wrapping_shl(others));
+    *bytes = word.to_be_bytes();
+    *first_byte = first;
+    let truncated_number = word.wrapping_shr(others);
     let header_length = number_offset.saturating_add(number_length.bytes());
-    if let Some(byte) = datagram.first_mut() {
-        *byte = first;
-    }
     Ok(Unmasked { key_phase: first & KEY_PHASE != 0, truncated_number, number_length, header_length })
 }
 

@@ -266,7 +266,7 @@ impl<'a> Frames<'a> {
     }
 
     /// The next frame, if it is an ACK of one range that can be read; what else it may be is for [`next`](Iterator::next) to say.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_ack(&mut self) -> Option<AckOfOne> {
         let [ACK, bytes @ ..] = self.reader.rest() else { return None };
         let (ack, rest) = AckOfOne::split(bytes)?;
@@ -275,7 +275,7 @@ impl<'a> Frames<'a> {
     }
 
     /// The same of a DATA frame.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_data(&mut self) -> Option<DataFrame<'a>> {
         let [frame_type @ DATA..=DATA_LAST, bytes @ ..] = self.reader.rest() else { return None };
         let (frame, rest) = DataFrame::split(*frame_type, bytes)?;

@@ -46,6 +46,17 @@ impl NumberLength {
         }
     }
 
+    /// Bits of four bytes that are not the number's.
+    #[inline]
+    pub(super) fn bits_left_of_four_bytes(self) -> u32 {
+        match self {
+            Self::One => 24,
+            Self::Two => 16,
+            Self::Three => 8,
+            Self::Four => 0,
+        }
+    }
+
     /// How many numbers the length tells apart.
     #[inline]
     fn window(self) -> u64 {
@@ -78,7 +89,7 @@ pub(crate) fn truncate(number: u64, length: NumberLength) -> u32 {
 }
 
 /// The packet number nearest to the one after `largest_received` whose low bits are `truncated`.
-#[inline]
+#[inline(always)]
 pub(crate) fn decode(truncated: u32, length: NumberLength, largest_received: Option<u64>) -> u64 {
     let window = length.window();
     let half = window / 2;
