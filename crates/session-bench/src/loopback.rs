@@ -29,7 +29,7 @@ use crate::args::Measure;
 use crate::clock::{now, processor_time};
 use crate::report::{About, Better, Report};
 use crate::turns::{Figure, Subject, measure};
-use places::{Places, Processors};
+use places::{OneProcessor, Places};
 use session::Ciphers;
 
 /// Moves bytes from one end to the other, in order and whole, unless its `about` says otherwise.
@@ -101,8 +101,8 @@ pub(crate) fn run(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
         ping_pong("ping-pong", Places::one_thread, asked, report)?;
     }
     if asked.wants_row("ping-pong-apart") {
-        let processors = Processors::take()?;
-        ping_pong("ping-pong-apart", || Places::apart(&processors), asked, report)?;
+        let _processor = OneProcessor::take()?;
+        ping_pong("ping-pong-apart", Places::apart, asked, report)?;
     }
     if asked.wants_row("messages") {
         messages(asked, report)?;

@@ -1,18 +1,13 @@
 //! Where the two ends run: on the same threads, or each on its own as two nodes do.
 
 use std::future::Future;
-use std::hint;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
-use rustix::process::nice;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 
 use crate::Failure;
-
-const LEAST_PRIORITY: i32 = 19;
 
 /// The near end's runtime, whose tasks run while somebody waits in it, and the far end's.
 pub(super) struct Places {
@@ -20,47 +15,22 @@ pub(super) struct Places {
     far: Option<Elsewhere>,
 }
 
-/// While it lives, this thread has the first processor for its own, the far end's thread of [`Places::apart`] the second, and none sleeps: threads of the least priority do
-/// nothing on each. What waking a processor costs is the machine's matter, and where threads wander from one to another every figure is two.
-pub(super) struct Processors {
+/// While it lives, this thread and those it begins share one processor, so that waking another thread is a switch to it. To wake another processor costs
+/// several times as much, which is the machine's matter, and where threads wander from one to another every figure is two.
+pub(super) struct OneProcessor {
     before: Vec<usize>,
-    stop: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
 }
 
-impl Processors {
+impl OneProcessor {
     pub(super) fn take() -> Result<Self, Failure> {
         let before = affinity::processors()?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let watch = |processor: usize, stop: Arc<AtomicBool>| {
-            move || {
-                // Without both it would take turns with the ends.
-                if affinity::stay_on(&[processor]).is_err() || nice(LEAST_PRIORITY).is_err() {
-                    return;
-                }
-                while !stop.load(Ordering::Relaxed) {
-                    hint::spin_loop();
-                }
-            }
-        };
-        let threads = before.iter().map(|processor| thread::spawn(watch(*processor, Arc::clone(&stop)))).collect();
-        let taken = Self { before, stop, threads };
-        affinity::stay_on(taken.before.get(..1).unwrap_or_default())?;
-        Ok(taken)
-    }
-
-    /// Where the far end is to run: on the second, if there is one.
-    fn second(&self) -> Vec<usize> {
-        self.before.iter().take(2).next_back().copied().into_iter().collect()
+        affinity::stay_on(before.get(..1).unwrap_or_default())?;
+        Ok(Self { before })
     }
 }
 
-impl Drop for Processors {
+impl Drop for OneProcessor {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        for thread in self.threads.drain(..) {
-            let _ = thread.join();
-        }
         let _ = affinity::stay_on(&self.before);
     }
 }
@@ -83,7 +53,7 @@ mod affinity {
     }
 }
 
-/// Elsewhere threads go where the system wants them, and no processor is kept awake.
+/// Elsewhere threads go where the system wants them.
 #[cfg(not(target_os = "linux"))]
 mod affinity {
     use rustix::io::Result;
@@ -115,9 +85,9 @@ impl Places {
         Self::together(current_thread()?)
     }
 
-    /// A thread for each end, and a processor for each.
-    pub(super) fn apart(processors: &Processors) -> Result<Arc<Self>, Failure> {
-        Ok(Arc::new(Self { near: current_thread()?, far: Some(Elsewhere::new(processors.second())?) }))
+    /// A thread for each end, and a runtime on each, as two nodes have.
+    pub(super) fn apart() -> Result<Arc<Self>, Failure> {
+        Ok(Arc::new(Self { near: current_thread()?, far: Some(Elsewhere::new()?) }))
     }
 
     fn together(near: Runtime) -> Result<Arc<Self>, Failure> {
@@ -139,12 +109,11 @@ impl Places {
 }
 
 impl Elsewhere {
-    fn new(processors: Vec<usize>) -> Result<Self, Failure> {
+    fn new() -> Result<Self, Failure> {
         let runtime = current_thread()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
-            let _ = affinity::stay_on(&processors);
             // An error says that nobody holds the other end any more: stopped as well.
             let _ = runtime.block_on(stopped);
         });

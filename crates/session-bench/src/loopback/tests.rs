@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 
 use session_core::RustCrypto;
 
-use super::{Bulk as _, Ciphers, PingPong, Places, Processors, Unreliable as _, core_loop, raw, session, unreliable};
+use super::{Bulk as _, Ciphers, OneProcessor, PingPong, Places, Unreliable as _, core_loop, raw, session, unreliable};
 use crate::loopback::Datagram;
 use crate::report::About;
 
@@ -53,9 +53,9 @@ fn session_brings_bytes_across_with_each_of_its_providers() {
 
 #[test]
 fn round_trips_are_made_on_one_thread_and_on_two() {
-    let processors = Processors::take().expect("processors");
+    let _processor = OneProcessor::take().expect("a processor");
     for is_apart in [false, true] {
-        let places = || if is_apart { Places::apart(&processors) } else { Places::one_thread() }.expect("places");
+        let places = || if is_apart { Places::apart() } else { Places::one_thread() }.expect("places");
         let about = About::package("session-core-loop", "session-core", "AES-256-GCM, RustCrypto");
         let core_loop = core_loop::CoreLoop::new(places(), RustCrypto, about).expect("a session");
         let session = session::Session::new(places(), Datagram::Ethernet, Ciphers::RustCrypto).expect("a session");
