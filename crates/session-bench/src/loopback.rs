@@ -238,10 +238,10 @@ fn handshakes(asked: &Measure, report: &mut Report) -> Result<(), Failure> {
 fn sessions(
     asked: &Measure,
     datagram: Datagram,
-    runtime: impl Fn() -> Result<Arc<Places>, Failure>,
+    places: impl Fn() -> Result<Arc<Places>, Failure>,
 ) -> Result<Vec<session::Session>, Failure> {
     let wanted = Ciphers::ALL.iter().filter(|ciphers| asked.wants_peer(ciphers.about().name));
-    wanted.map(|ciphers| session::Session::new(runtime()?, datagram, *ciphers)).collect()
+    wanted.map(|ciphers| session::Session::new(places()?, datagram, *ciphers)).collect()
 }
 
 /// The peers that are streams of bytes, as far as they are wanted.
@@ -249,20 +249,20 @@ fn sessions(
 fn streams(
     asked: &Measure,
     datagram: Datagram,
-    runtime: impl Fn() -> Result<Arc<Places>, Failure>,
+    places: impl Fn() -> Result<Arc<Places>, Failure>,
 ) -> Result<Vec<streams::Streams>, Failure> {
     let mut peers = Vec::new();
     if asked.wants_peer("quinn") {
-        peers.push(quinn::Quinn::new(runtime()?, datagram)?.streams()?);
+        peers.push(quinn::Quinn::new(places()?, datagram)?.streams()?);
     }
     if asked.wants_peer("s2n-quic") {
-        peers.push(s2n::S2n::new(runtime()?, datagram)?.streams()?);
+        peers.push(s2n::S2n::new(places()?, datagram)?.streams()?);
     }
     if asked.wants_peer("tcp-rustls") {
-        peers.push(tls::Tls::new(runtime()?)?.streams()?);
+        peers.push(tls::Tls::new(places()?)?.streams()?);
     }
     if asked.wants_peer("tokio_kcp") && datagram == Datagram::Ethernet {
-        peers.push(kcp::streams(runtime()?)?);
+        peers.push(kcp::streams(places()?)?);
     }
     Ok(peers)
 }

@@ -15,7 +15,7 @@ use crate::Failure;
 use crate::report::About;
 
 /// A stream both ways.
-pub(super) fn streams(runtime: Arc<Places>) -> Result<Streams, Failure> {
+pub(super) fn streams(places: Arc<Places>) -> Result<Streams, Failure> {
     let config = KcpConfig {
         mtu: 1452,
         nodelay: KcpNoDelayConfig::fastest(),
@@ -25,9 +25,9 @@ pub(super) fn streams(runtime: Arc<Places>) -> Result<Streams, Failure> {
         stream: true,
         ..KcpConfig::default()
     };
-    let (near, far, listener) = runtime.block_on(async {
+    let (near, far, listener) = places.block_on(async {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let mut listener = runtime.far().spawn(KcpListener::bind(config, address)).await??;
+        let mut listener = places.far().spawn(KcpListener::bind(config, address)).await??;
         let mut near = KcpStream::connect(&config, listener.local_addr()?).await?;
         near.write_all(&[0]).await?;
         near.flush().await?;
@@ -39,7 +39,7 @@ pub(super) fn streams(runtime: Arc<Places>) -> Result<Streams, Failure> {
         let (read, write) = tokio::io::split(stream);
         Stream::new(read, Pieces(write))
     });
-    Ok(Streams::new(About::package("tokio_kcp", "tokio_kcp", "none"), runtime, near, far, listener))
+    Ok(Streams::new(About::package("tokio_kcp", "tokio_kcp", "none"), places, near, far, listener))
 }
 
 /// Bytes it takes at a time: more than 127 datagrams of one write are an error.

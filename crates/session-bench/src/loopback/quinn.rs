@@ -25,18 +25,18 @@ const BEST_DATAGRAM: u16 = 6_500;
 
 /// Two endpoints.
 pub(super) struct Quinn {
-    runtime: Arc<Places>,
+    places: Arc<Places>,
     client: Endpoint,
     server: Endpoint,
 }
 
 impl Quinn {
-    pub(super) fn new(runtime: Arc<Places>, datagram: Datagram) -> Result<Self, Failure> {
+    pub(super) fn new(places: Arc<Places>, datagram: Datagram) -> Result<Self, Failure> {
         let (server_config, client_config) = configs(datagram)?;
-        let mut client = bind(runtime.near(), None)?;
-        let server = bind(runtime.far(), Some(server_config))?;
+        let mut client = bind(places.near(), None)?;
+        let server = bind(places.far(), Some(server_config))?;
         client.set_default_client_config(client_config);
-        Ok(Self { runtime, client, server })
+        Ok(Self { places, client, server })
     }
 
     async fn connections(&self) -> Result<[Connection; 2], Failure> {
@@ -44,7 +44,7 @@ impl Quinn {
         let server = self.server.clone();
         // A connection runs where it was accepted.
         let accept = self
-            .runtime
+            .places
             .far()
             .spawn(async move { Ok::<_, Failure>(server.accept().await.ok_or("the endpoint has stopped")?.await?) });
         let (near, far) = tokio::join!(connect, accept);
@@ -53,13 +53,13 @@ impl Quinn {
 
     /// A connection for datagrams.
     pub(super) fn datagrams(self) -> Result<Datagrams, Failure> {
-        let [near, far] = self.runtime.block_on(self.connections())?;
+        let [near, far] = self.places.block_on(self.connections())?;
         Ok(Datagrams { near, far, quinn: self })
     }
 
     /// A stream both ways.
     pub(super) fn streams(self) -> Result<Streams, Failure> {
-        let (near, far) = self.runtime.block_on(async {
+        let (near, far) = self.places.block_on(async {
             let [near, far] = self.connections().await?;
             let (mut send, receive) = near.open_bi().await?;
             // The far end hears of a stream by its first byte.
@@ -68,7 +68,7 @@ impl Quinn {
             ask.read_exact(&mut [0]).await?;
             Ok::<_, Failure>((Stream::new(receive, send), Stream::new(ask, answer)))
         })?;
-        Ok(Streams::new(about(), Arc::clone(&self.runtime), near, far, self))
+        Ok(Streams::new(about(), Arc::clone(&self.places), near, far, self))
     }
 }
 
@@ -82,7 +82,7 @@ impl Handshakes for Quinn {
     }
 
     fn connect(&mut self, count: usize) -> Result<(), Failure> {
-        self.runtime.block_on(async {
+        self.places.block_on(async {
             for _ in 0..count {
                 let [near, _far] = self.connections().await?;
                 near.close(0_u8.into(), &[]);
@@ -113,7 +113,7 @@ impl Unreliable for Datagrams {
             Ok(())
         };
         unreliable::figures(
-            &self.quinn.runtime,
+            &self.quinn.places,
             count,
             |counted| async move {
                 loop {

@@ -20,32 +20,32 @@ const HEADERS: u16 = 28;
 
 /// A client and a server.
 pub(super) struct S2n {
-    runtime: Arc<Places>,
+    places: Arc<Places>,
     client: Client,
     server: Server,
     address: SocketAddr,
 }
 
 impl S2n {
-    pub(super) fn new(runtime: Arc<Places>, datagram: Datagram) -> Result<Self, Failure> {
+    pub(super) fn new(places: Arc<Places>, datagram: Datagram) -> Result<Self, Failure> {
         let certificate = Certificate::new()?;
         let pem = (certificate.chain_pem.as_str(), certificate.key_pem.as_str());
         let server = {
-            let _inside = runtime.far().enter();
+            let _inside = places.far().enter();
             Server::builder().with_tls(pem)?.with_io(io(datagram)?)?.start()?
         };
         let client = {
-            let _inside = runtime.near().enter();
+            let _inside = places.near().enter();
             Client::builder().with_tls(pem.0)?.with_io(io(datagram)?)?.start()?
         };
         let address = server.local_addr()?;
-        Ok(Self { runtime, client, server, address })
+        Ok(Self { places, client, server, address })
     }
 
     /// A stream both ways.
     pub(super) fn streams(mut self) -> Result<Streams, Failure> {
-        let runtime = Arc::clone(&self.runtime);
-        let (near, far, connections) = runtime.block_on(async {
+        let places = Arc::clone(&self.places);
+        let (near, far, connections) = places.block_on(async {
             let [mut near, mut far] = connections(&self.client, &mut self.server, self.address).await?;
             let (receive, mut send) = near.open_bidirectional_stream().await?.split();
             // The far end hears of a stream by its first byte.
@@ -55,7 +55,7 @@ impl S2n {
             ask.read_exact(&mut [0]).await?;
             Ok::<_, Failure>((Stream::new(receive, send), Stream::new(ask, answer), [near, far]))
         })?;
-        Ok(Streams::new(about(), runtime, near, far, (connections, self)))
+        Ok(Streams::new(about(), places, near, far, (connections, self)))
     }
 }
 
@@ -76,8 +76,8 @@ impl Handshakes for S2n {
     }
 
     fn connect(&mut self, count: usize) -> Result<(), Failure> {
-        let Self { runtime, client, server, address } = self;
-        runtime.block_on(async {
+        let Self { places, client, server, address } = self;
+        places.block_on(async {
             for _ in 0..count {
                 let [near, _far] = connections(client, server, *address).await?;
                 near.close(0_u8.into());

@@ -50,7 +50,7 @@ impl Ciphers {
 /// Two endpoints and a session between them.
 pub(super) struct Session {
     ciphers: Ciphers,
-    runtime: Arc<Places>,
+    places: Arc<Places>,
     sender: Handle,
     receiver: Handle,
     client: Endpoint,
@@ -58,13 +58,13 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(runtime: Arc<Places>, datagram: Datagram, ciphers: Ciphers) -> Result<Self, Failure> {
-        let (client, server) = runtime.block_on(async {
-            let server = runtime.far().spawn(bind(2, datagram, ciphers));
+    pub(super) fn new(places: Arc<Places>, datagram: Datagram, ciphers: Ciphers) -> Result<Self, Failure> {
+        let (client, server) = places.block_on(async {
+            let server = places.far().spawn(bind(2, datagram, ciphers));
             Ok::<_, Failure>((bind(1, datagram, ciphers).await?, server.await??))
         })?;
-        let [sender, receiver] = runtime.block_on(sessions(&client, &server))?;
-        Ok(Self { ciphers, runtime, sender, receiver, client, server })
+        let [sender, receiver] = places.block_on(sessions(&client, &server))?;
+        Ok(Self { ciphers, places, sender, receiver, client, server })
     }
 }
 
@@ -83,7 +83,7 @@ impl Bulk for Session {
 
     fn transfer(&mut self, bytes: usize) -> Result<(), Failure> {
         let (sender, receiver) = (self.sender.channel(BULK), self.receiver.channel(BULK));
-        self.runtime.block_on(both(&self.runtime, receive(receiver, bytes), async move {
+        self.places.block_on(both(&self.places, receive(receiver, bytes), async move {
             let piece = vec![7; PIECE];
             sender.begin().await?;
             for _ in 0..bytes / PIECE {
@@ -114,8 +114,8 @@ impl PingPong for Session {
 
     fn round_trips(&mut self, count: usize) -> Result<Vec<Duration>, Failure> {
         let (asks, answers) = (self.sender.channel(PINGS), self.receiver.channel(PINGS));
-        self.runtime.block_on(async {
-            let answer = self.runtime.far().spawn(async move {
+        self.places.block_on(async {
+            let answer = self.places.far().spawn(async move {
                 let mut message = Vec::new();
                 for _ in 0..count {
                     message.clear();
@@ -152,7 +152,7 @@ impl Messages for Session {
             }
             Ok(())
         };
-        self.runtime.block_on(both(&self.runtime, receive, async move {
+        self.places.block_on(both(&self.places, receive, async move {
             for _ in 0..count {
                 near.send(&[7; PING]).await?;
             }
@@ -175,7 +175,7 @@ impl Unreliable for Session {
             Ok(())
         };
         unreliable::figures(
-            &self.runtime,
+            &self.places,
             count,
             |counted| async move {
                 let mut message = Vec::with_capacity(PING);
@@ -196,7 +196,7 @@ impl Handshakes for Session {
     }
 
     fn connect(&mut self, count: usize) -> Result<(), Failure> {
-        self.runtime.block_on(async {
+        self.places.block_on(async {
             for _ in 0..count {
                 let [near, _far] = sessions(&self.client, &self.server).await?;
                 near.abort(0, "");

@@ -29,7 +29,7 @@ impl Stream {
 /// Two ends, and what must live as long as they do.
 pub(super) struct Streams {
     about: About,
-    runtime: Arc<Places>,
+    places: Arc<Places>,
     near: Stream,
     /// `None` while a task has it, and after one has failed.
     far: Option<Stream>,
@@ -37,8 +37,8 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    pub(super) fn new(about: About, runtime: Arc<Places>, near: Stream, far: Stream, alive: impl Any) -> Self {
-        Self { about, runtime, near, far: Some(far), _alive: Box::new(alive) }
+    pub(super) fn new(about: About, places: Arc<Places>, near: Stream, far: Stream, alive: impl Any) -> Self {
+        Self { about, places, near, far: Some(far), _alive: Box::new(alive) }
     }
 
     fn take_far(&mut self) -> Result<Stream, Failure> {
@@ -53,9 +53,9 @@ impl Bulk for Streams {
 
     fn transfer(&mut self, bytes: usize) -> Result<(), Failure> {
         let mut far = self.take_far()?;
-        let (runtime, near) = (Arc::clone(&self.runtime), &mut self.near);
-        self.far = Some(runtime.block_on(async {
-            let receive = runtime.far().spawn(async move {
+        let (places, near) = (Arc::clone(&self.places), &mut self.near);
+        self.far = Some(places.block_on(async {
+            let receive = places.far().spawn(async move {
                 let mut buffer = vec![0; PIECE];
                 let mut received = 0;
                 while received < bytes {
@@ -84,9 +84,9 @@ impl PingPong for Streams {
 
     fn round_trips(&mut self, count: usize) -> Result<Vec<Duration>, Failure> {
         let mut far = self.take_far()?;
-        let (runtime, near) = (Arc::clone(&self.runtime), &mut self.near);
-        let (times, far) = runtime.block_on(async {
-            let answer = runtime.far().spawn(async move {
+        let (places, near) = (Arc::clone(&self.places), &mut self.near);
+        let (times, far) = places.block_on(async {
+            let answer = places.far().spawn(async move {
                 let mut message = [0; PING];
                 for _ in 0..count {
                     far.reader.read_exact(&mut message).await?;
@@ -117,9 +117,9 @@ impl Messages for Streams {
 
     fn send(&mut self, count: usize) -> Result<(), Failure> {
         let mut far = self.take_far()?;
-        let (runtime, near) = (Arc::clone(&self.runtime), &mut self.near);
-        self.far = Some(runtime.block_on(async {
-            let receive = runtime.far().spawn(async move {
+        let (places, near) = (Arc::clone(&self.places), &mut self.near);
+        self.far = Some(places.block_on(async {
+            let receive = places.far().spawn(async move {
                 let mut message = [0; PING];
                 for _ in 0..count {
                     far.reader.read_exact(&mut message).await?;

@@ -12,9 +12,9 @@ use crate::report::About;
 #[test]
 fn what_was_lost_does_not_count_and_is_no_reason_to_wait_for_ever() {
     let (sender, mut receiver) = mpsc::unbounded_channel();
-    let runtime = Places::one_thread().expect("a runtime");
+    let places = Places::one_thread().expect("a runtime");
     let figures = unreliable::figures(
-        &runtime,
+        &places,
         400,
         |counted| async move {
             while receiver.recv().await.is_some() {
@@ -34,8 +34,8 @@ fn what_was_lost_does_not_count_and_is_no_reason_to_wait_for_ever() {
 
 #[test]
 fn unreliable_messages_of_session_come() {
-    let runtime = Places::pool().expect("a runtime");
-    let mut session = session::Session::new(runtime, Datagram::Ethernet, Ciphers::RustCrypto).expect("a session");
+    let places = Places::pool().expect("a runtime");
+    let mut session = session::Session::new(places, Datagram::Ethernet, Ciphers::RustCrypto).expect("a session");
     for _ in 0..2 {
         let figures = session.send_unreliable(1_000).expect("some come");
         assert!((0.0..=1.0).contains(&figures[2]), "{figures:?}: none counts twice, and none of the turn before");
@@ -45,8 +45,8 @@ fn unreliable_messages_of_session_come() {
 #[test]
 fn session_brings_bytes_across_with_each_of_its_providers() {
     for ciphers in Ciphers::ALL {
-        let runtime = Places::one_thread().expect("a runtime");
-        let mut session = session::Session::new(runtime, Datagram::Best, *ciphers).expect("a session");
+        let places = Places::one_thread().expect("a runtime");
+        let mut session = session::Session::new(places, Datagram::Best, *ciphers).expect("a session");
         session.transfer(1 << 20).expect("all of it");
     }
 }

@@ -19,20 +19,20 @@ const RECORD: usize = 16 * 1024;
 
 /// A listener, and what both sides know.
 pub(super) struct Tls {
-    runtime: Arc<Places>,
+    places: Arc<Places>,
     listener: Arc<TcpListener>,
     acceptor: TlsAcceptor,
     connector: TlsConnector,
 }
 
 impl Tls {
-    pub(super) fn new(runtime: Arc<Places>) -> Result<Self, Failure> {
+    pub(super) fn new(places: Arc<Places>) -> Result<Self, Failure> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let (server, client) = without_resumption(Certificate::new()?.configs(&provider)?);
-        let bind = runtime.far().spawn(TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))));
-        let listener = Arc::new(runtime.block_on(bind)??);
+        let bind = places.far().spawn(TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))));
+        let listener = Arc::new(places.block_on(bind)??);
         let (acceptor, connector) = (TlsAcceptor::from(Arc::new(server)), TlsConnector::from(Arc::new(client)));
-        Ok(Self { runtime, listener, acceptor, connector })
+        Ok(Self { places, listener, acceptor, connector })
     }
 
     async fn connections(&self) -> Result<[TlsStream<TcpStream>; 2], Failure> {
@@ -42,7 +42,7 @@ impl Tls {
             Ok::<_, Failure>(self.connector.connect(ServerName::try_from(NAME)?, stream).await?)
         };
         let (listener, acceptor) = (Arc::clone(&self.listener), self.acceptor.clone());
-        let accept = self.runtime.far().spawn(async move {
+        let accept = self.places.far().spawn(async move {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
             Ok::<_, Failure>(acceptor.accept(stream).await?)
@@ -53,11 +53,11 @@ impl Tls {
 
     /// A stream both ways.
     pub(super) fn streams(self) -> Result<Streams, Failure> {
-        let [near, far] = self.runtime.block_on(self.connections())?.map(|stream| {
+        let [near, far] = self.places.block_on(self.connections())?.map(|stream| {
             let (read, write) = tokio::io::split(stream);
             Stream::new(read, BufWriter::with_capacity(RECORD, write))
         });
-        Ok(Streams::new(about(), Arc::clone(&self.runtime), near, far, self))
+        Ok(Streams::new(about(), Arc::clone(&self.places), near, far, self))
     }
 }
 
@@ -71,7 +71,7 @@ impl Handshakes for Tls {
     }
 
     fn connect(&mut self, count: usize) -> Result<(), Failure> {
-        self.runtime.block_on(async {
+        self.places.block_on(async {
             for _ in 0..count {
                 let [mut near, mut far] = self.connections().await?;
                 near.shutdown().await?;

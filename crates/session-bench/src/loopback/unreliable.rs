@@ -17,7 +17,7 @@ const LOOKS: usize = 100;
 /// Of `count` messages, what `receive` had counted when no more came: microseconds of processor time of each that came, how many came in a second,
 /// and the part that came.
 pub(super) fn figures<Receive>(
-    runtime: &Places,
+    places: &Places,
     count: usize,
     receive: impl FnOnce(Arc<AtomicUsize>) -> Receive,
     send: impl Future<Output = Result<(), Failure>>,
@@ -25,10 +25,10 @@ pub(super) fn figures<Receive>(
 where
     Receive: Future<Output = Result<(), Failure>> + Send + 'static,
 {
-    runtime.block_on(async {
+    places.block_on(async {
         let counted = Arc::new(AtomicUsize::new(0));
         let (start, processor) = (now(), processor_time());
-        let receive = runtime.far().spawn(receive(Arc::clone(&counted)));
+        let receive = places.far().spawn(receive(Arc::clone(&counted)));
         send.await?;
         let (mut arrived, mut end, mut looks) = (0, now(), 0);
         while arrived < count && looks < LOOKS && !receive.is_finished() {

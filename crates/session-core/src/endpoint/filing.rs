@@ -1,16 +1,14 @@
-//! After operations on a session its queues, deadline and place follow what it has become, at the latest when somebody asks; and whose turn it is to send.
-
-use core::time::Duration;
+//! After operations on a session its queues, deadline and place follow what it has become, at the latest when somebody asks.
 
 use super::Endpoint;
 use super::route::{name_of_hello, name_of_peer};
 use super::slots::Queue;
-use crate::action::{Action, Address, Deadline, Event, Link, Transmit};
+use crate::action::{Address, Deadline, Link};
 use crate::crypto::Provider;
 use crate::memory::Memory;
 use crate::path::OwnIds;
 use crate::reason::RecvError;
-use crate::session::{Outcome, Phase, SessionCore};
+use crate::session::{Phase, SessionCore};
 use crate::shared::Context;
 
 /// What a session is known by, and under.
@@ -47,11 +45,6 @@ struct Joins {
     starved: bool,
 }
 
-/// Bytes one session may send before the next gets its turn, at most.
-const QUANTUM: u64 = 64 * 1024;
-/// The same as time at its pacing rate: a slow session holds nobody up for longer than it would take a turn itself.
-const TURN: Duration = Duration::from_millis(1);
-
 impl<P: Provider> Endpoint<P> {
     /// Runs `operation` on a session and files afterwards what it changed.
     pub(super) fn with<T>(
@@ -77,7 +70,11 @@ impl<P: Provider> Endpoint<P> {
         slot: u32,
         operation: impl FnOnce(&mut SessionCore, &mut Context<'_, P>) -> Result<Option<T>, RecvError>,
     ) -> Option<Result<Option<T>, RecvError>> {
-        self.with_channel(slot, operation, |read| matches!(read, Ok(Some(_)) | Err(RecvError::Cut)))
+        let read = self.with_channel(slot, operation)?;
+        if matches!(read, Ok(Some(_)) | Err(RecvError::Cut)) {
+            self.touch(slot);
+        }
+        Some(read)
     }
 
     /// The same as [`command`](Self::command) for sending.
@@ -86,7 +83,13 @@ impl<P: Provider> Endpoint<P> {
         slot: u32,
         operation: impl FnOnce(&mut SessionCore, &mut Context<'_, P>) -> Result<T, E>,
     ) -> Option<Result<T, E>> {
-        self.with_channel(slot, operation, Result::is_ok)
+        let sent = self.with_channel(slot, operation)?;
+        if sent.is_ok() {
+            self.touch(slot);
+        } else {
+            self.await_memory(slot);
+        }
+        Some(sent)
     }
 
     /// The same as [`with`](Self::with); where `has_changed` says no, nothing is filed anew.
@@ -110,13 +113,13 @@ impl<P: Provider> Endpoint<P> {
         Some(result)
     }
 
-    /// The same as [`with_if`](Self::with_if) for what moves nothing but a channel's data: neither phase nor path nor ids. Nor does it take away anything that
-    /// there is to send or to tell, so that the queues may follow later.
+    /// Runs what moves nothing but a channel's data: neither phase nor path nor ids. Nor does it take away anything that there is to send or to tell, so that the
+    /// queues may follow later. They are left to the caller.
+    #[inline]
     fn with_channel<T>(
         &mut self,
         slot: u32,
         operation: impl FnOnce(&mut SessionCore, &mut Context<'_, P>) -> T,
-        has_changed: impl FnOnce(&T) -> bool,
     ) -> Option<T> {
         let core = self.slots.at_mut(slot)?;
         let before = cfg!(debug_assertions).then(|| outlook(core, &self.shared.memory));
@@ -126,11 +129,6 @@ impl<P: Provider> Endpoint<P> {
             let (stands, has) = outlook(core, &self.shared.memory);
             debug_assert!(stood == stands, "data alone moves no session");
             debug_assert!(had.iter().zip(&has).all(|(had, has)| had <= has), "data alone takes nothing back");
-        }
-        if has_changed(&result) {
-            self.touch(slot);
-        } else {
-            self.await_memory(slot);
         }
         Some(result)
     }
@@ -342,79 +340,6 @@ impl<P: Provider> Endpoint<P> {
     /// The true deadline of a slot.
     pub(super) fn deadline_of(&self, slot: u32) -> Option<Deadline> {
         self.slots.at(slot)?.next_deadline(&self.settings, &self.shared.memory)
-    }
-
-    pub(super) fn take_event(&mut self, slot: u32) -> Option<Event> {
-        let core = self.slots.at_mut(slot)?;
-        let event = core.take_event(&mut self.shared.memory, &self.settings);
-        if core.has_events() {
-            self.slots.push(Queue::Events, slot);
-        } else {
-            self.slots.unlink(Queue::Events, slot);
-        }
-        // Nothing follows from having told most of them, and they are the many.
-        if event.is_none_or(|event| !event.is_of_lasting_channel()) {
-            self.refile_now(slot);
-        }
-        event
-    }
-
-    /// Asks a session that is ready for a datagram. `None` where it had none and has nothing to tell, and is ready no more.
-    pub(super) fn transmit(&mut self, slot: u32, out: &mut [u8]) -> Option<Action> {
-        let Some(core) = self.slots.at_mut(slot) else {
-            self.slots.unlink(Queue::Ready, slot);
-            return None;
-        };
-        let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
-        let outcome = core.transmit(&mut context, out);
-        let (len, ecn, link) = match outcome {
-            Outcome::Sent(len, ecn) | Outcome::Last(len, ecn) => (len, ecn, core.link()),
-            Outcome::Search(len) => (len, None, core.link()),
-            Outcome::Probed(len, link) => (len, None, link),
-            Outcome::NeedsRoom(bytes) => {
-                // What has expired meanwhile is told of all the same.
-                self.refile_now(slot);
-                return Some(Action::NeedsRoom(bytes));
-            }
-            Outcome::Nothing => return self.rest(slot).map(Action::Event),
-        };
-        self.charge(slot, len);
-        if matches!(outcome, Outcome::Last(..)) {
-            // Asked again it would say that it has nothing, at the price of another packet.
-            self.slots.unlink(Queue::Ready, slot);
-        }
-        Some(Action::Transmit(Transmit { len, link, ecn, alone: matches!(outcome, Outcome::Search(_)) }))
-    }
-
-    /// It was asked and had nothing. Not filed as ready again: window or pacer may go on saying no.
-    fn rest(&mut self, slot: u32) -> Option<Event> {
-        self.slots.unlink(Queue::Ready, slot);
-        if self.slots.at(slot).is_some_and(|core| core.awaits_record(&self.shared.memory)) {
-            self.slots.push(Queue::Unrecorded, slot);
-        }
-        self.file(slot);
-        if self.slots.at(slot).is_some_and(SessionCore::has_events) { self.take_event(slot) } else { None }
-    }
-
-    /// Deficit round-robin: a session keeps its turn until its quantum is spent, so runs of datagrams stay together.
-    fn charge(&mut self, slot: u32, bytes: usize) {
-        // What has left has deadlines of its own.
-        self.file(slot);
-        let Some(core) = self.slots.at(slot) else { return };
-        // It may have been the Hello, or the CLOSE that an event waits for.
-        if core.phase() != Phase::Established {
-            self.directory.follow(slot, core);
-        }
-        let (has_events, quantum) = (core.has_events(), core.bytes_in(TURN).min(QUANTUM));
-        if has_events {
-            self.slots.push(Queue::Events, slot);
-        }
-        let Some(deficit) = self.slots.deficit_mut(slot) else { return };
-        *deficit = deficit.saturating_add(bytes as u32);
-        if u64::from(*deficit) >= quantum {
-            *deficit = 0;
-            self.slots.rotate(Queue::Ready, slot);
-        }
     }
 }
 

@@ -14,6 +14,7 @@ mod line;
 mod route;
 mod single;
 mod slots;
+mod turns;
 mod vacancy;
 
 pub use dump::Dump;

@@ -30,8 +30,7 @@ impl<P: Provider> Endpoint<P> {
         if let Some(id) = self.slots.next_id() {
             return Some(Vacancy { id, evicts: None });
         }
-        self.file_touched();
-        let oldest = self.slots.first(Queue::Closed)?;
+        let oldest = self.first_of(Queue::Closed)?;
         Some(Vacancy::in_place_of(self.slots.at(oldest)?.id()))
     }
 
