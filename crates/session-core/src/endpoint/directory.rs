@@ -120,6 +120,12 @@ impl Directory {
         }
     }
 
+    /// Whether [`take_event`](Self::take_event) may find one.
+    #[inline]
+    pub(super) fn has_news(&self) -> bool {
+        self.news.as_ref().is_some_and(|news| news.first != NONE)
+    }
+
     /// The next announcement. `at` finds what stands in a slot now.
     #[inline]
     pub(super) fn take_event<'a>(&mut self, at: impl Fn(u32) -> Option<&'a SessionCore>) -> Option<Event> {

@@ -256,6 +256,8 @@ impl<P: Provider> Endpoint<P> {
     /// Brings queues and deadline of a slot in line with its session, which stays where it is and who it is.
     #[inline(never)]
     fn queue(&mut self, slot: u32) {
+        let Some(core) = self.slots.at_mut(slot) else { return };
+        core.review_refusals(&self.shared.memory);
         let Some(core) = self.slots.at(slot) else { return };
         let Joins { events, ready, closed, starved } = self.joins(slot, core);
         if events {

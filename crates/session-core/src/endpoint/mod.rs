@@ -43,6 +43,7 @@ use deadlines::Deadlines;
 use directory::Directory;
 use route::{Routes, name_of};
 use slots::{Queue, Slots};
+use turns::Turn;
 use vacancy::Vacancy;
 
 /// All sessions of one node.
@@ -199,20 +200,21 @@ impl<P: Provider> Endpoint<P> {
     /// A buffer of [`max_datagram`](Self::max_datagram) bytes is always enough; a shorter one may give [`Action::NeedsRoom`], which changes nothing.
     pub fn poll_action(&mut self, out: &mut [u8], now: Instant) -> Action {
         self.advance(now);
-        self.file_touched();
-        self.feed_waiting();
-        if let Some(event) = self.directory.take_event(|slot| self.slots.at(slot)) {
-            return Action::Event(event);
-        }
-        while let Some(slot) = self.slots.first(Queue::Events) {
-            if let Some(event) = self.take_event(slot) {
-                return Action::Event(event);
+        let mut next = match self.turn_of_touched() {
+            Turn::Tells(event) => return Action::Event(event),
+            Turn::Transmits(slot) => Some(slot),
+            Turn::Unknown => {
+                if let Some(event) = self.poll_event() {
+                    return Action::Event(event);
+                }
+                self.slots.first(Queue::Ready)
             }
-        }
-        while let Some(slot) = self.slots.first(Queue::Ready) {
+        };
+        while let Some(slot) = next {
             if let Some(action) = self.transmit(slot, out) {
                 return action;
             }
+            next = self.slots.first(Queue::Ready);
         }
         self.file_noted();
         Action::Wait(self.deadlines.first().map(|(deadline, _)| deadline))

@@ -295,6 +295,12 @@ impl Slots {
         self.ends[queue as usize] = (first, last);
     }
 
+    /// No slot stands in any queue.
+    #[inline]
+    pub(super) fn are_queues_empty(&self) -> bool {
+        self.ends.iter().all(|(first, _)| *first == NONE)
+    }
+
     #[inline]
     pub(super) fn first(&self, queue: Queue) -> Option<u32> {
         let first = self.ends[queue as usize].0;

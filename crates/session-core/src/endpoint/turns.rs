@@ -14,7 +14,54 @@ const QUANTUM: u64 = 64 * 1024;
 /// The same as time at its pacing rate: a slow session holds nobody up for longer than it would take a turn itself.
 const TURN: Duration = Duration::from_millis(1);
 
+/// Whose turn it is without a look at the queues.
+pub(super) enum Turn {
+    /// They have to be asked.
+    Unknown,
+    Tells(Event),
+    /// The session in this slot is the only one that may have something to send.
+    Transmits(u32),
+}
+
 impl<P: Provider> Endpoint<P> {
+    /// Where one session was touched and no slot stands in a queue, as after a datagram and what the application did about it: what filing it would come to, without
+    /// putting the slot into queues and taking it out again.
+    #[inline]
+    pub(super) fn turn_of_touched(&mut self) -> Turn {
+        let Some(slot) = self.slots.touched().filter(|_| self.slots.are_queues_empty() && !self.directory.has_news())
+        else {
+            return Turn::Unknown;
+        };
+        let memory = &self.shared.memory;
+        let Some(core) = self.slots.at_mut(slot).filter(|core| core.is_plain()) else { return Turn::Unknown };
+        if let Some(event) = core.take_lasting_event(memory) {
+            return Turn::Tells(event);
+        }
+        let wants = core.wants(memory);
+        let transmits = core.may_transmit(memory, &wants);
+        debug_assert!(core.starved_of(&wants).is_none(), "who was refused nothing does not wait for memory");
+        debug_assert!(!core.is_evictable(&self.settings, memory), "who is established has not ended");
+        self.slots.take_touched();
+        self.file(slot);
+        if transmits { Turn::Transmits(slot) } else { Turn::Unknown }
+    }
+
+    /// The next event there is.
+    #[inline]
+    pub(super) fn poll_event(&mut self) -> Option<Event> {
+        self.file_touched();
+        self.feed_waiting();
+        if let Some(event) = self.directory.take_event(|slot| self.slots.at(slot)) {
+            return Some(event);
+        }
+        while let Some(slot) = self.slots.first(Queue::Events) {
+            if let Some(event) = self.take_event(slot) {
+                return Some(event);
+            }
+        }
+        None
+    }
+
     pub(super) fn take_event(&mut self, slot: u32) -> Option<Event> {
         let core = self.slots.at_mut(slot)?;
         let event = core.take_event(&mut self.shared.memory, &self.settings);
@@ -53,6 +100,8 @@ impl<P: Provider> Endpoint<P> {
         if matches!(outcome, Outcome::Last(..)) {
             // Asked again it would say that it has nothing, at the price of another packet.
             self.slots.unlink(Queue::Ready, slot);
+        } else {
+            self.slots.push(Queue::Ready, slot);
         }
         Some(Action::Transmit(Transmit { len, link, ecn, alone: matches!(outcome, Outcome::Search(_)) }))
     }

@@ -31,6 +31,8 @@ pub(crate) struct Channels {
     count: u8,
     /// A message has a deadline, or the peer is to hear of one that was given up.
     pub(crate) expiring: bool,
+    /// Some channel had no room for a message, and `Writable` was not raised on each since.
+    pub(crate) refused: bool,
     /// Where it is kept what dynamic channels there are; nowhere if there can be none.
     ledger: SlabKey,
     /// Backs the whole session credit while any application channel holds a block.
@@ -109,6 +111,7 @@ impl Channels {
             count: (application + 1) as u8,
             ledger: ledger.unwrap_or(SlabKey::NOWHERE),
             expiring: false,
+            refused: false,
             data: Backing { blocks: data_blocks(limits, config), ..Backing::default() },
             control: Backing { blocks: CONTROL_WINDOW.div_ceil(per_block) as u32 + 1, ..Backing::default() },
             send_maximum: 0,
@@ -359,6 +362,7 @@ impl Channels {
             keys: _,
             count,
             expiring,
+            refused: _,
             ledger: _,
             data,
             control,

@@ -238,6 +238,7 @@ impl SessionCore {
             OutboxError::Blocked => {
                 let per_block = positions_per_block(limits.block_size as usize);
                 channel.blocked = true;
+                self.channels.refused = true;
                 channel.wanted = channel.outbox.blocks_for(per_block, length as u64 + 1);
                 SendError::Blocked
             }

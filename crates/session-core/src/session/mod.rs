@@ -431,6 +431,28 @@ impl SessionCore {
         self.take_any_event(memory, settings)
     }
 
+    /// It is established and has nothing to tell but of channels that last as long as it, and none of them waits for memory.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.phase == Phase::Established && self.events.is_lasting_only() && !self.channels.refused
+    }
+
+    /// The next event of a channel that lasts as long as the session.
+    #[inline]
+    pub(crate) fn take_lasting_event(&mut self, memory: &Memory) -> Option<Event> {
+        let channels = &self.channels;
+        self.events.take_lasting(self.id, |index| id_at(channels, memory, index))
+    }
+
+    /// Finds out whether still some channel waits to be told that there is room.
+    #[inline]
+    pub(crate) fn review_refusals(&mut self, memory: &Memory) {
+        if self.channels.refused {
+            let waits = self.channels.iter(memory).any(|channel| channel.blocked);
+            self.channels.refused = waits;
+        }
+    }
+
     #[inline(never)]
     fn take_any_event(&mut self, memory: &mut Memory, settings: &Settings) -> Option<Event> {
         if !self.has_events() {

@@ -1,6 +1,7 @@
 //! Queues follow what was done to a session as soon as another is touched, or somebody asks; until then nobody can tell the difference.
 
-use std::string::ToString;
+use std::collections::VecDeque;
+use std::string::{String, ToString};
 
 use super::*;
 use crate::config::SecondSession;
@@ -70,4 +71,94 @@ fn a_session_that_is_gone_is_touched_no_more() {
     end.remove(ids[1].slot);
     assert_eq!((end.slots.touched(), ready(&mut end)), (None, Vec::new()));
     end.assert_invariants();
+}
+
+/// Both ends of a session, and what is on its way to each.
+struct World {
+    ends: [Endpoint; 2],
+    ids: [SessionId; 2],
+    arriving: [VecDeque<Vec<u8>>; 2],
+}
+
+impl World {
+    fn new(now: Instant) -> Self {
+        let (mut alice, mut bob) = (endpoint(1, small_limits()), endpoint(2, small_limits()));
+        let peer = Peer::Known { key: bob.public_key(), psk: None };
+        let at_alice = alice.connect(peer, link(1, 2), ConnectOptions::default(), now).unwrap();
+        let [_, events] = settle(&mut alice, &mut bob, now);
+        let [Event::Incoming(at_bob)] = events[..] else { panic!("{events:?}") };
+        bob.session_mut(at_bob, now).unwrap().accept(b"").unwrap();
+        let _ = settle(&mut alice, &mut bob, now);
+        Self { ends: [alice, bob], ids: [at_alice, at_bob], arriving: Default::default() }
+    }
+
+    /// One thing of those that happen to an end; what can be seen of it.
+    fn step(&mut self, side: usize, choice: u32, now: Instant) -> (String, [u8; 32]) {
+        let end = &mut self.ends[side];
+        let mut buffer = vec![0; end.max_datagram()];
+        let id = self.ids[side];
+        let seen = match choice % 8 {
+            0 | 1 => {
+                let message = vec![7; choice as usize / 8 % 700];
+                end.session_mut(id, now).map(|mut session| session.send(&message, CHANNEL)).to_text()
+            }
+            2 => end.session_mut(id, now).map(|mut session| session.recv(&mut buffer, CHANNEL)).to_text(),
+            3 => {
+                if let Some(mut datagram) = self.arriving[side].pop_front()
+                    && !choice.is_multiple_of(5)
+                {
+                    let _ = end.handle_datagram(&mut datagram, arrival(side), now);
+                }
+                String::new()
+            }
+            4 => {
+                end.handle_timeout(now);
+                String::new()
+            }
+            _ => {
+                let action = end.poll_action(&mut buffer, now);
+                if let Action::Transmit(transmit) = action {
+                    self.arriving[1 - side].push_back(buffer[..transmit.len].to_vec());
+                }
+                action.to_text()
+            }
+        };
+        end.assert_invariants();
+        (seen, end.digest())
+    }
+}
+
+trait ToText {
+    fn to_text(&self) -> String;
+}
+
+impl<T: core::fmt::Debug> ToText for T {
+    fn to_text(&self) -> String {
+        std::format!("{self:?}")
+    }
+}
+
+/// Where a slot is brought in line before each poll, nothing goes straight.
+#[test]
+fn what_goes_straight_is_what_goes_through_the_queues() {
+    let mut straight = 0;
+    for seed in 0..40_u32 {
+        let mut now = Instant::from_micros(1);
+        let (mut world, mut other) = (World::new(now), World::new(now));
+        let mut draw = seed;
+        for number in 0..400 {
+            draw = draw.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let (side, choice) = ((draw >> 31) as usize, (draw >> 8) & 0xFFFF);
+            now = now.saturating_add(Duration::from_micros(u64::from(draw >> 20) * u64::from(draw & 3)));
+            let polls = choice % 8 > 4;
+            let end = &world.ends[side];
+            straight += u32::from(polls && end.slots.touched().is_some() && end.slots.are_queues_empty());
+            if polls {
+                other.ends[side].file_touched();
+            }
+            let (seen, expected) = (world.step(side, choice, now), other.step(side, choice, now));
+            assert_eq!(seen, expected, "seed {seed}, step {number}, side {side}");
+        }
+    }
+    assert!(straight > 1_000, "only {straight} polls may have gone straight");
 }
