@@ -168,6 +168,16 @@ impl Pool {
         self.free_open_written(block, self.block_size);
     }
 
+    /// The same of a whole chain, from its first on.
+    #[inline(never)]
+    pub(crate) fn free_open_chain(&mut self, head: BlockId) {
+        let mut block = Some(head);
+        while let Some(id) = block {
+            block = self.next(id);
+            self.free_open(id);
+        }
+    }
+
     /// The same of a block of which only the first so many bytes were ever written.
     #[inline]
     pub(crate) fn free_open_written(&mut self, block: BlockId, written: usize) {
@@ -219,6 +229,7 @@ impl Pool {
         &self.bytes[start..start + self.block_size]
     }
 
+    #[inline]
     pub(crate) fn bytes_mut(&mut self, block: BlockId) -> &mut [u8] {
         let start = block.position() * self.block_size;
         &mut self.bytes[start..start + self.block_size]

@@ -241,8 +241,7 @@ impl Assembler {
         Some(Chunk { length, begin, end })
     }
 
-    /// The rest of a message with its terminator, if nothing else is there, all of it lies in one block, and `out` is long enough: the same with less to
-    /// look at.
+    /// The rest of a message with its terminator, if nothing else is there and `out` is long enough: the same with less to look at.
     #[inline]
     pub(crate) fn read_last(
         &mut self,
@@ -250,15 +249,19 @@ impl Assembler {
         reservation: &mut Reservation,
         out: &mut [u8],
     ) -> Option<Chunk> {
-        let head = self.head.filter(|_| self.blocks == 1 && self.contiguous == self.highest)?;
+        let head = self.head.filter(|_| self.contiguous == self.highest)?;
         let end = self.message_end.get().filter(|end| *end + 1 == self.highest)?;
         let (length, at) = ((end - self.read) as usize, (self.read % per_block(pool)) as usize);
-        // Where the terminator lies in the next block, that is another.
-        let data = block_map::data(pool, head).get(at..)?.get(..=length)?;
-        out.get_mut(..length)?.copy_from_slice(&data[..length]);
+        let out = out.get_mut(..length)?;
+        match block_map::data(pool, head).get(at..at + length) {
+            Some(data) => out.copy_from_slice(data),
+            None => copy_chain(pool, head, at, out),
+        }
         self.read = self.highest;
         self.message_end = OptionalNumber::NONE;
-        self.free_head(pool, reservation);
+        while self.head.is_some() {
+            self.free_head(pool, reservation);
+        }
         Some(Chunk { length, begin: core::mem::replace(&mut self.between_messages, true), end: true })
     }
 
@@ -587,6 +590,18 @@ impl Assembler {
         self.cursor.take_if(|cursor| *cursor == head);
         self.blocks -= 1;
         pool.free_reserved(head, reservation);
+    }
+}
+
+/// Fills `out` with what lies from `at` on in a chain of blocks.
+#[inline(never)]
+fn copy_chain(pool: &Pool, head: BlockId, at: usize, mut out: &mut [u8]) {
+    let (mut block, mut at) = (Some(head), at);
+    while let Some(id) = block.filter(|_| !out.is_empty()) {
+        let data = &block_map::data(pool, id)[at..];
+        let (now, later) = out.split_at_mut(data.len().min(out.len()));
+        now.copy_from_slice(&data[..now.len()]);
+        (block, at, out) = (pool.next(id), 0, later);
     }
 }
 

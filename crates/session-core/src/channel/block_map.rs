@@ -38,7 +38,7 @@ pub(super) struct PartsMut<'a> {
 }
 
 impl<'a> PartsMut<'a> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn of(pool: &'a mut Pool, block: BlockId) -> Self {
         let width = pool.positions();
         let (header, rest) = pool.bytes_mut(block).split_first_chunk_mut().expect("a block is longer than its header");
@@ -46,8 +46,14 @@ impl<'a> PartsMut<'a> {
         Self { header, data, maps }
     }
 
-    /// Sets a bit of one of the three bitmaps.
+    /// Writes the header word of a block without flag and marks: see [`label`].
     #[inline]
+    pub(super) fn label(&mut self, index: u64) {
+        *self.header = (index & INDEX).to_le_bytes();
+    }
+
+    /// Sets a bit of one of the three bitmaps.
+    #[inline(always)]
     pub(super) fn set(&mut self, map: usize, at: usize) {
         set(self.maps, map * self.data.len() + at);
     }

@@ -617,10 +617,12 @@ impl Outbox {
     /// Frees every block, one by one from the head.
     #[inline]
     fn free_all(&mut self, pool: &mut Pool) {
-        let mut head = self.head.take();
-        while let Some(block) = head {
-            head = pool.next(block);
-            pool.free_open(block);
+        let Some(head) = self.head.take() else { return };
+        // Mostly it is one.
+        if self.blocks == 1 {
+            pool.free_open(head);
+        } else {
+            pool.free_open_chain(head);
         }
         (self.tail, self.blocks, self.ending) = (None, 0, 0);
         (self.send_cursor, self.search_cursor, self.ack_cursor) = (None, None, None);

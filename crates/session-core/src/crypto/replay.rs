@@ -60,11 +60,16 @@ impl PacketWindow {
     }
 
     /// Clears the bits between the largest number so far and a new one, which now stand for newer numbers. The bit of the new one is set in any case.
+    #[inline]
     fn forget_up_to(&mut self, packet_number: u64) {
         let Some(largest) = self.largest() else { return };
-        if packet_number.checked_sub(1) == Some(largest) {
-            return;
+        if packet_number.checked_sub(1) != Some(largest) {
+            self.forget_between(largest, packet_number);
         }
+    }
+
+    #[inline(never)]
+    fn forget_between(&mut self, largest: u64, packet_number: u64) {
         if packet_number.saturating_sub(largest) >= WINDOW {
             self.words = [0; WORDS];
             return;

@@ -465,8 +465,13 @@ impl<P: Provider> Endpoint<P> {
                 return Err(reason);
             }
         };
-        self.with(slot, |core, context| core.receive(context, &opened));
-        self.join_crossing(slot);
+        let is_unanswered = self.with(slot, |core, context| {
+            core.receive(context, &opened);
+            core.is_unanswered()
+        });
+        if is_unanswered == Some(true) {
+            self.join_crossing(slot);
+        }
         Ok(())
     }
 }

@@ -103,8 +103,10 @@ impl AckTracker {
         if newest {
             let expected = self.largest.get().map_or(0, |largest| largest.saturating_add(1));
             self.gap |= number != expected;
-            // Numbers it pushes out of the window; its own bit is set in any case.
-            self.forget(expected, number.saturating_sub(expected));
+            if number != expected {
+                // Numbers it pushes out of the window; its own bit is set in any case.
+                self.forget(expected, number.saturating_sub(expected));
+            }
             self.largest = number.into();
             self.largest_received_at = now;
         } else if number < self.lowest_remembered() {

@@ -44,34 +44,29 @@ impl SessionCore {
         context: &mut Context<'_, P>,
         ack: &AckOfOne,
     ) -> Result<(), Fault> {
-        let pool = &context.shared.memory.pool;
-        if straight::is_open()
-            && let Some((packet, data)) = self.packets.log.only(pool, ack.low, ack.largest)
-            && packet.flags.bits() & FLAGS_TO_LOOK_AT == 0
-            && data.is_none_or(|data| data.signal().is_none())
-            && self.keys.rekey == SlabKey::NOWHERE
-            && !self.packets.never_sent(ack.low, ack.largest)
-        {
-            self.on_only_acked(&mut context.shared.memory, context.now, ack, (&packet, data));
+        let is_plain = self.keys.rekey == SlabKey::NOWHERE && !self.packets.never_sent(ack.low, ack.largest);
+        if is_plain && straight::is_open() && self.on_only_acked(&mut context.shared.memory, context.now, ack) {
             return Ok(());
         }
         self.on_acked_ranges(context, &ack.into(), &[(ack.low, ack.largest)])
     }
 
-    /// The only packet of the log is acknowledged: what [`on_acked_ranges`](Self::on_acked_ranges) does, without what is empty.
-    fn on_only_acked(
-        &mut self,
-        memory: &mut Memory,
-        now: Instant,
-        ack: &AckOfOne,
-        (packet, data): (&PacketRecord, Option<DataRecord>),
-    ) {
+    /// Where the only packet of the log is acknowledged, what [`on_acked_ranges`](Self::on_acked_ranges) does, without what is empty; else `false`, and nothing has
+    /// changed.
+    #[inline(never)]
+    fn on_only_acked(&mut self, memory: &mut Memory, now: Instant, ack: &AckOfOne) -> bool {
+        let Some(only) = self.packets.log.only(&memory.pool, ack.low, ack.largest) else { return false };
+        let (packet, data) = (only.packet, only.data);
+        let is_about_data = data.is_none_or(|data| data.signal().is_none());
+        if packet.flags.bits() & FLAGS_TO_LOOK_AT != 0 || !is_about_data {
+            return false;
+        }
         let before = self.packets.largest_acked.get();
         let is_news = before.is_none_or(|before| ack.largest > before);
         if is_news {
             self.packets.largest_acked = ack.largest.into();
         }
-        let is_of_path = self.packets.log.is_of_path(packet);
+        let is_of_path = self.packets.log.is_of_path(&packet);
         if is_of_path {
             self.path.on_acked(packet.size, packet.sent_at, now);
         }
@@ -81,7 +76,7 @@ impl SessionCore {
         if let Some(data) = data {
             self.on_data_acked(memory, &data);
         }
-        self.packets.log.forget_only(&mut memory.pool, packet);
+        self.packets.log.forget_only(&mut memory.pool, &only);
         self.path.probe_anew();
         if packet.number == ack.largest && is_of_path {
             self.path.measure(packet.sent_at, ack.delay_micros(), now);
@@ -101,6 +96,7 @@ impl SessionCore {
         if !self.path.app_limited {
             self.packets.wish.on_window(self.path.congestion.window(), self.path.mtu.size());
         }
+        true
     }
 
     /// Applies an ACK frame of any kind.

@@ -304,9 +304,14 @@ impl Channels {
     }
 
     /// Notes whether there is still a message with a deadline, or something given up that the peer does not know of.
+    #[inline]
     pub(crate) fn settle_expiring(&mut self, memory: &Memory) {
-        let is_live = |channel: &Channel| memory.expiries.get(channel.expiry).is_some_and(Expiry::is_live);
-        self.expiring = self.expiring && self.iter(memory).any(is_live);
+        self.expiring = self.expiring && self.has_live_expiry(memory);
+    }
+
+    #[inline(never)]
+    fn has_live_expiry(&self, memory: &Memory) -> bool {
+        self.iter(memory).any(|channel| memory.expiries.get(channel.expiry).is_some_and(Expiry::is_live))
     }
 
     /// Frees what waits to be sent.

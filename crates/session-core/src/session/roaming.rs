@@ -395,7 +395,7 @@ impl SessionCore {
 /// Our own address may be a wildcard and tells nothing: the peer's does.
 #[inline]
 fn is_same_way(one: &Link, other: &Link) -> bool {
-    (one.carrier, one.remote) == (other.carrier, other.remote)
+    one.carrier == other.carrier && one.remote == other.remote
 }
 
 fn is_same_host(one: &Link, other: &Link) -> bool {

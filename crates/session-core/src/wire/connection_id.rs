@@ -12,6 +12,7 @@ impl ReceiverId {
     pub(crate) const MAX_LENGTH: usize = 8;
 
     /// `None` where `id` is not 1–8 bytes long.
+    #[inline]
     pub(crate) fn new(id: &[u8]) -> Option<Self> {
         if let Ok(bytes) = id.try_into() {
             return Some(Self::of(bytes));

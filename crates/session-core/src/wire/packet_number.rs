@@ -96,6 +96,10 @@ pub(crate) fn decode(truncated: u32, length: NumberLength, largest_received: Opt
     let low_bits = window.wrapping_sub(1);
     let expected = largest_received.map_or(0, |largest| largest.min(MAX).saturating_add(1));
     let candidate = (expected & !low_bits) | (u64::from(truncated) & low_bits);
+    // None is nearer than the one that is expected, which is what comes most often.
+    if candidate == expected && expected <= MAX {
+        return expected;
+    }
     if candidate.saturating_add(half) <= expected && candidate.saturating_add(window) <= MAX {
         candidate.saturating_add(window)
     } else if candidate > expected.saturating_add(half) && candidate >= window {

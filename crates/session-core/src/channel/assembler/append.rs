@@ -2,7 +2,7 @@
 
 use super::{Assembler, BEGIN, END, HAS_END, InsertError, Inserted, Violation, per_block};
 use crate::channel::Fragment;
-use crate::channel::block_map::{self, PartsMut};
+use crate::channel::block_map::PartsMut;
 use crate::pool::{BlockId, Pool, Reservation};
 
 impl Assembler {
@@ -29,7 +29,7 @@ impl Assembler {
     }
 
     /// Stores what continues all that was received: only what precedes it can contradict, and no bitmap has to be searched.
-    #[inline]
+    #[inline(always)]
     pub(super) fn append(
         &mut self,
         pool: &mut Pool,
@@ -45,14 +45,14 @@ impl Assembler {
         // The last block held is where it begins, unless that is full, or was read and is gone.
         let tail = self.tail.filter(|_| at > 0);
         if at + positions <= per_block {
-            let block = tail.or_else(|| self.take_tail(pool, reservation, index)).ok_or(InsertError::NoMemory)?;
-            write(pool, block, at as usize, fragment, data);
+            let mut parts = self.tail_parts(pool, reservation, tail, index).ok_or(InsertError::NoMemory)?;
+            write(&mut parts, at as usize, fragment, data);
         } else {
             self.append_from(pool, reservation, (tail, index, at as usize), fragment, data)?;
         }
         (self.contiguous, self.highest) = (to, to);
-        if self.message_end.get().is_none() {
-            self.message_end = fragment.end.then(|| to - 1).into();
+        if fragment.end && self.message_end.get().is_none() {
+            self.message_end = (to - 1).into();
         }
         Ok(Inserted { new_positions: positions, highest: to })
     }
@@ -73,17 +73,17 @@ impl Assembler {
             return Err(InsertError::NoMemory);
         }
         let (mut rest, mut begins) = (data, fragment.begin);
-        while let Some(block) = tail.or_else(|| self.take_tail(pool, reservation, index)) {
+        while let Some(mut parts) = self.tail_parts(pool, reservation, tail, index) {
             let room = per_block as usize - at;
             let (now, later) = rest.split_at(rest.len().min(room));
-            block_map::data_mut(pool, block)[at..at + now.len()].copy_from_slice(now);
+            parts.data[at..at + now.len()].copy_from_slice(now);
             if begins {
-                block_map::set(block_map::map_mut(pool, block, BEGIN), at);
+                parts.set(BEGIN, at);
             }
             if now.len() < room {
                 if fragment.end {
-                    block_map::set(block_map::map_mut(pool, block, END), at + now.len());
-                    block_map::mark(pool, block, HAS_END, true);
+                    parts.set(END, at + now.len());
+                    parts.mark(HAS_END);
                 }
                 break;
             }
@@ -96,26 +96,35 @@ impl Assembler {
         Ok(())
     }
 
-    /// A new block behind all others.
-    #[inline]
-    fn take_tail(&mut self, pool: &mut Pool, reservation: &mut Reservation, index: u64) -> Option<BlockId> {
+    /// The last block, or a new one of this index behind it.
+    #[inline(always)]
+    fn tail_parts<'a>(
+        &mut self,
+        pool: &'a mut Pool,
+        reservation: &mut Reservation,
+        tail: Option<BlockId>,
+        index: u64,
+    ) -> Option<PartsMut<'a>> {
+        if let Some(tail) = tail {
+            return Some(PartsMut::of(pool, tail));
+        }
         let block = pool.take_reserved(reservation)?;
-        block_map::label(pool, block, index, false);
         match self.tail {
             Some(tail) => pool.set_next(tail, Some(block)),
             None => self.head = Some(block),
         }
         self.tail = Some(block);
         self.blocks += 1;
-        Some(block)
+        let mut parts = PartsMut::of(pool, block);
+        parts.label(index);
+        Some(parts)
     }
 }
 
 /// Writes a fragment that lies in one block, from `at` on.
-#[inline]
-fn write(pool: &mut Pool, block: BlockId, at: usize, fragment: &Fragment, data: &[u8]) {
+#[inline(always)]
+fn write(parts: &mut PartsMut<'_>, at: usize, fragment: &Fragment, data: &[u8]) {
     let end = at + data.len();
-    let mut parts = PartsMut::of(pool, block);
     parts.data[at..end].copy_from_slice(data);
     if fragment.begin {
         parts.set(BEGIN, at);

@@ -1,7 +1,7 @@
 //! What comes and is read in order on a channel agreed beforehand: most of all data. Each way here does what the general one beside it in
 //! [`receiving`](super::receiving) does, and nothing where it is not that plain.
 
-use super::receiving::Taken;
+use super::receiving::{Taken, has_plenty};
 use super::{CONTROL, Channels};
 use crate::channel::{Channel, Fragment};
 use crate::channel_config::ChannelMode;
@@ -29,7 +29,11 @@ impl Channels {
             return None;
         }
         channel.inbox_mut()?.insert_next(pool, &mut self.data.reservation, (&fragment, to), data)?;
-        self.renew(limits, index, Some(channel), taken);
+        let of_channel = Taken::of(channel);
+        let is_left = has_plenty(channel.receive_maximum, limits.channel_window, of_channel);
+        if !(is_left && has_plenty(self.receive_maximum, limits.session_window, taken)) {
+            self.renew(limits, index, Some(channel), taken);
+        }
         debug_assert_eq!(taken, self.taken(memory), "what was carried along is what a look at all channels gives");
         Some(index)
     }
@@ -53,8 +57,12 @@ impl Channels {
         let before = inbox.read_offset();
         let chunk = inbox.read_last(pool, &mut self.data.reservation, out)?;
         taken.read = taken.read.saturating_add(inbox.read_offset().saturating_sub(before));
+        let of_channel = Taken::of(channel);
         channel.on_taken();
-        self.renew(limits, index, Some(channel), taken);
+        let is_left = has_plenty(channel.receive_maximum, limits.channel_window, of_channel);
+        if !(is_left && has_plenty(self.receive_maximum, limits.session_window, taken)) {
+            self.renew(limits, index, Some(channel), taken);
+        }
         debug_assert_eq!(taken, self.taken(memory), "what was carried along is what a look at all channels gives");
         self.unsecure_if_empty(memory);
         Some(chunk.length)

@@ -6,6 +6,7 @@ use crate::channel::{Channel, Chunk, Fragment, InsertError, Mailbox, MessagePart
 use crate::channel_config::ChannelMode;
 use crate::limits::{CONTROL_WINDOW, Limits};
 use crate::memory::Memory;
+use crate::pool::Pool;
 use crate::slab::SlabKey;
 
 impl Channels {
@@ -300,15 +301,23 @@ impl Channels {
     }
 
     /// Gives memory back that backs credit nobody draws on: credit of an idle session is not secured.
+    #[inline]
     pub(crate) fn unsecure_if_empty(&mut self, memory: &mut Memory) {
         let is_empty = |channel: &Channel| channel.inbox().blocks_held() == 0;
         debug_assert!(!self.data.secured || self.data.is_unused() == self.iter(memory).skip(1).all(is_empty));
         debug_assert!(
             !self.control.secured || self.control.is_unused() == self.get(memory, CONTROL).is_none_or(is_empty)
         );
+        if self.data.is_unused() || self.control.is_unused() {
+            self.unsecure_unused(&mut memory.pool);
+        }
+    }
+
+    #[inline(never)]
+    fn unsecure_unused(&mut self, pool: &mut Pool) {
         for backing in [&mut self.data, &mut self.control] {
             if backing.is_unused() {
-                backing.unsecure(&mut memory.pool);
+                backing.unsecure(pool);
             }
         }
     }
@@ -385,14 +394,19 @@ impl Taken {
     }
 }
 
+/// More than half a window is left above what was received, and so above what was read. No reserve is more than that, so nothing is renewed.
+#[inline]
+pub(super) fn has_plenty(maximum: u64, window: u64, taken: Taken) -> bool {
+    maximum > taken.received.saturating_add(window / 2)
+}
+
 /// Raises `maximum` to a window above what was read if it is worth an announcement: always where no more than `reserve` of it is left.
 #[inline]
 fn renew(maximum: &mut u64, window: u64, taken: Taken, reserve: u64) -> bool {
     let target = taken.read.saturating_add(window);
     let gain = target.saturating_sub(*maximum);
     let is_worth_it = || gain >= window.div_ceil(2) || (gain > 0 && taken.received.saturating_add(reserve) >= *maximum);
-    // More than half a window is left above what was received, and so above what was read. No reserve is more than that.
-    if *maximum > taken.received.saturating_add(window / 2) {
+    if has_plenty(*maximum, window, taken) {
         debug_assert!(!is_worth_it(), "where much is left, no more is needed");
         return false;
     }
