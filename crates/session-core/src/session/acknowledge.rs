@@ -83,8 +83,10 @@ impl SessionCore {
         }
         if is_news {
             let marked = u64::from(packet.flags.bits() & FLAG_ECT != 0);
-            let congested = self.path.ecn.on_ack(marked, None);
-            debug_assert!(!congested, "it counts no marks");
+            if self.path.ecn.on_ack(marked, ack.ecn) && is_of_path {
+                self.path.on_congestion(packet.sent_at, now, false);
+                self.forget_losses(memory);
+            }
         }
         if self.path.is_large(packet.size) {
             self.path.on_large_acked();

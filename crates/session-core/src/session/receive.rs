@@ -20,8 +20,8 @@ use crate::reason::{CloseCode, CloseReason, CloseSpace, ClosedBy, DiscardReason,
 use crate::shared::{Context, Shared};
 use crate::slab::SlabKey;
 use crate::wire::{
-    self, ACK, CloseFrame, DataFrame, Frame, FrameError, FrameErrorKind, FrameRule, Frames, MessageFrame, ReceiverId,
-    Sender, data_header, is_data, packet_number,
+    self, CloseFrame, DataFrame, Frame, FrameError, FrameErrorKind, FrameRule, Frames, MessageFrame, ReceiverId,
+    Sender, data_header, is_ack, is_data, packet_number,
 };
 
 /// A packet that is authentic and new.
@@ -134,12 +134,12 @@ impl SessionCore {
         let mut frames = Frames::new(opened.plaintext);
         while let Some(frame_type) = frames.next_type() {
             // Most packets hold nothing but these two, which either side may send at any time.
-            if frame_type == ACK
+            if is_ack(&frame_type)
                 && let Some(ack) = &frames.take_ack()
             {
-                debug_assert!(wire::rule(ACK).is_some_and(|rule| self.allows(rule) && !rule.ack_eliciting));
+                debug_assert!(wire::rule(frame_type).is_some_and(|rule| self.allows(rule) && !rule.ack_eliciting));
                 progress.probing = false;
-                progress.count_costly(ACK)?;
+                progress.count_costly(frame_type)?;
                 self.on_ack_of_one(context, ack)?;
             } else if is_data(&frame_type)
                 && let Some(data) = &frames.take_data()

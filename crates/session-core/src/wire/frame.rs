@@ -23,7 +23,7 @@ use super::writer::{WriteError, Writer};
 
 const PADDING: u8 = 0x00;
 const PING: u8 = 0x01;
-pub(crate) const ACK: u8 = 0x02;
+const ACK: u8 = 0x02;
 const ACK_ECN: u8 = 0x03;
 const CLOSE: u8 = 0x04;
 const DATA: u8 = 0x08;
@@ -268,8 +268,8 @@ impl<'a> Frames<'a> {
     /// The next frame, if it is an ACK of one range that can be read; what else it may be is for [`next`](Iterator::next) to say.
     #[inline(always)]
     pub(crate) fn take_ack(&mut self) -> Option<AckOfOne> {
-        let [ACK, bytes @ ..] = self.reader.rest() else { return None };
-        let (ack, rest) = AckOfOne::split(bytes)?;
+        let [frame_type @ ACK..=ACK_ECN, bytes @ ..] = self.reader.rest() else { return None };
+        let (ack, rest) = AckOfOne::split(bytes, *frame_type == ACK_ECN)?;
         self.reader.go_on_at(rest);
         Some(ack)
     }
@@ -282,6 +282,12 @@ impl<'a> Frames<'a> {
         self.reader.go_on_at(rest);
         Some(frame)
     }
+}
+
+/// Whether a frame of this type is an acknowledgement.
+#[inline]
+pub(crate) fn is_ack(frame_type: &u8) -> bool {
+    (ACK..=ACK_ECN).contains(frame_type)
 }
 
 /// Whether a frame of this type is DATA.

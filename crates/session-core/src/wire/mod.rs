@@ -21,9 +21,9 @@ pub(crate) use connection_id::ReceiverId;
 pub(crate) use control::{ControlError, ControlErrorKind, ControlMessage, RekeyKey, UserData};
 pub(crate) use data_header::DataHeader;
 pub(crate) use frame::{
-    ACK, AckFrame, AckFrequencyFrame, AckOfOne, ChannelFrame, CloseFrame, CloseSpace, DataFrame, DataPrefix, EcnCounts,
+    AckFrame, AckFrequencyFrame, AckOfOne, ChannelFrame, CloseFrame, CloseSpace, DataFrame, DataPrefix, EcnCounts,
     Frame, FrameError, FrameErrorKind, FrameRule, Frames, LimitFrame, MAX_RANGES, MessageFrame, MessagePrefix,
-    NewIdFrame, Sender, encode_ack, encode_ack_of_one, is_data, rule,
+    NewIdFrame, Sender, encode_ack, encode_ack_of_one, is_ack, is_data, rule,
 };
 pub(crate) use header::{
     Class, Finish, FinishHeader, HandshakeType, HeaderError, Hello, HelloHeader, MARK_LENGTH, Pattern, PskId, Reply,

@@ -247,6 +247,74 @@ fn the_range_of_numbers_costs_nothing() {
     assert!(log.steps.get() <= 200 * 10);
 }
 
+/// Behind a packet above the range nothing in the blocks is wanted, but what found room only in the log itself is.
+#[test]
+fn a_walk_ends_at_the_first_packet_above_the_range_and_goes_on_in_the_reserve() {
+    let mut pool = Pool::new(100, 256, 100);
+    let mut log = filled(&mut pool, 0..7, 1);
+    let mut others = Vec::new();
+    while let Some(block) = pool.take_for_record() {
+        others.push(block);
+    }
+    let no_room = |log: &SentLog, pool: &Pool| !log.room_for(pool, 1);
+    let mut next = 7;
+    while !no_room(&log, &pool) {
+        log.begin(&mut pool, &packet(next, next, 100), &data(next, 1)).unwrap();
+        next += 1;
+    }
+    let reserved = next;
+    log.begin(&mut pool, &packet(reserved, reserved, 50), &[]).unwrap();
+    others.into_iter().for_each(|block| pool.free_open(block));
+    for number in reserved + 1..reserved + 400 {
+        log.begin(&mut pool, &packet(number, number, 100), &data(number, 1)).unwrap();
+    }
+    assert!(log.blocks_held() > 50);
+    log.steps.set(0);
+    assert_eq!(ack(&mut log, &mut pool, 2, 2), [(packet(2, 2, 100), data(2, 1))]);
+    assert!(log.steps.get() < 20, "{} steps", log.steps.get());
+    log.steps.set(0);
+    let numbers: Vec<_> = ack(&mut log, &mut pool, 3, reserved).iter().map(|(packet, _)| packet.number).collect();
+    assert_eq!(numbers, (3..=reserved).collect::<Vec<_>>(), "the last of them needed no block");
+    assert!(log.steps.get() < 60, "{} steps", log.steps.get());
+}
+
+/// What a log and its pool are, blocks included.
+fn state(log: &SentLog, pool: &Pool) -> [u8; 32] {
+    let mut hash = StateHash::new();
+    log.digest_into(pool, &mut hash);
+    pool.digest_into(&mut hash);
+    hash.finish()
+}
+
+#[test]
+fn the_only_packet_is_taken_as_by_a_walk() {
+    let mut straight = 0;
+    for (records, settled, low, high) in (0..3).flat_map(|records| {
+        let ranges = (0..7).flat_map(move |low| (low..8).map(move |high| (low, high)));
+        ranges.flat_map(move |(low, high)| (0..7).map(move |settled| (records, settled, low, high)))
+    }) {
+        // Two twins with the packets 0 to 5, of which all below `settled` and then all above it are gone.
+        let [(mut log, mut pool), (mut walked, mut walked_pool)] = [(); 2].map(|()| {
+            let mut pool = Pool::new(4, 256, 4);
+            let mut log = filled(&mut pool, 0..6, records);
+            if settled > 0 {
+                ack(&mut log, &mut pool, 0, settled - 1);
+                ack(&mut log, &mut pool, settled + 1, u64::MAX);
+            }
+            (log, pool)
+        });
+        let Some(only) = log.only(&pool, low, high) else { continue };
+        straight += 1;
+        assert!((low..=high).contains(&only.packet.number));
+        let expected = ack(&mut walked, &mut walked_pool, low, high);
+        assert_eq!([(only.packet, only.data.into_iter().collect::<Vec<_>>())][..], expected);
+        log.forget_only(&mut pool, &only);
+        assert_eq!(state(&log, &pool), state(&walked, &walked_pool));
+    }
+    // Of the six, one at a time is left, with nothing or one piece of data, in a block of its own or behind others.
+    assert!(straight > 100, "{straight}");
+}
+
 /// Steps to settle `packets` packets in flight by the given acknowledgements.
 fn steps_for(packets: u64, acks: impl Iterator<Item = (u64, u64)>, detect_losses: bool) -> u64 {
     let mut pool = Pool::new(packets as u32, 1024, packets as u32);

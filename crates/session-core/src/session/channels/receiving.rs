@@ -416,3 +416,6 @@ fn renew(maximum: &mut u64, window: u64, taken: Taken, reserve: u64) -> bool {
     }
     worth_it
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::super::reader::{Reader, split_varint};
+use super::super::reader::{ReadError, Reader, split_varint};
 use super::super::varint;
 use super::super::writer::{WriteError, Writer};
 use super::{ACK, ACK_ECN, FrameErrorKind};
@@ -21,6 +21,13 @@ pub(crate) struct EcnCounts {
     pub(crate) ce: u64,
 }
 
+impl EcnCounts {
+    #[inline(never)]
+    fn parse(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
+        Ok(Self { ect0: reader.varint()?, ect1: reader.varint()?, ce: reader.varint()? })
+    }
+}
+
 /// An acknowledgement whose ranges descend and stay at or above 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AckFrame<'a> {
@@ -32,24 +39,31 @@ pub(crate) struct AckFrame<'a> {
     ecn: Option<EcnCounts>,
 }
 
-/// An acknowledgement of one range, without marks: what most are.
+/// An acknowledgement of one range: what most are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AckOfOne {
     /// The range, both included.
     pub(crate) low: u64,
     pub(crate) largest: u64,
     delay: u64,
+    pub(crate) ecn: Option<EcnCounts>,
 }
 
 impl AckOfOne {
     /// Reads what follows the type byte, and gives back what stands behind it; `None` where it is no such acknowledgement, or none at all.
     #[inline(always)]
-    pub(super) fn split(bytes: &[u8]) -> Option<(Self, &[u8])> {
+    pub(super) fn split(bytes: &[u8], with_ecn: bool) -> Option<(Self, &[u8])> {
         let (largest, rest) = split_varint(bytes).ok()?;
         let (delay, rest) = split_varint(rest).ok()?;
         let [0, rest @ ..] = rest else { return None };
         let (others, rest) = split_varint(rest).ok()?;
-        Some((Self { low: largest.checked_sub(others)?, largest, delay }, rest))
+        let low = largest.checked_sub(others)?;
+        if !with_ecn {
+            return Some((Self { low, largest, delay, ecn: None }, rest));
+        }
+        let mut reader = Reader::new(rest);
+        let ecn = EcnCounts::parse(&mut reader).ok()?;
+        Some((Self { low, largest, delay, ecn: Some(ecn) }, reader.rest()))
     }
 
     /// See [`AckFrame::delay_micros`].
@@ -61,8 +75,8 @@ impl AckOfOne {
 
 impl From<&AckOfOne> for AckFrame<'_> {
     fn from(ack: &AckOfOne) -> Self {
-        let AckOfOne { low, largest, delay } = *ack;
-        Self { largest, delay, first_range: largest.saturating_sub(low), further: &[], ecn: None }
+        let AckOfOne { low, largest, delay, ecn } = *ack;
+        Self { largest, delay, first_range: largest.saturating_sub(low), further: &[], ecn }
     }
 }
 
@@ -78,11 +92,7 @@ impl<'a> AckFrame<'a> {
         }
         let low = largest.checked_sub(first_range).ok_or(FrameErrorKind::Encoding)?;
         let further = if further_count == 0 { &[] } else { skip_ranges(reader, low, further_count)? };
-        let ecn = if with_ecn {
-            Some(EcnCounts { ect0: reader.varint()?, ect1: reader.varint()?, ce: reader.varint()? })
-        } else {
-            None
-        };
+        let ecn = if with_ecn { Some(EcnCounts::parse(reader)?) } else { None };
         Ok(Self { largest, delay, first_range, further, ecn })
     }
 
