@@ -160,7 +160,8 @@ impl Pool {
 
     /// A zeroed block out of the common stock, if [`Pool::open_available`] is not 0.
     pub(crate) fn take_open(&mut self) -> Option<BlockId> {
-        if self.open_available() == 0 { None } else { self.take_for_record() }
+        // Payload is never left more than records are.
+        if self.open_available() == 0 { None } else { self.take_unreserved() }
     }
 
     /// Frees a block taken by [`Pool::take_open`].
@@ -198,9 +199,11 @@ impl Pool {
 
     /// The same for a record of sent packets. Freed by [`Pool::free_open`].
     pub(crate) fn take_for_record(&mut self) -> Option<BlockId> {
-        if self.record_available() == 0 {
-            return None;
-        }
+        if self.record_available() == 0 { None } else { self.take_unreserved() }
+    }
+
+    #[inline]
+    fn take_unreserved(&mut self) -> Option<BlockId> {
         let block = self.take()?;
         self.open_used += 1;
         Some(block)

@@ -125,8 +125,42 @@ pub(super) fn rest_mut(pool: &mut Pool, block: BlockId) -> &mut [u8] {
 
 /// Writes the header word: which block of its channel this is, and the holder's flag.
 pub(super) fn label(pool: &mut Pool, block: BlockId, index: u64, flag: bool) {
-    let word = (index & INDEX) | if flag { FLAG } else { 0 };
-    pool.bytes_mut(block)[..HEADER].copy_from_slice(&word.to_le_bytes());
+    pool.bytes_mut(block)[..HEADER].copy_from_slice(&header_of(index, flag).to_le_bytes());
+}
+
+/// What [`label`] writes.
+#[inline]
+pub(super) fn header_of(index: u64, flag: bool) -> u64 {
+    (index & INDEX) | if flag { FLAG } else { 0 }
+}
+
+/// Puts a message at a place of a block, its terminator behind it into the first bitmap, and there too one at `before`. The block is labelled with `word`, if
+/// any, and gets `mark`; returns whether it had none. All in one look at the block.
+#[inline]
+pub(super) fn put_message(
+    pool: &mut Pool,
+    block: BlockId,
+    (at, message): (usize, &[u8]),
+    (word, mark): (Option<u64>, u64),
+    before: Option<usize>,
+) -> bool {
+    #[cfg(test)]
+    work::count();
+    let width = pool.positions();
+    let Some((header, rest)) = pool.bytes_mut(block).split_first_chunk_mut::<HEADER>() else { return false };
+    let (data, maps) = rest.split_at_mut(width);
+    let end = at + message.len();
+    data[at..end].copy_from_slice(message);
+    set(maps, end);
+    if let Some(before) = before {
+        set(maps, before);
+    }
+    let had = word.is_none() && u64::from_le_bytes(*header) & mark != 0;
+    if !had {
+        let word = word.unwrap_or(u64::from_le_bytes(*header));
+        *header = (word | mark).to_le_bytes();
+    }
+    !had
 }
 
 /// Sets or clears one of the [`MARKS`].

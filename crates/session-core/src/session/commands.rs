@@ -26,14 +26,47 @@ impl SessionCore {
         id: ChannelId,
         options: SendOptions,
     ) -> Result<MessageId, SendError> {
+        if options.deadline.is_none()
+            && let Some(end_offset) = self.send_within(context, message, id)
+        {
+            return Ok(MessageId { channel: id, end_offset });
+        }
+        self.send_any(context, message, id, options)
+    }
+
+    /// The same of nearly all messages: without a deadline, on a reliable channel agreed beforehand, and so short that one block holds it. `None` and no change
+    /// for any other, or where it is refused.
+    #[inline]
+    fn send_within<P: Provider>(&mut self, context: &mut Context<'_, P>, message: &[u8], id: ChannelId) -> Option<u64> {
+        let Memory { pool, channels, .. } = &mut context.shared.memory;
+        let channel = self.channels.agreed_mut(channels, id)?;
+        let is_plain = self.phase.takes_data() && !channel.mode.stands_alone();
+        if !is_plain || message.len() as u64 >= self.largest_whole(channel, pool.positions() as u64) {
+            return None;
+        }
+        let end_offset = channel.outbox.send_within(pool, message)?;
+        self.clocks.lifetime.use_at(context.now);
+        Some(end_offset)
+    }
+
+    #[inline(never)]
+    fn send_any<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        message: &[u8],
+        id: ChannelId,
+        options: SendOptions,
+    ) -> Result<MessageId, SendError> {
         let index = self.channel_to_send(&context.shared.memory, id)?;
-        if message.len() as u64 >= self.largest_whole(context, index) {
+        let per_block = positions_per_block(context.settings.limits.block_size as usize);
+        let channel = self.channels.get(&context.shared.memory, index).ok_or(SendError::UnknownChannel)?;
+        if message.len() as u64 >= self.largest_whole(channel, per_block) {
             return Err(SendError::TooLarge);
         }
-        let deadline = options.deadline.filter(|deadline| *deadline < Instant::MAX);
-        if self.channels.get(&context.shared.memory, index).is_some_and(|channel| channel.outbox.is_streaming()) {
+        if channel.outbox.is_streaming() {
             return Err(SendError::Streaming);
         }
+        let deadline = options.deadline.filter(|deadline| *deadline < Instant::MAX);
         let noted = deadline.is_none_or(|deadline| self.note_deadline(&mut context.shared.memory, index, deadline));
         let sent = self.with_outbox(context, index, message.len(), |channel, pool| {
             if noted { channel.send(pool, message) } else { Err(OutboxError::Blocked) }
@@ -247,9 +280,8 @@ impl SessionCore {
     }
 
     /// Positions that a message sent whole may take: what fits our blocks and, once known, the peer's window or mailbox.
-    fn largest_whole<P: Provider>(&self, context: &Context<'_, P>, index: usize) -> u64 {
-        let Some(channel) = self.channels.get(&context.shared.memory, index) else { return 0 };
-        let per_block = positions_per_block(context.settings.limits.block_size as usize);
+    #[inline]
+    fn largest_whole(&self, channel: &Channel, per_block: u64) -> u64 {
         let ours = per_block.saturating_mul(u64::from(channel.outbox.budget().saturating_sub(1)));
         if self.keys.secrets.is_none() {
             return ours;

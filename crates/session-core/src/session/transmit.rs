@@ -1,25 +1,27 @@
 //! A datagram goes out: choose the frames, fill exactly one, seal it.
 
+mod compose;
 mod frames;
+mod load;
 
 use super::channels::schedule::{Schedule, Wants};
 use super::close::Fault;
 use super::{Phase, SessionCore, Trigger};
 use crate::action::{Ecn, Link};
-use crate::channel::{Fragment, Ledger, Signal, SignalFate};
+use crate::channel::{Ledger, SignalFate};
 use crate::channel_config::ChannelMode;
+use crate::crypto::Provider;
 use crate::crypto::keys::PacketKeys;
-use crate::crypto::{IdKey, Provider};
 use crate::handshake::{Attempt, AttemptOutcome};
 use crate::limits::MAX_COSTLY_FRAMES;
 use crate::memory::Memory;
-use crate::path::{Cursor, DataRecord, PacketFlags, PacketRecord, SentLog};
+use crate::path::Cursor;
 use crate::reason::{CloseCode, CloseSpace};
 use crate::shared::{Context, Shared};
-use crate::time::Instant;
 use crate::wire::{
     self, CloseFrame, DataHeader, Frame, NumberLength, ReceiverId, WireText, Writer, data_header, packet_number,
 };
+use compose::{Composed, Draft, Plan};
 
 /// The packet carried MAX_DATA.
 pub(super) const FLAG_MAX_DATA: u16 = 1;
@@ -77,127 +79,9 @@ pub(crate) enum Outcome {
     Probed(usize, Link),
 }
 
-/// What came of composing a packet.
-enum Composed {
-    Nothing,
-    NeedsRoom(usize),
-    /// The key may seal no more.
-    KeyLimit,
-    Packet(Draft),
-}
-
-/// A packet that is written and not sealed.
-struct Draft {
-    number: u64,
-    header_length: usize,
-    /// Where the plaintext ends.
-    end: usize,
-    /// Bytes that the datagram may have.
-    room: u16,
-    ecn: Option<Ecn>,
-    search: bool,
-    /// There is nothing more to send, if numbers are left.
-    rests: bool,
-}
-
 /// Bytes of the sealed packet with a header of so many bytes, whose plaintext is written up to `end` and padded to the least that a packet has.
 fn sealed_length(header_length: usize, end: usize) -> usize {
     end.max(data_header::MIN_LENGTH - TAG).max(header_length + 4) + TAG
-}
-
-/// What a packet may hold, decided before anything changes.
-#[derive(Default)]
-struct Plan {
-    /// Bytes that the datagram may have.
-    size: u16,
-    /// Whether anything that wants an acknowledgement goes along.
-    ack_eliciting: bool,
-    /// Runs of data it may hold.
-    runs: usize,
-    probe: bool,
-    /// It may hold no data but that of urgent channels: neither window nor pacer let it go.
-    urgent_only: bool,
-    /// It is nothing but as many bytes.
-    search: bool,
-    /// There are frames to write beside data and ACK, now or later.
-    controls: bool,
-    /// What was written already, as flags.
-    written: u16,
-}
-
-/// What a packet brings of channels, as the log is to keep it.
-#[derive(Default)]
-struct Load {
-    runs: [DataRecord; MAX_RUNS],
-    count: usize,
-    /// Runs it may have.
-    most: usize,
-    frames: usize,
-    /// User data that was never sent before is among it.
-    is_new: bool,
-    /// There is more to send that is not to be cut, so that the packet is full.
-    holds_back: bool,
-}
-
-impl Load {
-    fn of(most: usize) -> Self {
-        Self { most: most.min(MAX_RUNS), ..Self::default() }
-    }
-
-    fn runs(&self) -> &[DataRecord] {
-        &self.runs[..self.count]
-    }
-
-    /// Whether `fragment` of the channel at `index` may go along.
-    fn takes(&self, index: usize, fragment: &Fragment) -> bool {
-        self.frames < MAX_DATA_FRAMES && (self.count < self.most || self.goes_on(index, fragment))
-    }
-
-    /// What was sent first is what comes first: a run is sent again as one, and freed as one.
-    fn goes_on(&self, index: usize, fragment: &Fragment) -> bool {
-        self.runs().last().is_some_and(|last| {
-            let end = last.offset.saturating_add(u64::from(last.positions));
-            last.positions > 0 && last.index() == index && end == fragment.offset
-        })
-    }
-
-    fn add(&mut self, index: usize, fragment: &Fragment) {
-        // No packet holds as many.
-        let positions = fragment.positions() as u32;
-        if self.goes_on(index, fragment)
-            && let Some(last) = self.count.checked_sub(1).and_then(|last| self.runs.get_mut(last))
-        {
-            last.positions = last.positions.saturating_add(positions);
-            self.frames += 1;
-        } else {
-            self.push(DataRecord { channel_index: index as u32, offset: fragment.offset, positions });
-        }
-    }
-
-    /// A frame without data, which the log keeps as no positions at the number of the signal.
-    fn add_signal(&mut self, index: usize, signal: Signal) {
-        self.push(DataRecord { channel_index: index as u32, offset: signal.number(), positions: 0 });
-    }
-
-    fn push(&mut self, run: DataRecord) {
-        if let Some(place) = self.runs.get_mut(self.count) {
-            *place = run;
-            self.count += 1;
-            self.frames += 1;
-        }
-    }
-}
-
-impl DataRecord {
-    /// The place of its channel.
-    pub(super) fn index(&self) -> usize {
-        self.channel_index as usize
-    }
-
-    /// What it is about, if not about data.
-    pub(super) fn signal(&self) -> Option<Signal> {
-        (self.positions == 0).then(|| Signal::of_number(self.offset))
-    }
 }
 
 impl SessionCore {
@@ -344,168 +228,6 @@ impl SessionCore {
         Outcome::Sent(length, ecn)
     }
 
-    /// Decides what the next packet holds, writes it into `out` and notes it as sent: all but to seal it, which is left to who knows the provider.
-    fn compose(&mut self, memory: &mut Memory, ids: &IdKey, now: Instant, out: &mut [u8]) -> Composed {
-        let (wants, mut schedule) = self.channels.survey(memory);
-        let search = self.search_size(memory, &wants, &schedule);
-        // Before anything is done: a short buffer changes nothing.
-        let room = usize::from(self.path.mtu.size().max(search.unwrap_or(0)));
-        if out.len() < room {
-            return Composed::NeedsRoom(room);
-        }
-        if !self.has_numbers() {
-            return Composed::KeyLimit;
-        }
-        let Some(mut plan) = self.plan(memory, &wants, &schedule, search, now) else { return Composed::Nothing };
-        let Some(out) = out.get_mut(..usize::from(plan.size)) else { return Composed::NeedsRoom(room) };
-        let Some((number, header_length)) = self.remote_id.and_then(|id| self.write_header(out, id)) else {
-            return Composed::Nothing;
-        };
-        let Some(payload) = out.len().checked_sub(TAG).and_then(|end| out.get_mut(header_length..end)) else {
-            return Composed::Nothing;
-        };
-        let draft = Draft { number, header_length, end: 0, room: plan.size, ecn: None, search: false, rests: false };
-        if plan.search {
-            return self.compose_search(memory, payload, draft, now);
-        }
-        let mut writer = Writer::new(payload);
-        let largest_acked = self.write_ack(&mut writer, now);
-        let mut load = Load::of(plan.runs);
-        if plan.ack_eliciting && plan.controls && !plan.urgent_only {
-            plan.written = self.write_ids(memory, ids, &mut writer, number);
-        }
-        let flags = self.write_frames(memory, &mut writer, number, &plan, &mut schedule, &mut load);
-        if plan.urgent_only && writer.position() == 0 {
-            return Composed::Nothing;
-        }
-        let end = header_length + writer.position();
-        // Only what the log knows is marked, so that counts can be held against it.
-        let ecn = self.path.ecn.mark(self.path.probe_count).filter(|_| flags.is_some());
-        if let Some(mut flags) = flags {
-            if ecn.is_some() {
-                self.path.ecn.on_marked_sent();
-                flags |= FLAG_ECT;
-            }
-            let length = sealed_length(header_length, end);
-            let record = PacketRecord {
-                number,
-                sent_at: now,
-                size: length as u16,
-                flags: PacketFlags::from_bits(flags),
-                largest_acked,
-                probe: plan.probe,
-            };
-            self.on_ack_eliciting_sent(memory, &record, &load);
-            let is_full = load.holds_back || usize::from(plan.size).saturating_sub(length) < ALMOST_FULL;
-            if is_full && !plan.probe {
-                self.path.mtu.on_full_sent(now);
-            }
-            if plan.urgent_only {
-                self.path.on_urgent_sent(now);
-            }
-        }
-        let rests = self.comes_to_rest(memory, &plan, &schedule);
-        Composed::Packet(Draft { end, ecn, rests, ..draft })
-    }
-
-    /// Asks whether the path takes a datagram as long as this `payload` makes it. Nothing in it would be missed.
-    #[cold]
-    fn compose_search(&mut self, memory: &mut Memory, payload: &mut [u8], draft: Draft, now: Instant) -> Composed {
-        let mut writer = Writer::new(payload);
-        if Frame::Ping.encode(&mut writer).is_err() {
-            return Composed::Nothing;
-        }
-        let padding = writer.position();
-        payload[padding..].fill(0);
-        let end = draft.header_length + payload.len();
-        let record = PacketRecord {
-            number: draft.number,
-            sent_at: now,
-            size: sealed_length(draft.header_length, end) as u16,
-            flags: PacketFlags::from_bits(FLAG_SEARCH),
-            largest_acked: None,
-            probe: false,
-        };
-        self.on_ack_eliciting_sent(memory, &record, &Load::default());
-        self.path.mtu.on_probe_sent();
-        Composed::Packet(Draft { end, search: true, ..draft })
-    }
-
-    /// The size of the probe for larger datagrams that is to go ahead of the data which is due.
-    fn search_size(&self, memory: &Memory, wants: &Wants, schedule: &Schedule) -> Option<u16> {
-        let size = self.path.search_size()?;
-        let is_calm = self.phase == Phase::Established && self.path.probe_count == 0 && self.path.probes_due == 0;
-        let goes = is_calm
-            && wants.sends
-            && self.packets.log.room_for(&memory.pool, 1)
-            && self.channels.next_with_data(memory, schedule, false).is_some()
-            // Nothing goes ahead of these.
-            && self.channels.next_with_data(memory, schedule, true).is_none();
-        goes.then_some(size)
-    }
-
-    /// Decides what the next packet may hold; `None` if there is no packet to send now. A `search` of so many bytes goes ahead of data.
-    fn plan(
-        &mut self,
-        memory: &mut Memory,
-        wants: &Wants,
-        schedule: &Schedule,
-        search: Option<u16>,
-        now: Instant,
-    ) -> Option<Plan> {
-        let ack_due = self.packets.ack_forced || self.packets.acks.ack_due(now);
-        let probe = self.path.probes_due > 0;
-        let has_data = wants.sends && self.channels.next_with_data(memory, schedule, false).is_some();
-        let has_control_frames = self.has_control_frames(memory, wants);
-        let has_signals = self.channels.due_signal(memory).is_some();
-        let wanted = probe || has_data || has_control_frames || has_signals;
-        let in_flight = self.packets.log.bytes_in_flight();
-        self.path.paced_until = None;
-        let size = self.path.mtu.size();
-        let has_window = probe || self.path.has_window(in_flight, search.unwrap_or(size));
-        self.path.app_limited = !wanted || (self.path.app_limited && has_window);
-        let allowed = wanted && has_window && (probe || !self.path.is_paced(now));
-        let urgent_only = !allowed
-            && wants.sends
-            && self.channels.next_with_data(memory, schedule, true).is_some()
-            && self.path.spares_urgent(now);
-        if allowed || urgent_only {
-            if allowed {
-                self.path.app_limited = !has_data;
-                if let Some(size) = search {
-                    return Some(Plan { size, search: true, ack_eliciting: true, ..Plan::default() });
-                }
-            }
-            // A probe is to arrive even where the path has come to take less.
-            let size = if probe { self.path.mtu.base() } else { size };
-            let pool = &memory.pool;
-            let log = &self.packets.log;
-            let most = MAX_RUNS.min(SentLog::max_data_records(pool));
-            let runs = [most, 1].into_iter().find(|&runs| log.room_for(pool, runs)).unwrap_or(0);
-            if runs > 0 || log.room_for(pool, 0) {
-                // Neither credit nor PING may exceed the window, so urgent data waits for the record that it needs (P-10-4).
-                let controls = has_control_frames;
-                let sends = probe || runs > 0 || (controls && !urgent_only);
-                if sends {
-                    return Some(Plan {
-                        size,
-                        ack_eliciting: true,
-                        runs,
-                        probe,
-                        urgent_only,
-                        controls,
-                        ..Plan::default()
-                    });
-                }
-            } else if probe && let Some(record) = self.packets.log.evict_reserved() {
-                self.on_packet_lost(memory, &record);
-                // What it brought is due again.
-                return Some(Plan { size, ack_eliciting: true, probe, controls: true, ..Plan::default() });
-            }
-        }
-        ack_due.then_some(Plan { size, controls: has_control_frames, ..Plan::default() })
-    }
-
     fn has_control_frames(&self, memory: &Memory, wants: &Wants) -> bool {
         self.packets.ping_due
             || self.packets.wish.due
@@ -563,21 +285,6 @@ impl SessionCore {
         }
         self.packets.use_number(number, || generator.below(SKIP_SPREAD));
         length
-    }
-
-    fn on_ack_eliciting_sent(&mut self, memory: &mut Memory, record: &PacketRecord, load: &Load) {
-        for run in load.runs() {
-            self.channels.on_named(&mut memory.dynamics, run.index());
-        }
-        // What is only sent again would keep a session from idling whose data never arrives (D31).
-        if load.is_new {
-            self.clocks.user_data_at = record.sent_at;
-        }
-        let logged = self.packets.log.begin(&mut memory.pool, record, load.runs());
-        debug_assert!(logged.is_ok(), "room was found before the packet was made");
-        self.path.on_sent(record.sent_at, u64::from(record.size));
-        self.path.probes_due = self.path.probes_due.saturating_sub(1);
-        self.counters.ack_eliciting_sent = self.counters.ack_eliciting_sent.saturating_add(1);
     }
 
     /// A probe timeout: lets two packets go whatever the window says. The first time they bring what was never sent (RFC 9002 §6.2.4): what was

@@ -85,6 +85,8 @@ struct Model {
     sent: u64,
     streaming: bool,
     between: bool,
+    /// Whole messages go the way of those that lie in several blocks.
+    in_pieces: bool,
 }
 
 impl Model {
@@ -97,6 +99,7 @@ impl Model {
             sent: 0,
             streaming: false,
             between: true,
+            in_pieces: false,
         }
     }
 
@@ -198,7 +201,12 @@ impl Model {
     fn send(&mut self, length: usize) {
         let bytes = self.bytes(length);
         let before = digest(&self.outbox, &self.pool);
-        let result = self.outbox.send(&mut self.pool, &bytes);
+        let result = if self.in_pieces {
+            self.outbox.send_in_pieces(&mut self.pool, &bytes)
+        } else {
+            let within = self.outbox.send_within(&mut self.pool, &bytes);
+            within.map_or_else(|| self.outbox.send(&mut self.pool, &bytes), Ok)
+        };
         let refusal = if self.streaming {
             Some(OutboxError::Streaming)
         } else if length as u64 >= self.room() {
@@ -343,6 +351,26 @@ proptest! {
         model.ack(0, EVERYTHING);
         model.agree();
         prop_assert_eq!(model.pool.free(), model.pool.capacity());
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_lies_within_a_block_is_queued_as_in_pieces(
+        steps in proptest::collection::vec(step(), 1..60), large in any::<bool>(), budget in 1u32..12,
+    ) {
+        let mut models = [false, true].map(|in_pieces| Model {
+            in_pieces,
+            ..Model::new(if large { 1024 } else { 256 }, budget)
+        });
+        for step in &steps {
+            models.iter_mut().for_each(|model| model.apply(step));
+            let [within, in_pieces] = &models;
+            prop_assert_eq!(digest(&within.outbox, &within.pool), digest(&in_pieces.outbox, &in_pieces.pool));
+            prop_assert_eq!(within.outbox.written, in_pieces.outbox.written);
+            prop_assert_eq!(within.outbox.ending, in_pieces.outbox.ending);
+            prop_assert_eq!(within.outbox.tail, in_pieces.outbox.tail);
+        }
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::super::channels::CONTROL;
 use super::super::channels::schedule::{Schedule, Served};
+use super::compose::Plan;
+use super::load::Load;
 use super::{
-    FLAG_CHANNELS, FLAG_MAX_DATA, FLAG_PING, FLAG_SKIP, FLAG_WISH, Load, MAX_DATA_FRAMES, MAX_OTHER_FRAMES, Plan,
-    SessionCore,
+    FLAG_CHANNELS, FLAG_MAX_DATA, FLAG_PING, FLAG_SKIP, FLAG_WISH, MAX_DATA_FRAMES, MAX_OTHER_FRAMES, SessionCore,
 };
 use crate::channel::{Channel, Fragment, Signal, SignalFate};
 use crate::memory::Memory;
