@@ -265,6 +265,7 @@ impl Ledger {
         ChannelMode::ALL.into_iter().filter(move |mode| announce & bit(*mode) != 0)
     }
 
+    #[inline]
     pub(crate) fn has_due(&self) -> bool {
         self.announce != 0
     }

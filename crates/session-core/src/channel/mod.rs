@@ -251,6 +251,13 @@ impl Channel {
         }
     }
 
+    /// The `message` left in a packet, which is all that was pending on a reliable channel, when the latest turn of its priority was `latest`.
+    #[inline]
+    pub(crate) fn on_whole_sent(&mut self, message: &Fragment, latest: u64) {
+        self.outbox.on_whole_sent();
+        self.on_served(latest, message.positions());
+    }
+
     /// CHANNEL_END may leave: everything was sent once; where messages stand alone, none is on its way any more, so that it overtakes none.
     pub(crate) fn is_ready_to_end(&self) -> bool {
         if self.mode.stands_alone() {

@@ -149,6 +149,16 @@ impl Outbox {
         self.highest_sent = self.highest_sent.max(to);
     }
 
+    /// The message that is all that was pending left in a packet.
+    #[inline]
+    pub(crate) fn on_whole_sent(&mut self) {
+        debug_assert!(self.written == Written::OneWhole && self.given_up == 0, "it is all that is pending");
+        self.written = Written::Whole;
+        self.send_cursor = self.tail;
+        self.pending = 0;
+        self.highest_sent = self.write;
+    }
+
     /// Positions `from..to` are not sent any more, as if they were acknowledged.
     pub(crate) fn give_up(&mut self, pool: &mut Pool, from: u64, to: u64) {
         let (from, to) = (from.max(self.acked_to), to.min(self.write));

@@ -37,6 +37,7 @@ mod modes;
 mod mtu;
 mod pair;
 mod paths;
+mod plain;
 mod priority;
 mod recovery;
 mod rekey;

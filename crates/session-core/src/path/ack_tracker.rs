@@ -150,6 +150,7 @@ impl AckTracker {
     }
 
     /// The range that is all of [`ranges`](Self::ranges), found without search; may be `None` though there is one.
+    #[inline]
     pub(crate) fn only_range(&self) -> Option<(u64, u64)> {
         let largest = self.largest.get()?;
         let (word, _) = position(largest);
@@ -158,12 +159,19 @@ impl AckTracker {
         let run = u64::MAX << (WORD_BITS - 1 - others) >> above;
         let mut rest = self.received;
         rest[word] ^= run;
-        (rest == [0; WORDS]).then(|| (largest - others, largest))
+        let others_received = rest.into_iter().fold(0, |all, word| all | word);
+        (others_received == 0).then(|| (largest - others, largest))
     }
 
     /// How long ago the largest received packet arrived: the delay an ACK reports.
     pub(crate) fn ack_delay(&self, now: Instant) -> Duration {
         now.saturating_since(self.largest_received_at)
+    }
+
+    /// The same in microseconds.
+    #[inline]
+    pub(crate) fn ack_delay_micros(&self, now: Instant) -> u64 {
+        now.as_micros().saturating_sub(self.largest_received_at.as_micros())
     }
 
     /// An ACK with all [`AckTracker::ranges`] was sent.

@@ -50,8 +50,8 @@ impl core::fmt::Display for LogError {
 impl core::error::Error for LogError {}
 
 /// Where a packet would go.
-enum Room {
-    Tail(BlockId),
+pub(crate) enum Room {
+    Tail(BlockId, Header),
     NewBlock,
     Reserve(usize),
 }
@@ -125,14 +125,23 @@ impl SentLog {
             let fits = data.len() <= Self::max_data_records(pool);
             return Err(if fits { LogError::Full } else { LogError::TooManyRecords });
         };
+        self.begin_in(room, pool, head, data);
+        Ok(())
+    }
+
+    /// The same where it is known that there is this `room`, and that the packet is the newest.
+    #[inline]
+    pub(crate) fn begin_in(&mut self, room: Room, pool: &mut Pool, head: &PacketRecord, data: &[DataRecord]) {
+        debug_assert!(self.newest.get().is_none_or(|newest| head.number > newest), "packet numbers ascend");
         match room {
-            Room::Tail(block) => {
-                let header = self.header(pool, block);
+            Room::Tail(block, header) => {
                 self.dead_blocks = self.dead_blocks.saturating_sub(u16::from(header.live == 0));
                 append(pool.bytes_mut(block), header, head, data);
             }
             Room::NewBlock => {
-                let block = self.grow(pool).ok_or(LogError::Full)?;
+                let grown = self.grow(pool);
+                debug_assert!(grown.is_some(), "there is room for another block");
+                let Some(block) = grown else { return };
                 append(pool.bytes_mut(block), Header::NEW, head, data);
             }
             Room::Reserve(index) => entry::write_head(&mut self.reserve[index], 0, head, 0),
@@ -141,7 +150,6 @@ impl SentLog {
         self.last_sent_at = head.sent_at;
         self.packets = self.packets.saturating_add(1);
         self.bytes_in_flight = self.bytes_in_flight.saturating_add(u32::from(head.size));
-        Ok(())
     }
 
     /// Takes the next of the packets `low..=high`, which are acknowledged, out of the log; what it carried is [`SentLog::next_data`].
@@ -350,15 +358,18 @@ impl SentLog {
         }
     }
 
-    fn room(&self, pool: &Pool, data_records: usize) -> Option<Room> {
+    /// Where a packet with `data_records` pieces of data would go.
+    #[inline]
+    pub(crate) fn room(&self, pool: &Pool, data_records: usize) -> Option<Room> {
         if data_records > Self::max_data_records(pool) {
             return None;
         }
         let needed = HEAD_SLOTS.saturating_add(u16::try_from(data_records).unwrap_or(u16::MAX));
-        if let Some(tail) = self.tail
-            && slots_per_block(pool).saturating_sub(self.header(pool, tail).used) >= needed
-        {
-            return Some(Room::Tail(tail));
+        if let Some(tail) = self.tail {
+            let header = self.header(pool, tail);
+            if slots_per_block(pool).saturating_sub(header.used) >= needed {
+                return Some(Room::Tail(tail, header));
+            }
         }
         let fits = slots_per_block(pool) >= FIRST_SLOT + HEAD_SLOTS;
         if fits && self.blocks < self.max_blocks && pool.record_available() > 0 {

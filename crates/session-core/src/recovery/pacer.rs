@@ -68,6 +68,9 @@ impl Pacer {
     /// A clock that went back is followed, or the sender would wait for the time it once showed.
     pub(crate) fn delay(&mut self, now: Instant, bytes: u64, window: u64, smoothed_rtt: Duration) -> Option<Instant> {
         self.counted_at = self.counted_at.min(now);
+        if u64::from(self.tokens) >= bytes {
+            return None;
+        }
         let rate = self.rate(window, smoothed_rtt);
         let missing = bytes.min(self.burst(rate)).min(u64::from(u32::MAX)).saturating_sub(u64::from(self.tokens));
         if missing == 0 {

@@ -45,6 +45,7 @@ impl SessionCore {
             return None;
         }
         let end_offset = channel.outbox.send_within(pool, message)?;
+        self.packets.plain = true;
         self.clocks.lifetime.use_at(context.now);
         Some(end_offset)
     }
@@ -71,6 +72,7 @@ impl SessionCore {
         let sent = self.with_outbox(context, index, message.len(), |channel, pool| {
             if noted { channel.send(pool, message) } else { Err(OutboxError::Blocked) }
         });
+        self.packets.plain |= message.len() <= usize::from(self.path.mtu.size());
         if deadline.is_some() && noted {
             self.settle_deadline(&mut context.shared.memory, index, sent.ok());
         }

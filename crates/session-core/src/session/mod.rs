@@ -37,6 +37,8 @@ pub use stats::{ChannelStats, CloseReport, Heard, Stats};
 pub(crate) use channels::data_blocks;
 pub(crate) use state::{Phase, Trigger};
 pub(crate) use transmit::Outcome;
+#[cfg(test)]
+pub(crate) use transmit::general;
 
 use core::time::Duration;
 
@@ -146,6 +148,8 @@ struct Packets {
     replay: ReplayWindow,
     acks: AckTracker,
     log: SentLog,
+    /// A hint that all there is to send may be one message: a short one was queued since a packet was made.
+    plain: bool,
     /// An acknowledgement is due whatever the tracker says: its deadline was served.
     ack_forced: bool,
     /// PING is due.
@@ -252,6 +256,7 @@ impl SessionCore {
                 replay: ReplayWindow::default(),
                 acks: AckTracker::new(),
                 log: SentLog::new(u16::try_from(settings.limits.record_blocks).unwrap_or(u16::MAX)),
+                plain: false,
                 ack_forced: false,
                 ping_due: false,
                 wish: AckWish::new(),
@@ -675,6 +680,7 @@ impl Packets {
             replay,
             acks,
             log,
+            plain: _,
             ack_forced,
             ping_due,
             wish,

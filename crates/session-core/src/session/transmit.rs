@@ -3,6 +3,10 @@
 mod compose;
 mod frames;
 mod load;
+mod plain;
+
+#[cfg(test)]
+pub(crate) use plain::general;
 
 use super::channels::schedule::{Schedule, Wants};
 use super::close::Fault;
@@ -198,7 +202,9 @@ impl SessionCore {
 
     fn transmit_packet<P: Provider>(&mut self, context: &mut Context<'_, P>, out: &mut [u8]) -> Outcome {
         let Context { shared, now, .. } = context;
-        let draft = match self.compose(&mut shared.memory, &shared.ids, *now, out) {
+        let plain = self.compose_plain(&mut shared.memory, *now, out);
+        let composed = || self.compose(&mut shared.memory, &shared.ids, *now, out);
+        let draft = match plain.map_or_else(composed, Composed::Packet) {
             Composed::Nothing => return Outcome::Nothing,
             Composed::NeedsRoom(bytes) => return Outcome::NeedsRoom(bytes),
             Composed::KeyLimit => {

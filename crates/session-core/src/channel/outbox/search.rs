@@ -22,7 +22,8 @@ impl Outbox {
     }
 
     /// All that is pending, where it is known to be one message and may leave as one: no block need be looked at.
-    fn whole_message(&self, limit: u64, max_length: usize) -> Option<Fragment> {
+    #[inline]
+    pub(crate) fn whole_message(&self, limit: u64, max_length: usize) -> Option<Fragment> {
         if self.written != Written::OneWhole || limit < self.write {
             return None;
         }

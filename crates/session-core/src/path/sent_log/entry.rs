@@ -74,7 +74,7 @@ impl Head {
 
 /// The header of a block.
 #[derive(Clone, Copy)]
-pub(super) struct Header {
+pub(crate) struct Header {
     pub(super) last_number: u64,
     /// Outstanding packets in the block.
     pub(super) live: u16,

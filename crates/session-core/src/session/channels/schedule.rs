@@ -1,9 +1,10 @@
 //! Which channel sends next, and how far credit lets it.
 
 use super::{CONTROL, Channels, URGENT};
-use crate::channel::Channel;
+use crate::channel::{Channel, Fragment};
 use crate::channel_config::LOWEST_PRIORITY;
 use crate::memory::Memory;
+use crate::slab::SlabKey;
 
 /// What the choice of the next channel depends on beside the channel itself.
 #[derive(Debug, Default)]
@@ -48,6 +49,15 @@ pub(crate) struct Wants {
     sent: u64,
 }
 
+/// The only channel that wants anything of the next packet: one of those agreed beforehand, and reliable. All that it has to send is one message.
+pub(crate) struct Sole {
+    pub(crate) index: usize,
+    pub(crate) key: SlabKey,
+    pub(crate) message: Fragment,
+    /// The latest turn a channel of its priority was served at.
+    pub(crate) latest: u64,
+}
+
 /// Positions of a piece that was sent, and how many of them for the first time.
 pub(crate) struct Served {
     pub(crate) positions: u64,
@@ -82,6 +92,45 @@ impl Channels {
         });
         (wants.senders, wants.sent) = (schedule.senders, schedule.sent);
         (wants, schedule)
+    }
+
+    /// The channel that is the only one to want anything of the next packet, and may send all it has as one message of at most so many bytes.
+    #[inline]
+    pub(crate) fn sole_sender(&self, memory: &Memory, most: usize) -> Option<Sole> {
+        if self.has_ledger()
+            && self.ledger(memory).is_none_or(|ledger| ledger.has_due() || ledger.first != SlabKey::NOWHERE)
+        {
+            return None;
+        }
+        let mut sent = self.gone_sent(memory);
+        let mut sender = None;
+        for (index, key) in self.keys.get(..usize::from(self.count))?.iter().enumerate() {
+            let channel = memory.channels.get(*key)?;
+            if channel.announce || channel.receipt_due {
+                return None;
+            }
+            sent = sent.saturating_add(sent_on(index, channel));
+            if channel.outbox.has_any_pending() && sender.replace((index, *key, channel)).is_some() {
+                return None;
+            }
+        }
+        let (index, key, channel) = sender?;
+        if index == CONTROL || channel.mode.stands_alone() {
+            return None;
+        }
+        let message = channel.outbox.whole_message(self.limit_of(index, channel, sent), most)?;
+        Some(Sole { index, key, message, latest: self.latest_turn(memory, channel) })
+    }
+
+    /// The latest turn that any of the application's channels agreed beforehand was served at, of the priority of this one.
+    #[inline]
+    fn latest_turn(&self, memory: &Memory, of: &Channel) -> u64 {
+        let application = self.keys.get(CONTROL + 1..usize::from(self.count)).unwrap_or_default();
+        if application.len() == 1 {
+            return of.served_at();
+        }
+        let peers = application.iter().filter_map(|key| memory.channels.get(*key));
+        peers.filter(|channel| channel.priority == of.priority).map(Channel::served_at).max().unwrap_or(0)
     }
 
     /// What was sent on channels that are gone counts for ever.

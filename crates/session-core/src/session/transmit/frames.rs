@@ -10,32 +10,67 @@ use super::{
 use crate::channel::{Channel, Fragment, Signal, SignalFate};
 use crate::memory::Memory;
 use crate::pool::Pool;
+use crate::session::Packets;
 use crate::time::Instant;
 use crate::wire::{self, ChannelFrame, DataPrefix, Frame, LimitFrame, MessagePrefix, Writer};
+
+/// What an ACK of one range says.
+#[derive(Clone, Copy)]
+pub(super) struct AckOfOne {
+    delay_micros: u64,
+    range: (u64, u64),
+}
+
+impl AckOfOne {
+    #[inline]
+    pub(super) fn encode(self, writer: &mut Writer<'_>) -> Result<(), wire::WriteError> {
+        wire::encode_ack_of_one(writer, self.delay_micros, self.range)
+    }
+
+    #[inline]
+    pub(super) fn largest(self) -> u64 {
+        self.range.1
+    }
+}
+
+impl Packets {
+    /// A packet that leaves tells of what came.
+    #[inline]
+    pub(super) fn wants_ack(&self) -> bool {
+        self.acks.has_unreported() || self.ack_forced
+    }
+}
 
 impl SessionCore {
     /// Writes ACK if there is something to acknowledge; returns the largest number in it.
     pub(super) fn write_ack(&mut self, writer: &mut Writer<'_>, now: Instant) -> Option<u64> {
-        let acks = &mut self.packets.acks;
-        if !acks.has_unreported() && !self.packets.ack_forced {
+        if !self.packets.wants_ack() {
             return None;
         }
         self.packets.ack_forced = false;
-        let (delay, marks) = (acks.ack_delay(now), self.path.ecn.report());
-        let largest = match (acks.only_range(), marks) {
-            (Some(range), None) => {
-                debug_assert!(acks.ranges().eq([range]), "what was found without search is all there is");
-                wire::encode_ack_of_one(writer, delay, range).ok()?;
-                range.1
+        let largest = match self.ack_of_one(now) {
+            Some(ack) => {
+                ack.encode(writer).ok()?;
+                ack.largest()
             }
-            _ => {
+            None => {
+                let (acks, marks) = (&self.packets.acks, self.path.ecn.report());
                 let largest = acks.ranges().next()?.1;
-                wire::encode_ack(writer, delay, marks, acks.ranges()).ok()?;
+                wire::encode_ack(writer, acks.ack_delay(now), marks, acks.ranges()).ok()?;
                 largest
             }
         };
-        acks.on_ack_sent();
+        self.packets.acks.on_ack_sent();
         Some(largest)
+    }
+
+    /// What there is to acknowledge, where that is one range, found without search, and no packet came marked.
+    #[inline]
+    pub(super) fn ack_of_one(&self, now: Instant) -> Option<AckOfOne> {
+        let acks = &self.packets.acks;
+        let range = acks.only_range().filter(|_| self.path.ecn.report().is_none())?;
+        debug_assert!(acks.ranges().eq([range]), "what was found without search is all there is");
+        Some(AckOfOne { delay_micros: acks.ack_delay_micros(now), range })
     }
 
     /// Writes what the plan allows beside ACK; returns what the log is to know of it, `None` if nothing wants an acknowledgement.

@@ -182,8 +182,13 @@ pub(crate) fn encode_ack(
 }
 
 /// The same of one range, without marks: what most acknowledgements are.
-pub(crate) fn encode_ack_of_one(writer: &mut Writer<'_>, delay: Duration, range: (u64, u64)) -> Result<(), WriteError> {
-    let delay = crate::time::micros(delay) / DELAY_UNIT;
+#[inline]
+pub(crate) fn encode_ack_of_one(
+    writer: &mut Writer<'_>,
+    delay_micros: u64,
+    range: (u64, u64),
+) -> Result<(), WriteError> {
+    let delay = delay_micros / DELAY_UNIT;
     let (low, largest) = range;
     let others = largest.checked_sub(low).ok_or(WriteError::OutOfRange)?;
     writer.all_or_nothing(|writer| {

@@ -114,7 +114,7 @@ proptest! {
         for room in 0..=of_first.len() {
             let mut out = vec![0; room];
             let mut writer = Writer::new(&mut out);
-            let written = encode_ack_of_one(&mut writer, Duration::from_micros(87), ranges[0]);
+            let written = encode_ack_of_one(&mut writer, 87, ranges[0]);
             let whole = room == of_first.len();
             prop_assert_eq!(written, if whole { Ok(()) } else { Err(WriteError::NoRoom) });
             prop_assert_eq!(writer.written(), if whole { &of_first[..] } else { &[] });
