@@ -228,9 +228,15 @@ impl Channels {
         self.ledger != SlabKey::NOWHERE
     }
 
+    /// Where those are kept that are always there.
+    #[inline]
+    fn lasting(&self) -> &[SlabKey] {
+        self.keys.get(..usize::from(self.count)).unwrap_or(&self.keys)
+    }
+
     /// The same for who looks at all of them, without what an iterator that may stop costs.
     pub(crate) fn visit<'m>(&self, memory: &'m Memory, mut look: impl FnMut(usize, &'m Channel)) {
-        for (index, key) in self.keys.iter().enumerate().take(usize::from(self.count)) {
+        for (index, key) in self.lasting().iter().enumerate() {
             if let Some(channel) = memory.channels.get(*key) {
                 look(index, channel);
             }

@@ -272,7 +272,9 @@ impl SessionCore {
     ) -> usize {
         let length = sealed_length(header_length, end);
         let end_of_plaintext = length - TAG;
-        out[end..end_of_plaintext].fill(0);
+        if end < end_of_plaintext {
+            out[end..end_of_plaintext].fill(0);
+        }
         let Shared { provider, keys, generator, .. } = shared;
         let role = self.role;
         let Some(secrets) = self.keys.secrets.as_ref() else { return 0 };

@@ -34,7 +34,10 @@ impl DataHeader {
         writer.all_or_nothing(|writer| {
             let phase = if self.key_phase { KEY_PHASE } else { 0 };
             writer.u8(CLASS_BITS | phase | self.number_length.bits())?;
-            writer.bytes(self.receiver_id.as_bytes())?;
+            match self.receiver_id.length() {
+                ReceiverId::MAX_LENGTH => writer.array(self.receiver_id.padded())?,
+                _ => writer.bytes(self.receiver_id.as_bytes())?,
+            }
             let number_offset = writer.position();
             let [a, b, c, d] = truncate(self.packet_number, self.number_length).to_be_bytes();
             match self.number_length {

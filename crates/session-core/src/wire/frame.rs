@@ -467,6 +467,7 @@ pub(crate) struct DataPrefix {
 
 impl DataPrefix {
     /// Writes all of the frame that stands before its bytes, or nothing.
+    #[inline]
     pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), WriteError> {
         if !self.is_valid() {
             return Err(WriteError::OutOfRange);

@@ -62,6 +62,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Lets `fill` write the next `count` bytes.
+    #[inline]
     pub(crate) fn fill<T>(&mut self, count: usize, fill: impl FnOnce(&mut [u8]) -> T) -> Result<T, WriteError> {
         let range = self.skip(count)?;
         self.out.get_mut(range).map(fill).ok_or(WriteError::NoRoom)

@@ -109,6 +109,23 @@ impl Outbox {
         copied
     }
 
+    /// The same of the last message of all, with one look at its block where it lies within one.
+    #[inline]
+    pub(crate) fn copy_last(&self, pool: &Pool, message: &Fragment, out: &mut [u8]) {
+        let per_block = per_block(pool);
+        let in_tail = self.write.saturating_sub(1) % per_block + 1;
+        let data = self.tail.zip(in_tail.checked_sub(message.positions())).and_then(|(tail, at)| {
+            let at = at as usize;
+            block_map::data(pool, tail).get(at..at + message.length)
+        });
+        match data {
+            Some(data) if data.len() == out.len() => out.copy_from_slice(data),
+            _ => {
+                self.copy(pool, message, out);
+            }
+        }
+    }
+
     /// Blocks that `positions` more take while nothing is held.
     pub(crate) fn blocks_for(&self, per_block: u64, positions: u64) -> u32 {
         let blocks = (self.write % per_block).saturating_add(positions).div_ceil(per_block);

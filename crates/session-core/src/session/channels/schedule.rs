@@ -67,13 +67,17 @@ pub(crate) struct Served {
 impl Channels {
     /// What they want. Most of the time it is nothing, and nothing else has to be looked at then.
     pub(crate) fn wants(&self, memory: &Memory) -> Wants {
-        let mut wants = Wants { sent: self.gone_sent(memory), ..Wants::default() };
+        // Kept apart, they stay in registers.
+        let (mut tells, mut starved, mut senders, mut sent) = (false, None, Senders::None, self.gone_sent(memory));
         self.visit(memory, |index, channel| {
-            wants.note(channel);
-            wants.senders.note(index, channel);
-            wants.sent = wants.sent.saturating_add(sent_on(index, channel));
+            tells |= channel.announce | channel.receipt_due;
+            senders.note(index, channel);
+            sent = sent.saturating_add(sent_on(index, channel));
+            if channel.is_starved() {
+                starved = least_wanted(starved, channel);
+            }
         });
-        wants
+        Wants { sends: senders != Senders::None, tells, starved, senders, sent }
     }
 
     /// What the choice among channels depends on, derived once for a packet.
@@ -104,7 +108,7 @@ impl Channels {
         }
         let mut sent = self.gone_sent(memory);
         let mut sender = None;
-        for (index, key) in self.keys.get(..usize::from(self.count))?.iter().enumerate() {
+        for (index, key) in self.lasting().iter().enumerate() {
             let channel = memory.channels.get(*key)?;
             if channel.announce || channel.receipt_due {
                 return None;
@@ -125,7 +129,7 @@ impl Channels {
     /// The latest turn that any of the application's channels agreed beforehand was served at, of the priority of this one.
     #[inline]
     fn latest_turn(&self, memory: &Memory, of: &Channel) -> u64 {
-        let application = self.keys.get(CONTROL + 1..usize::from(self.count)).unwrap_or_default();
+        let application = self.lasting().get(CONTROL + 1..).unwrap_or_default();
         if application.len() == 1 {
             return of.served_at();
         }
@@ -269,9 +273,13 @@ impl Wants {
         self.sends |= channel.outbox.has_any_pending();
         self.tells |= channel.announce || channel.receipt_due;
         if channel.is_starved() {
-            self.starved = Some(self.starved.map_or(channel.wanted, |least| least.min(channel.wanted)));
+            self.starved = least_wanted(self.starved, channel);
         }
     }
+}
+
+fn least_wanted(starved: Option<u32>, channel: &Channel) -> Option<u32> {
+    Some(starved.map_or(channel.wanted, |least| least.min(channel.wanted)))
 }
 
 impl Schedule {

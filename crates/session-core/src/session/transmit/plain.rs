@@ -45,7 +45,7 @@ impl SessionCore {
         let Fragment { offset, length, begin, end } = sole.message;
         let prefix = DataPrefix { channel: channel.id.0, offset, begin, end, length: length as u64 };
         prefix.encode(&mut writer).ok()?;
-        writer.fill(length, |bytes| channel.outbox.copy(pool, &sole.message, bytes)).ok()?;
+        writer.fill(length, |bytes| channel.outbox.copy_last(pool, &sole.message, bytes)).ok()?;
         // It is written, and now it is noted.
         if ack.is_some() {
             self.packets.ack_forced = false;
