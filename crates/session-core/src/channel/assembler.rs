@@ -169,10 +169,9 @@ impl Assembler {
         data: &[u8],
     ) -> Result<Inserted, InsertError> {
         let to = fragment.end_offset().ok_or(Violation::OffsetOverflow)?;
-        if self.is_next(fragment) && fragment.offset < to && data.len() == fragment.length {
-            self.append(pool, reservation, (fragment, to), data)
-        } else {
-            self.insert_between(pool, reservation, fragment, data)
+        match self.insert_next(pool, reservation, (fragment, to), data) {
+            Some(()) => Ok(Inserted { new_positions: fragment.positions(), highest: to }),
+            None => self.insert_between(pool, reservation, fragment, data),
         }
     }
 
@@ -242,7 +241,7 @@ impl Assembler {
     }
 
     /// The rest of a message with its terminator, if nothing else is there and `out` is long enough: the same with less to look at.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn read_last(
         &mut self,
         pool: &mut Pool,

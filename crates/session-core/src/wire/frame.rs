@@ -16,7 +16,7 @@ pub(crate) use path::NewIdFrame;
 use table::Treatment;
 pub(crate) use table::{FrameRule, Sender, rule};
 
-use super::reader::{ReadError, Reader, split_varint};
+use super::reader::{ReadError, Reader, split_short_varint, split_varint};
 use super::text::Text;
 use super::varint;
 use super::writer::{WriteError, Writer};
@@ -418,9 +418,9 @@ impl<'a> DataFrame<'a> {
     /// Reads what follows the type byte, and gives back what stands behind the frame. Inlined: a frame is large to be handed on.
     #[inline(always)]
     fn split(frame_type: u8, bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        let (channel, rest) = split_varint(bytes).ok()?;
+        let (channel, rest) = split_short_varint(bytes).ok()?;
         let (offset, rest) = split_varint(rest).ok()?;
-        let (length, rest) = split_varint(rest).ok()?;
+        let (length, rest) = split_short_varint(rest).ok()?;
         let (data, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
         let (begin, end) = (frame_type & DATA_BEGIN != 0, frame_type & DATA_END != 0);
         let frame = Self { channel, offset, begin, end, data };

@@ -116,15 +116,23 @@ impl<'a> Reader<'a> {
 #[inline(always)]
 pub(super) fn split_varint(bytes: &[u8]) -> Result<(u64, &[u8]), ReadError> {
     match *bytes {
-        [first @ 0..=0x3F, ref rest @ ..] => Ok((u64::from(first), rest)),
-        [first @ 0x40..=0x7F, second, ref rest @ ..] => {
-            let value = u64::from(u16::from_be_bytes([first & 0x3F, second]));
-            if value < 0x40 { Err(ReadError::NotMinimal) } else { Ok((value, rest)) }
-        }
         [0x80..=0xBF, ..] => {
             let (value, rest) = bytes.split_first_chunk().ok_or(ReadError::Truncated)?;
             let value = u64::from(u32::from_be_bytes(*value) & 0x3FFF_FFFF);
             if value < 0x4000 { Err(ReadError::NotMinimal) } else { Ok((value, rest)) }
+        }
+        _ => split_short_varint(bytes),
+    }
+}
+
+/// The same of one that mostly takes one or two bytes.
+#[inline(always)]
+pub(super) fn split_short_varint(bytes: &[u8]) -> Result<(u64, &[u8]), ReadError> {
+    match *bytes {
+        [first @ 0..=0x3F, ref rest @ ..] => Ok((u64::from(first), rest)),
+        [first @ 0x40..=0x7F, second, ref rest @ ..] => {
+            let value = u64::from(u16::from_be_bytes([first & 0x3F, second]));
+            if value < 0x40 { Err(ReadError::NotMinimal) } else { Ok((value, rest)) }
         }
         _ => long_varint(bytes),
     }

@@ -1,13 +1,14 @@
 //! The common way in: what follows all that was received, without a hole.
 
-use super::{Assembler, BEGIN, END, HAS_END, InsertError, Inserted, Violation, per_block};
+use super::{Assembler, BEGIN, END, HAS_END, per_block};
 use crate::channel::Fragment;
 use crate::channel::block_map::PartsMut;
 use crate::pool::{BlockId, Pool, Reservation};
 
 impl Assembler {
-    /// Stores a fragment that follows all that was received. `None`, and nothing has changed, where it does not, or must not: see [`insert`](Self::insert).
-    #[inline]
+    /// Stores a fragment that follows all that was received: only what precedes it can contradict, and no bitmap has to be searched. `None`, and nothing has changed,
+    /// where it does not follow, or must not: that is for [`insert_between`](Self::insert_between), which can do the same.
+    #[inline(never)]
     pub(crate) fn insert_next(
         &mut self,
         pool: &mut Pool,
@@ -15,37 +16,17 @@ impl Assembler {
         (fragment, to): (&Fragment, u64),
         data: &[u8],
     ) -> Option<()> {
-        if self.is_next(fragment) && fragment.offset < to && data.len() == fragment.length {
-            self.append(pool, reservation, (fragment, to), data).ok().map(|_| ())
-        } else {
-            None
-        }
-    }
-
-    /// Whether a fragment begins where all that was received ends.
-    #[inline]
-    pub(super) fn is_next(&self, fragment: &Fragment) -> bool {
-        fragment.offset == self.contiguous && self.contiguous == self.highest
-    }
-
-    /// Stores what continues all that was received: only what precedes it can contradict, and no bitmap has to be searched.
-    #[inline(always)]
-    pub(super) fn append(
-        &mut self,
-        pool: &mut Pool,
-        reservation: &mut Reservation,
-        (fragment, to): (&Fragment, u64),
-        data: &[u8],
-    ) -> Result<Inserted, InsertError> {
-        if self.ends_with_a_message(pool) != fragment.begin {
-            return Err(Violation::Contradiction.into());
+        let is_next = fragment.offset == self.contiguous && self.contiguous == self.highest;
+        let agrees = fragment.offset < to && data.len() == fragment.length;
+        if !is_next || !agrees || self.ends_with_a_message(pool) != fragment.begin {
+            return None;
         }
         let (per_block, positions) = (per_block(pool), to - fragment.offset);
         let (index, at) = (fragment.offset / per_block, fragment.offset % per_block);
         // The last block held is where it begins, unless that is full, or was read and is gone.
         let tail = self.tail.filter(|_| at > 0);
         if at + positions <= per_block {
-            let mut parts = self.tail_parts(pool, reservation, tail, index).ok_or(InsertError::NoMemory)?;
+            let mut parts = self.tail_parts(pool, reservation, tail, index)?;
             write(&mut parts, at as usize, fragment, data);
         } else {
             self.append_from(pool, reservation, (tail, index, at as usize), fragment, data)?;
@@ -54,10 +35,10 @@ impl Assembler {
         if fragment.end && self.message_end.get().is_none() {
             self.message_end = (to - 1).into();
         }
-        Ok(Inserted { new_positions: positions, highest: to })
+        Some(())
     }
 
-    /// Writes what takes more than one block, from a place in the block of this index; `tail` if that is there.
+    /// Writes what takes more than one block, from a place in the block of this index; `tail` if that is there. `None`, and no change, if there are too few.
     #[inline(never)]
     fn append_from(
         &mut self,
@@ -66,11 +47,11 @@ impl Assembler {
         (mut tail, mut index, mut at): (Option<BlockId>, u64, usize),
         fragment: &Fragment,
         data: &[u8],
-    ) -> Result<(), InsertError> {
+    ) -> Option<()> {
         let per_block = per_block(pool);
         let blocks = (at as u64).saturating_add(fragment.positions()).div_ceil(per_block) - u64::from(tail.is_some());
         if blocks > u64::from(reservation.remaining()) {
-            return Err(InsertError::NoMemory);
+            return None;
         }
         let (mut rest, mut begins) = (data, fragment.begin);
         while let Some(mut parts) = self.tail_parts(pool, reservation, tail, index) {
@@ -93,7 +74,7 @@ impl Assembler {
             (tail, rest, begins) = (None, later, false);
             (index, at) = (index + 1, 0);
         }
-        Ok(())
+        Some(())
     }
 
     /// The last block, or a new one of this index behind it.

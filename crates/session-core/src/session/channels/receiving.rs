@@ -401,7 +401,7 @@ pub(super) fn has_plenty(maximum: u64, window: u64, taken: Taken) -> bool {
 }
 
 /// Raises `maximum` to a window above what was read if it is worth an announcement: always where no more than `reserve` of it is left.
-#[inline]
+#[inline(never)]
 fn renew(maximum: &mut u64, window: u64, taken: Taken, reserve: u64) -> bool {
     let target = taken.read.saturating_add(window);
     let gain = target.saturating_sub(*maximum);

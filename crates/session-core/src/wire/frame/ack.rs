@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::super::reader::{ReadError, Reader, split_varint};
+use super::super::reader::{ReadError, Reader, split_short_varint, split_varint};
 use super::super::varint;
 use super::super::writer::{WriteError, Writer};
 use super::{ACK, ACK_ECN, FrameErrorKind};
@@ -54,9 +54,9 @@ impl AckOfOne {
     #[inline(always)]
     pub(super) fn split(bytes: &[u8], with_ecn: bool) -> Option<(Self, &[u8])> {
         let (largest, rest) = split_varint(bytes).ok()?;
-        let (delay, rest) = split_varint(rest).ok()?;
+        let (delay, rest) = split_short_varint(rest).ok()?;
         let [0, rest @ ..] = rest else { return None };
-        let (others, rest) = split_varint(rest).ok()?;
+        let (others, rest) = split_short_varint(rest).ok()?;
         let low = largest.checked_sub(others)?;
         if !with_ecn {
             return Some((Self { low, largest, delay, ecn: None }, rest));
