@@ -5,6 +5,7 @@ use std::vec;
 use super::any_order::Random;
 use super::pair::Pair;
 use super::*;
+use crate::action::Ecn;
 use crate::channel::Chunk;
 use crate::channel_config::{ChannelConfig, ChannelLimits, ChannelMode};
 use crate::reason::{RecvError, SendError};
@@ -48,6 +49,9 @@ impl Twins {
         }
         let which = if random.below(8) == 0 { random.below(waiting) } else { 0 };
         let packet = self.on_the_way[to].remove(which);
+        if random.below(16) == 0 {
+            self.both(|pair| pair.marks.insert(packet.clone(), Ecn::Ce));
+        }
         if random.below(16) > 0 {
             let _ = self.both(|pair| pair.receive(to, &packet));
         }
@@ -55,7 +59,7 @@ impl Twins {
 
     fn step(&mut self, random: &mut Random, channels: &[ChannelId]) {
         let (side, channel) = (random.below(2), random.one_of(channels));
-        match random.below(12) {
+        match random.below(15) {
             0..3 => {
                 let message = vec![random.next() as u8; random.one_of(&[0, 1, 20, 20, 60, 150, 175, 176, 177, 500])];
                 self.both(|pair| -> Result<_, SendError> { pair.session(side).send(&message, channel) }).ok();
@@ -69,15 +73,17 @@ impl Twins {
                 })
                 .ok();
             }
-            9 => {
+            9..13 => {
+                // Whoever reads little never has a message that is all there is.
                 let room = random.one_of(&[600, 600, 600, 30]);
-                let _ = self.both(|pair| {
+                let receive = |pair: &mut Pair| {
                     let mut out = vec![0; room];
                     (pair.session(side).recv(&mut out, channel), out)
-                });
+                };
+                while let (Ok(Some(_)), _) = self.both(receive) {}
             }
-            10 => {
-                let time = random.one_of(&[0, 1, 5, 30, 60]);
+            13 => {
+                let time = random.one_of(&[0, 1, 5, 30, 300]);
                 self.both(|pair| pair.pass(Duration::from_millis(time)));
                 self.both(|pair| pair.ends[side].handle_timeout(pair.now));
             }
