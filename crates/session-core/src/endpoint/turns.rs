@@ -19,6 +19,8 @@ pub(super) enum Turn {
     /// They have to be asked.
     Unknown,
     Tells(Event),
+    /// This is its datagram.
+    Sends(Transmit),
     /// The session in this slot is the only one that may have something to send.
     Transmits(u32),
 }
@@ -27,16 +29,25 @@ impl<P: Provider> Endpoint<P> {
     /// Where one session was touched and no slot stands in a queue, as after a datagram and what the application did about it: what filing it would come to, without
     /// putting the slot into queues and taking it out again.
     #[inline]
-    pub(super) fn turn_of_touched(&mut self) -> Turn {
+    pub(super) fn turn_of_touched(&mut self, out: &mut [u8]) -> Turn {
         let Some(slot) = self.slots.touched().filter(|_| self.slots.are_queues_empty() && !self.directory.has_news())
         else {
             return Turn::Unknown;
         };
-        let memory = &self.shared.memory;
         let Some(core) = self.slots.at_mut(slot).filter(|core| core.is_plain()) else { return Turn::Unknown };
-        if let Some(event) = core.take_lasting_event(memory) {
+        if let Some(event) = core.take_lasting_event(&self.shared.memory) {
             return Turn::Tells(event);
         }
+        let mut context = Context { shared: &mut self.shared, settings: &self.settings, now: self.now };
+        if let Some(outcome @ (Outcome::Sent(len, ecn) | Outcome::Last(len, ecn))) =
+            core.transmit_plain(&mut context, out)
+        {
+            let link = core.link();
+            self.slots.take_touched();
+            self.charge(slot, len, matches!(outcome, Outcome::Last(..)));
+            return Turn::Sends(Transmit { len, link, ecn, alone: false });
+        }
+        let memory = &self.shared.memory;
         let wants = core.wants(memory);
         let transmits = core.may_transmit(memory, &wants);
         debug_assert!(core.starved_of(&wants).is_none(), "who was refused nothing does not wait for memory");
@@ -96,13 +107,7 @@ impl<P: Provider> Endpoint<P> {
             }
             Outcome::Nothing => return self.rest(slot).map(Action::Event),
         };
-        self.charge(slot, len);
-        if matches!(outcome, Outcome::Last(..)) {
-            // Asked again it would say that it has nothing, at the price of another packet.
-            self.slots.unlink(Queue::Ready, slot);
-        } else {
-            self.slots.push(Queue::Ready, slot);
-        }
+        self.charge(slot, len, matches!(outcome, Outcome::Last(..)));
         Some(Action::Transmit(Transmit { len, link, ecn, alone: matches!(outcome, Outcome::Search(_)) }))
     }
 
@@ -117,7 +122,7 @@ impl<P: Provider> Endpoint<P> {
     }
 
     /// Deficit round-robin: a session keeps its turn until its quantum is spent, so runs of datagrams stay together.
-    fn charge(&mut self, slot: u32, bytes: usize) {
+    fn charge(&mut self, slot: u32, bytes: usize, rests: bool) {
         // What has left has deadlines of its own.
         self.file(slot);
         let Some(core) = self.slots.at(slot) else { return };
@@ -134,6 +139,12 @@ impl<P: Provider> Endpoint<P> {
         if u64::from(*deficit) >= quantum {
             *deficit = 0;
             self.slots.rotate(Queue::Ready, slot);
+        }
+        if rests {
+            // Asked again it would say that it has nothing, at the price of another packet.
+            self.slots.unlink(Queue::Ready, slot);
+        } else {
+            self.slots.push(Queue::Ready, slot);
         }
     }
 }

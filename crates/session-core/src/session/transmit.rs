@@ -111,10 +111,36 @@ impl SessionCore {
         | Outcome::Search(length)
         | Outcome::Probed(length, _) = outcome
         {
-            self.counters.packets_sent = self.counters.packets_sent.saturating_add(1);
-            self.counters.bytes_sent = self.counters.bytes_sent.saturating_add(length as u64);
+            self.count_sent(length);
         }
         outcome
+    }
+
+    /// The same where the next datagram is a plain packet and nothing keeps it back, which is found out by making it. `None` where it is any other, or there is none:
+    /// then nothing has changed but what [`transmit`](Self::transmit) finds out anew.
+    #[inline]
+    pub(crate) fn transmit_plain<P: Provider>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        out: &mut [u8],
+    ) -> Option<Outcome> {
+        if !self.packets.plain || self.path.paced_until.is_some() {
+            return None;
+        }
+        let Some(draft) = self.compose_plain(&mut context.shared.memory, context.now, out) else {
+            self.path.paced_until = None;
+            return None;
+        };
+        let outcome = self.seal_draft(context, out, draft);
+        if let Outcome::Sent(length, _) | Outcome::Last(length, _) = outcome {
+            self.count_sent(length);
+        }
+        Some(outcome)
+    }
+
+    fn count_sent(&mut self, length: usize) {
+        self.counters.packets_sent = self.counters.packets_sent.saturating_add(1);
+        self.counters.bytes_sent = self.counters.bytes_sent.saturating_add(length as u64);
     }
 
     /// Whether asking for a datagram is worth it: anything may be due, but window or pacer may still say no.
@@ -216,6 +242,12 @@ impl SessionCore {
             }
             Composed::Packet(draft) => draft,
         };
+        self.seal_draft(context, out, draft)
+    }
+
+    /// Seals the packet that was composed.
+    #[inline]
+    fn seal_draft<P: Provider>(&mut self, context: &mut Context<'_, P>, out: &mut [u8], draft: Draft) -> Outcome {
         let Draft { number, header_length, end, room, ecn, search, rests } = draft;
         let length = self.seal(context.shared, number, &mut out[..usize::from(room)], header_length, end);
         debug_assert!(length == sealed_length(header_length, end), "the log knows what leaves");
