@@ -6,7 +6,7 @@ use super::Endpoint;
 use super::slots::Queue;
 use crate::action::{Action, Event, Transmit};
 use crate::crypto::Provider;
-use crate::session::{Outcome, Phase, SessionCore};
+use crate::session::{Outcome, Phase, SessionCore, straight};
 use crate::shared::Context;
 
 /// Bytes one session may send before the next gets its turn, at most.
@@ -30,8 +30,8 @@ impl<P: Provider> Endpoint<P> {
     /// putting the slot into queues and taking it out again.
     #[inline]
     pub(super) fn turn_of_touched(&mut self, out: &mut [u8]) -> Turn {
-        let Some(slot) = self.slots.touched().filter(|_| self.slots.are_queues_empty() && !self.directory.has_news())
-        else {
+        let alone = straight::is_open() && self.slots.are_queues_empty() && !self.directory.has_news();
+        let Some(slot) = self.slots.touched().filter(|_| alone) else {
             return Turn::Unknown;
         };
         let Some(core) = self.slots.at_mut(slot).filter(|core| core.is_plain()) else { return Turn::Unknown };

@@ -26,7 +26,8 @@ impl SessionCore {
         id: ChannelId,
         options: SendOptions,
     ) -> Result<MessageId, SendError> {
-        if options.deadline.is_none()
+        if straight::is_open()
+            && options.deadline.is_none()
             && let Some(end_offset) = self.send_within(context, message, id)
         {
             return Ok(MessageId { channel: id, end_offset });

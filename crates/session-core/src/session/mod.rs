@@ -37,8 +37,6 @@ pub use stats::{ChannelStats, CloseReport, Heard, Stats};
 pub(crate) use channels::data_blocks;
 pub(crate) use state::{Phase, Trigger};
 pub(crate) use transmit::Outcome;
-#[cfg(test)]
-pub(crate) use transmit::general;
 
 use core::time::Duration;
 

@@ -5,12 +5,9 @@ mod frames;
 mod load;
 mod plain;
 
-#[cfg(test)]
-pub(crate) use plain::general;
-
 use super::channels::schedule::{Schedule, Wants};
 use super::close::Fault;
-use super::{Phase, SessionCore, Trigger};
+use super::{Phase, SessionCore, Trigger, straight};
 use crate::action::{Ecn, Link};
 use crate::channel::{Ledger, SignalFate};
 use crate::channel_config::ChannelMode;
@@ -124,7 +121,7 @@ impl SessionCore {
         context: &mut Context<'_, P>,
         out: &mut [u8],
     ) -> Option<Outcome> {
-        if !self.packets.plain || self.path.paced_until.is_some() {
+        if !straight::is_open() || !self.packets.plain || self.path.paced_until.is_some() {
             return None;
         }
         let Some(draft) = self.compose_plain(&mut context.shared.memory, context.now, out) else {

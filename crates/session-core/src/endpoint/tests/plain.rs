@@ -5,7 +5,7 @@ use super::pair::Pair;
 use super::*;
 use crate::channel_config::{ChannelConfig, ChannelMode};
 use crate::send_options::SendOptions;
-use crate::session::general;
+use crate::session::straight;
 
 const OTHERS: [ChannelId; 4] = [ChannelId(17), ChannelId(18), ChannelId(19), ChannelId(20)];
 
@@ -99,11 +99,11 @@ impl World {
 fn compare(seed: u64, channels: &[ChannelConfig], carries_marks: bool) -> u64 {
     let [mut plain, mut all] = [(), ()].map(|()| World::new(channels, carries_marks));
     let mut random = Random(seed);
-    let before = general::plain_packets();
+    let before = straight::plain_packets();
     for number in 0..400 {
         let step = Step::any(&mut random, channels.len());
         plain.apply(step);
-        general::only(|| all.apply(step));
+        straight::closed(|| all.apply(step));
         assert_eq!(plain.flying, all.flying, "seed {seed}, step {number}: {step:?}");
         for side in [0, 1] {
             let [one, other] = [&plain, &all].map(|world| world.pair.ends[side].checksum(seed));
@@ -111,7 +111,7 @@ fn compare(seed: u64, channels: &[ChannelConfig], carries_marks: bool) -> u64 {
         }
     }
     assert_eq!(plain.pair.events, all.pair.events, "seed {seed}");
-    general::plain_packets() - before
+    straight::plain_packets() - before
 }
 
 #[test]

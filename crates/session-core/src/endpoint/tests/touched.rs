@@ -5,7 +5,7 @@ use std::string::{String, ToString};
 
 use super::*;
 use crate::config::SecondSession;
-use crate::session::general;
+use crate::session::straight;
 
 /// An end with three sessions, each with the same peer.
 fn with_sessions(now: Instant) -> (Endpoint, [SessionId; 3]) {
@@ -142,7 +142,7 @@ impl<T: core::fmt::Debug> ToText for T {
 /// Where a slot is brought in line before each poll, nothing goes straight.
 #[test]
 fn what_goes_straight_is_what_goes_through_the_queues() {
-    let (mut straight, before) = (0, general::plain_packets());
+    let (mut straight, before) = (0, straight::plain_packets());
     for seed in 0..40_u32 {
         let mut now = Instant::from_micros(1);
         let (mut world, mut other) = (World::new(now), World::new(now));
@@ -162,6 +162,6 @@ fn what_goes_straight_is_what_goes_through_the_queues() {
         }
     }
     assert!(straight > 1_000, "only {straight} polls may have gone straight");
-    let plain = general::plain_packets() - before;
+    let plain = straight::plain_packets() - before;
     assert!(plain > 400, "only {plain} plain packets left");
 }

@@ -6,7 +6,7 @@ use super::{ALMOST_FULL, FLAG_ECT, SessionCore, TAG, sealed_length};
 use crate::channel::Fragment;
 use crate::memory::Memory;
 use crate::path::{DataRecord, PacketFlags, PacketRecord};
-use crate::session::Phase;
+use crate::session::{Phase, straight};
 use crate::slab::SlabKey;
 use crate::time::Instant;
 use crate::wire::{DataPrefix, Writer};
@@ -18,12 +18,8 @@ impl SessionCore {
     /// Makes such a packet, if it is the next: the one that [`compose`](Self::compose) would make, each thing that it depends on being looked at once. `None` where
     /// the next is any other, or there is none: then nothing has changed but what `compose` finds out anew.
     pub(super) fn compose_plain(&mut self, memory: &mut Memory, now: Instant, out: &mut [u8]) -> Option<Draft> {
-        #[cfg(test)]
-        if general::is_only_way() {
-            return None;
-        }
         // Who sends much would look for it in vain each time.
-        if !core::mem::take(&mut self.packets.plain) {
+        if !core::mem::take(&mut self.packets.plain) || !straight::is_open() {
             return None;
         }
         let size = self.path.mtu.size();
@@ -74,7 +70,7 @@ impl SessionCore {
         self.path.app_limited = false;
         self.counters.ack_eliciting_sent = self.counters.ack_eliciting_sent.saturating_add(1);
         #[cfg(test)]
-        general::count();
+        straight::count_plain();
         // What there was has left, and there was no more.
         let rests = !self.packets.acks.is_immediate();
         Some(Draft { number, header_length, end, room: size, ecn, search: false, rests })
@@ -100,37 +96,5 @@ impl SessionCore {
     fn lets_go(&mut self, size: u16, now: Instant) -> bool {
         let in_flight = self.packets.log.bytes_in_flight();
         self.path.has_window(in_flight, size) && !self.path.is_paced(now)
-    }
-}
-
-/// Switches the straight way off, so that a test can hold it against the general one, and counts the packets that went it.
-#[cfg(test)]
-pub(crate) mod general {
-    use core::cell::Cell;
-
-    std::thread_local! {
-        static ONLY: Cell<bool> = const { Cell::new(false) };
-        static PLAIN: Cell<u64> = const { Cell::new(0) };
-    }
-
-    pub(super) fn is_only_way() -> bool {
-        ONLY.get()
-    }
-
-    pub(super) fn count() {
-        PLAIN.set(PLAIN.get() + 1);
-    }
-
-    /// What `operation` sends goes the general way.
-    pub(crate) fn only<T>(operation: impl FnOnce() -> T) -> T {
-        ONLY.set(true);
-        let result = operation();
-        ONLY.set(false);
-        result
-    }
-
-    /// Packets of this thread that went the straight way.
-    pub(crate) fn plain_packets() -> u64 {
-        PLAIN.get()
     }
 }
