@@ -83,7 +83,7 @@ impl Twins {
                 while let (Ok(Some(_)), _) = self.both(receive) {}
             }
             13 => {
-                let time = random.one_of(&[0, 1, 5, 30, 300]);
+                let time = random.one_of(&[0, 1, 5, 30, 60, 300]);
                 self.both(|pair| pair.pass(Duration::from_millis(time)));
                 self.both(|pair| pair.ends[side].handle_timeout(pair.now));
             }
