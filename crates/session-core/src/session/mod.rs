@@ -4,6 +4,7 @@
 //! own many of them beside one pool. Applications see [`SessionMut`] and [`SessionRef`], which the endpoint lends out.
 
 mod acknowledge;
+mod begin;
 mod channels;
 #[cfg(test)]
 mod check;
@@ -12,6 +13,7 @@ mod commands;
 mod control;
 mod crossing;
 mod deadlines;
+mod digest;
 mod discards;
 mod dynamic;
 mod events;
@@ -56,19 +58,15 @@ use crate::action::{Address, Event, Link};
 use crate::crypto::keys::SessionSecrets;
 use crate::crypto::replay::ReplayWindow;
 use crate::crypto::{Provider, PublicKey};
-use crate::handshake::{Agreed, AgreedReply, AnsweredHello, Attempt, InitiatorNoise, VerifiedFinish};
+use crate::handshake::Attempt;
 use crate::ids::{ChannelId, Role, SessionId, Uid};
-use crate::limits::MIN_UDP_DATAGRAM;
 use crate::memory::Memory;
 use crate::optional::OptionalNumber;
 use crate::path::{AckTracker, AckWish, OwnIds, Path, SentLog};
-use crate::pool::Pool;
-use crate::recovery::PathMtu;
-use crate::shared::{Context, Settings, Shared};
+use crate::shared::{Settings, Shared};
 use crate::slab::SlabKey;
-use crate::state_hash::StateHash;
 use crate::time::Instant;
-use crate::wire::{ControlMessage, ReceiverId, TransportParameters, UserData};
+use crate::wire::ReceiverId;
 
 /// Packet numbers between two that are left out, at least.
 const LEAST_SKIP_DISTANCE: u64 = 256;
@@ -175,184 +173,6 @@ struct Clocks {
 }
 
 impl SessionCore {
-    pub(crate) fn initiator<P: Provider>(
-        context: &mut Context<'_, P>,
-        id: SessionId,
-        local_id: ReceiverId,
-        link: Link,
-        attempt: Attempt,
-    ) -> Self {
-        let (noise, psk) = attempt.noise().unzip();
-        let peer = noise.and_then(InitiatorNoise::responder).copied();
-        let psk_place = context.settings.config.psk_place(psk.flatten());
-        let mut session = Self::new(context, id, Role::Initiator, peer, local_id, link);
-        session.peer.psk = psk_place;
-        session.keep_attempt(&mut context.shared.memory, attempt);
-        session
-    }
-
-    pub(crate) fn responder<P: Provider>(
-        context: &mut Context<'_, P>,
-        id: SessionId,
-        local_id: ReceiverId,
-        link: Link,
-        hello: AnsweredHello,
-    ) -> Self {
-        let AnsweredHello { attempt, remote_id, psk, agreed } = hello;
-        let peer = agreed.as_ref().map(|(peer, _)| *peer);
-        let mut session = Self::new(context, id, Role::Responder, peer, local_id, link);
-        session.keep_attempt(&mut context.shared.memory, attempt);
-        session.remote_id = Some(remote_id);
-        session.peer.psk = context.settings.config.psk_place(psk.as_ref());
-        if let Some((_, Agreed { secrets, parameters, fits })) = agreed {
-            session.control.unfit = !fits;
-            session.adopt(context, secrets, &parameters);
-        }
-        session
-    }
-
-    fn new<P: Provider>(
-        context: &mut Context<'_, P>,
-        id: SessionId,
-        role: Role,
-        peer: Option<PublicKey>,
-        local_id: ReceiverId,
-        link: Link,
-    ) -> Self {
-        let Context { shared, settings, now } = context;
-        let carrier = settings.config.carriers.get(usize::from(link.carrier.0));
-        let (least, most) = carrier.map_or((MIN_UDP_DATAGRAM, MIN_UDP_DATAGRAM), |c| (c.min_datagram, c.max_datagram));
-        let mtu = PathMtu::new(least, most, *now);
-        Self {
-            id,
-            role,
-            phase: if role == Role::Initiator { Phase::Connecting } else { Phase::Tentative },
-            peer: Remote { key: peer, first_contact: peer.is_none(), largest_datagram: u16::MAX, ..Remote::default() },
-            local_id,
-            own_ids: OwnIds::of(&local_id),
-            remote_id: None,
-            peer_ids: SlabKey::NOWHERE,
-            others: SlabKey::NOWHERE,
-            path_changes: 0,
-            attempt: SlabKey::NOWHERE,
-            keys: Keys {
-                secrets: None,
-                uid: None,
-                owner: shared.next_key_owner(),
-                hint: u32::MAX,
-                generation: 0,
-                rekey: SlabKey::NOWHERE,
-                forged: Forgeries::default(),
-            },
-            packets: Packets {
-                next_number: 0,
-                skip: 1 + shared.generator.below(64),
-                skipped: [0; 4],
-                sealed: 0,
-                opened: 0,
-                largest_acked: OptionalNumber::NONE,
-                replay: ReplayWindow::default(),
-                acks: AckTracker::new(),
-                log: SentLog::new(u16::try_from(settings.limits.record_blocks).unwrap_or(u16::MAX)),
-                plain: false,
-                ack_forced: false,
-                ping_due: false,
-                wish: AckWish::new(),
-            },
-            path: Path::new(link, settings.config.congestion_control, mtu, *now),
-            channels: Channels::open(&mut shared.memory, &settings.config, &settings.limits),
-            control: Control::default(),
-            clocks: Clocks {
-                attempt_at: *now,
-                attempt_limit: if role == Role::Initiator { AttemptLimit::Connect } else { AttemptLimit::Tentative },
-                received_at: *now,
-                keepalive_at: *now,
-                keepalive: Keepalive::default(),
-                grace_until: *now,
-                silent: false,
-                user_data_at: *now,
-                lifetime: Lifetime::default(),
-            },
-            closing: Closing::default(),
-            events: Events::default(),
-            counters: Counters::default(),
-            discards: OwnDiscards::default(),
-        }
-    }
-
-    /// Queues CONNECT with `user_data`. `false` if there is no memory for it.
-    pub(crate) fn queue_connect(&mut self, memory: &mut Memory, user_data: UserData<'_>) -> bool {
-        self.queue_control(memory, &ControlMessage::Connect { user_data })
-    }
-
-    /// The Reply to our Hello has verified: keys are agreed, and CONNECT may leave.
-    pub(crate) fn on_reply<P: Provider>(&mut self, context: &mut Context<'_, P>, reply: AgreedReply) {
-        if !self.follow(Trigger::ReplyVerified) {
-            return;
-        }
-        let AgreedReply { secrets, parameters, remote_id, finish } = reply;
-        let Memory { pool, attempts, .. } = &mut context.shared.memory;
-        match (finish, attempts.get_mut(self.attempt)) {
-            (Some((peer, packet)), Some(attempt)) => {
-                self.peer.key = Some(peer);
-                attempt.begin_finishing(pool, packet.as_bytes());
-            }
-            _ => self.end_attempt(&mut context.shared.memory),
-        }
-        self.remote_id = Some(remote_id);
-        self.clocks.received_at = context.now;
-        self.adopt(context, secrets, &parameters);
-    }
-
-    /// The Finish of a first contact has verified: keys are agreed, and the first data packet confirms them.
-    pub(crate) fn on_finish<P: Provider>(&mut self, context: &mut Context<'_, P>, finish: VerifiedFinish) {
-        let VerifiedFinish { peer, agreed: Agreed { secrets, parameters, fits } } = finish;
-        if let Some(attempt) = context.shared.memory.attempts.get_mut(self.attempt) {
-            attempt.forget_noise();
-        }
-        self.peer.key = Some(peer);
-        self.control.unfit = !fits;
-        self.clocks.received_at = context.now;
-        self.adopt(context, secrets, &parameters);
-    }
-
-    /// Nothing of the attempt is needed any more.
-    fn end_attempt(&mut self, memory: &mut Memory) {
-        let key = core::mem::take(&mut self.attempt);
-        if let Some(attempt) = memory.attempts.get_mut(key) {
-            attempt.release(&mut memory.pool);
-            memory.attempts.discard(key);
-        }
-    }
-
-    fn keep_attempt(&mut self, memory: &mut Memory, attempt: Attempt) {
-        let kept = memory.attempts.insert(attempt);
-        debug_assert!(kept.is_ok(), "there is room for the attempt of every session");
-        self.attempt = kept.unwrap_or_default();
-    }
-
-    /// Takes over what a verified handshake message brought.
-    fn adopt<P: Provider>(
-        &mut self,
-        context: &mut Context<'_, P>,
-        secrets: SessionSecrets,
-        parameters: &TransportParameters,
-    ) {
-        let Context { shared, settings, now } = context;
-        self.keys.uid = Some(Uid(secrets.uid()));
-        self.keys.secrets = Some(secrets);
-        self.peer.node_type = parameters.node_type;
-        self.peer.capabilities = parameters.capabilities;
-        self.channels.set_initial_credit(&mut shared.memory, &settings.config, &settings.limits, parameters);
-        self.path.set_peer_max_ack_delay(parameters.max_ack_delay);
-        self.peer.largest_datagram = u16::try_from(parameters.largest_datagram).unwrap_or(u16::MAX);
-        self.path.bound_datagrams(self.peer.largest_datagram, *now);
-        self.own_ids.set_most(parameters.ids.min(settings.limits.kept_ids()));
-        let permille = 900 + shared.generator.below(201) as u16;
-        let timeouts = &settings.config.timeouts;
-        self.clocks.keepalive = Keepalive::agree(self.role, timeouts, parameters.keepalive, permille);
-    }
-
     /// Moves along the table; `false` and no change where the trigger means nothing.
     fn follow(&mut self, trigger: Trigger) -> bool {
         let Some(next) = self.phase.after(trigger) else { return false };
@@ -534,69 +354,6 @@ impl SessionCore {
         shared.keys.forget(self.keys.owner, self.keys.hint);
         self.end_rekey(shared);
     }
-
-    /// Discard counters are left out, and what is counted from them: they are all that unauthenticated input may change. The hint is where a cache entry was.
-    pub(crate) fn digest_into(&self, memory: &Memory, hash: &mut StateHash) {
-        let pool = &memory.pool;
-        let Self {
-            id,
-            role,
-            phase,
-            peer,
-            local_id,
-            own_ids,
-            remote_id,
-            peer_ids: _,
-            others: _,
-            path_changes,
-            attempt: _,
-            keys,
-            packets,
-            path,
-            channels,
-            control,
-            clocks,
-            closing,
-            events,
-            counters,
-            discards: _,
-        } = self;
-        hash.u64(id.as_u64());
-        hash.u64(*role as u64);
-        hash.u64(*phase as u64);
-        peer.digest_into(hash);
-        hash.bytes(local_id.as_bytes());
-        hash.bytes(remote_id.as_ref().map_or(&[], ReceiverId::as_bytes));
-        own_ids.digest_into(hash);
-        hash.u64(u64::from(*path_changes));
-        let peer_ids = memory.peer_ids.get(self.peer_ids);
-        hash.flag(peer_ids.is_some());
-        if let Some(peer_ids) = peer_ids {
-            peer_ids.digest_into(hash);
-        }
-        if let Some(others) = memory.others.get(self.others) {
-            others.digest_into(hash);
-        }
-        let attempt = self.attempt(memory);
-        hash.flag(attempt.is_some());
-        if let Some(attempt) = attempt {
-            attempt.digest_into(pool, hash);
-        }
-        keys.digest_into(memory, hash);
-        packets.digest_into(pool, hash);
-        path.digest_into(hash);
-        let episode = memory.episodes.get(path.episode);
-        hash.flag(episode.is_some());
-        if let Some(episode) = episode {
-            episode.digest_into(hash);
-        }
-        channels.digest_into(memory, hash);
-        control.digest_into(pool, hash);
-        clocks.digest_into(hash);
-        closing.digest_into(memory, hash);
-        events.digest_into(hash);
-        counters.digest_into(hash);
-    }
 }
 
 /// The name of the channel at `index`.
@@ -604,38 +361,10 @@ fn id_at(channels: &Channels, memory: &Memory, index: usize) -> ChannelId {
     channels.get(memory, index).map_or(ChannelId::CONTROL, |channel| channel.id)
 }
 
-impl Remote {
-    fn digest_into(&self, hash: &mut StateHash) {
-        let Self { key, first_contact, psk, node_type, largest_datagram, capabilities } = self;
-        hash.bytes(key.as_ref().map_or(&[], |key| key.as_bytes()));
-        hash.u64(u64::from(*psk));
-        hash.flag(*first_contact);
-        hash.u64(u64::from(*node_type));
-        hash.u64(u64::from(*largest_datagram));
-        hash.u64(*capabilities);
-    }
-}
-
 impl Keys {
     /// The key phase of what is sealed.
     fn key_phase(&self) -> bool {
         !self.generation.is_multiple_of(2)
-    }
-
-    fn digest_into(&self, memory: &Memory, hash: &mut StateHash) {
-        let Self { secrets, uid, owner, hint: _, generation, rekey, forged: _ } = self;
-        hash.flag(secrets.is_some());
-        if let Some(secrets) = secrets {
-            secrets.digest_into(hash);
-        }
-        hash.bytes(uid.as_ref().map_or(&[], |uid| &uid.0));
-        hash.u64(*owner);
-        hash.u64(u64::from(*generation));
-        let rekey = memory.rekeys.get(*rekey);
-        hash.flag(rekey.is_some());
-        if let Some(rekey) = rekey {
-            rekey.digest_into(hash);
-        }
     }
 }
 
@@ -665,61 +394,6 @@ impl Packets {
     #[inline]
     fn never_sent(&self, low: u64, high: u64) -> bool {
         high >= self.next_number || self.skipped().any(|skipped| (low..=high).contains(&skipped))
-    }
-
-    fn digest_into(&self, pool: &Pool, hash: &mut StateHash) {
-        let Self {
-            next_number,
-            skip,
-            skipped,
-            sealed,
-            opened,
-            largest_acked,
-            replay,
-            acks,
-            log,
-            plain: _,
-            ack_forced,
-            ping_due,
-            wish,
-        } = self;
-        hash.u64(*next_number);
-        hash.u64(*skip);
-        for distance in skipped {
-            hash.u64(u64::from(*distance));
-        }
-        hash.u64(u64::from(*sealed));
-        hash.u64(u64::from(*opened));
-        hash.option(largest_acked.get());
-        replay.digest_into(hash);
-        acks.digest_into(hash);
-        log.digest_into(pool, hash);
-        hash.flag(*ack_forced);
-        hash.flag(*ping_due);
-        wish.digest_into(hash);
-    }
-}
-
-impl Clocks {
-    fn digest_into(&self, hash: &mut StateHash) {
-        let Self {
-            attempt_at,
-            attempt_limit,
-            received_at,
-            keepalive_at,
-            keepalive,
-            grace_until,
-            silent,
-            user_data_at,
-            lifetime,
-        } = self;
-        for at in [attempt_at, received_at, keepalive_at, grace_until, user_data_at] {
-            hash.u64(at.as_micros());
-        }
-        hash.flag(*silent);
-        hash.u64(*attempt_limit as u64);
-        keepalive.digest_into(hash);
-        lifetime.digest_into(hash);
     }
 }
 

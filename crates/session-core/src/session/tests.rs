@@ -5,7 +5,7 @@ use crate::channel::{Channel, Dynamic, Expiry, Ledger, Mailbox, Skips};
 use crate::crypto::rekey::Rekey;
 use crate::path::{EcnPath, Others, PeerIds};
 use crate::reason::CloseReason;
-use crate::recovery::{Congestion, LossEpisode, Pacer, RttEstimator};
+use crate::recovery::{Congestion, LossEpisode, Pacer, PathMtu, RttEstimator};
 use crate::slab::Slab;
 
 /// The bytes of what every session holds, the largest first. Who makes a part larger does it here and in ADR 0009.
