@@ -102,7 +102,7 @@ fn answer(endpoint: &mut Endpoint<Null>, id: SessionId, arriving: Arriving<'_>, 
 type Answer = fn(&mut Endpoint<Null>, SessionId, Arriving<'_>, &mut [u8]) -> usize;
 
 /// A message to the server and back.
-fn exchange(pair: &mut Pair, number: usize, at: Instant, answer: Answer) {
+fn exchange(pair: &mut Pair, number: usize, at: Instant, respond: Answer) {
     let (at_client, at_server) = (pair.connected[number], pair.accepted[number]);
     let mut session = pair.client.session_mut(at_client, at).expect("the session is up");
     session.send(&MESSAGE, CHANNEL).expect("there is credit");
@@ -115,7 +115,7 @@ fn exchange(pair: &mut Pair, number: usize, at: Instant, answer: Answer) {
         }
     };
     let arriving = Arriving { datagram: &mut datagram[..len], arrival: Arrival::new(reversed(link())), at };
-    let length = answer(&mut pair.server, at_server, arriving, &mut out);
+    let length = respond(&mut pair.server, at_server, arriving, &mut out);
     assert!(length > MESSAGE.len(), "the answer has {length} bytes");
     let _ = pair.client.handle_datagram(&mut out[..length], Arrival::new(link()), at);
     let mut message = [0; MESSAGE.len()];

@@ -101,7 +101,8 @@
 //! | 4 | `session` | one session: states as a table, receive, transmit, deadlines |
 //! | 5 | `endpoint` | many sessions: routing, admission, scheduling |
 //!
-//! A file imports from lower levels only; `just layers` proves it. Decisions stand in `docs/adr/`.
+//! A file imports from lower levels only; `just layers` proves it. What nearly all packets are goes a straight way beside the general one (ADR 0022). Decisions stand
+//! in `docs/adr/`.
 #![no_std]
 #![forbid(unsafe_code)]
 

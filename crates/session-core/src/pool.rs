@@ -160,7 +160,7 @@ impl Pool {
 
     /// A zeroed block out of the common stock, if [`Pool::open_available`] is not 0.
     pub(crate) fn take_open(&mut self) -> Option<BlockId> {
-        // Payload is never left more than records are.
+        // Where payload may take one, so may records.
         if self.open_available() == 0 { None } else { self.take_unreserved() }
     }
 

@@ -200,7 +200,7 @@ impl<P: Provider> Endpoint<P> {
     /// A buffer of [`max_datagram`](Self::max_datagram) bytes is always enough; a shorter one may give [`Action::NeedsRoom`], which changes nothing.
     pub fn poll_action(&mut self, out: &mut [u8], now: Instant) -> Action {
         self.advance(now);
-        let mut next = match self.turn_of_touched(out) {
+        let mut next = match self.serve_touched(out) {
             Turn::Tells(event) => return Action::Event(event),
             Turn::Sends(transmit) => return Action::Transmit(transmit),
             Turn::Transmits(slot) => Some(slot),

@@ -26,15 +26,15 @@ pub(super) enum Turn {
 }
 
 impl<P: Provider> Endpoint<P> {
-    /// Where one session was touched and no slot stands in a queue, as after a datagram and what the application did about it: what filing it would come to, without
-    /// putting the slot into queues and taking it out again.
+    /// Where one session was touched and no slot stands in a queue, as after a datagram and what the application did about it: takes its event or its plain packet,
+    /// as the general way would, without putting the slot into queues and taking it out again.
     #[inline]
-    pub(super) fn turn_of_touched(&mut self, out: &mut [u8]) -> Turn {
+    pub(super) fn serve_touched(&mut self, out: &mut [u8]) -> Turn {
         let alone = straight::is_open() && self.slots.are_queues_empty() && !self.directory.has_news();
         let Some(slot) = self.slots.touched().filter(|_| alone) else {
             return Turn::Unknown;
         };
-        let Some(core) = self.slots.at_mut(slot).filter(|core| core.is_plain()) else { return Turn::Unknown };
+        let Some(core) = self.slots.at_mut(slot).filter(|core| core.may_go_straight()) else { return Turn::Unknown };
         if let Some(event) = core.take_lasting_event(&self.shared.memory) {
             return Turn::Tells(event);
         }

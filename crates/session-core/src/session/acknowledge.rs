@@ -7,7 +7,7 @@ use super::close::Fault;
 use super::events::ChannelEvent;
 use super::straight;
 use super::transmit::{
-    FLAG_CHANNELS, FLAG_ECT, FLAG_MAX_DATA, FLAG_PING, FLAG_RETIRE_ID, FLAG_SEARCH, FLAG_SKIP, FLAG_WISH,
+    FLAG_CHANNELS, FLAG_ECT, FLAG_MAX_DATA, FLAG_NEW_ID, FLAG_PING, FLAG_SEARCH, FLAG_SKIP, FLAG_WISH,
 };
 use crate::channel::SignalFate;
 use crate::crypto::Provider;
@@ -20,8 +20,8 @@ use crate::slab::SlabKey;
 use crate::time::Instant;
 use crate::wire::{AckFrame, AckOfOne, MAX_RANGES};
 
-/// What a packet with one of these was about is more than data, and more than its acknowledgement follows from.
-const FLAGS_TO_LOOK_AT: u16 = FLAG_SEARCH | FLAG_WISH | FLAG_SKIP | FLAG_RETIRE_ID;
+/// Nothing follows from the acknowledgement of these. What a packet has beside them is looked at.
+const SETTLED_BY_ARRIVAL: u16 = FLAG_MAX_DATA | FLAG_PING | FLAG_CHANNELS | FLAG_NEW_ID | FLAG_ECT;
 
 /// What one acknowledgement covers.
 struct Acked<'a> {
@@ -58,7 +58,7 @@ impl SessionCore {
         let Some(only) = self.packets.log.only(&memory.pool, ack.low, ack.largest) else { return false };
         let (packet, data) = (only.packet, only.data);
         let is_about_data = data.is_none_or(|data| data.signal().is_none());
-        if packet.flags.bits() & FLAGS_TO_LOOK_AT != 0 || !is_about_data {
+        if packet.flags.bits() & !SETTLED_BY_ARRIVAL != 0 || !is_about_data {
             return false;
         }
         let before = self.packets.largest_acked.get();
@@ -98,6 +98,8 @@ impl SessionCore {
         if !self.path.app_limited {
             self.packets.wish.on_window(self.path.congestion.window(), self.path.mtu.size());
         }
+        #[cfg(test)]
+        straight::went(straight::Way::Acknowledged);
         true
     }
 

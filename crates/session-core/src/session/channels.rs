@@ -234,7 +234,7 @@ impl Channels {
         self.keys.get(..usize::from(self.count)).unwrap_or(&self.keys)
     }
 
-    /// The same for who looks at all of them, without what an iterator that may stop costs.
+    /// What [`entries`](Self::entries) gives, for who looks at all of them, without what an iterator that may stop costs.
     pub(crate) fn visit<'m>(&self, memory: &'m Memory, mut look: impl FnMut(usize, &'m Channel)) {
         for (index, key) in self.lasting().iter().enumerate() {
             if let Some(channel) = memory.channels.get(*key) {

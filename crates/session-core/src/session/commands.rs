@@ -30,6 +30,8 @@ impl SessionCore {
             && options.deadline.is_none()
             && let Some(end_offset) = self.send_within(context, message, id)
         {
+            #[cfg(test)]
+            straight::went(straight::Way::Queued);
             return Ok(MessageId { channel: id, end_offset });
         }
         self.send_any(context, message, id, options)
@@ -181,6 +183,8 @@ impl SessionCore {
             && let Some(length) = self.channels.take_next(&mut context.shared.memory, &context.settings.limits, id, out)
         {
             self.note_taken(context.now);
+            #[cfg(test)]
+            straight::went(straight::Way::Taken);
             return Ok(Some(length));
         }
         self.recv_any(context, out, id)

@@ -248,15 +248,14 @@ impl SessionCore {
     pub(crate) fn take_event(&mut self, memory: &mut Memory, settings: &Settings) -> Option<Event> {
         // Most of the time: what the general way would come to, with nothing of the session's before it.
         if self.events.is_lasting_only() {
-            let channels = &self.channels;
-            return self.events.take_lasting(self.id, |index| id_at(channels, memory, index));
+            return self.take_lasting_event(memory);
         }
         self.take_any_event(memory, settings)
     }
 
     /// It is established and has nothing to tell but of channels that last as long as it, and none of them waits for memory.
     #[inline]
-    pub(crate) fn is_plain(&self) -> bool {
+    pub(crate) fn may_go_straight(&self) -> bool {
         self.phase == Phase::Established && self.events.is_lasting_only() && !self.channels.refused
     }
 

@@ -275,7 +275,8 @@ impl SessionCore {
         Ok(())
     }
 
-    /// Stores the data of one frame where it follows all that came before it on its channel; `false`, and nothing has changed, where it does not, or cannot be stored.
+    /// Stores the data of one frame where it follows all that came before it on its channel; `false`, and nothing has changed that
+    /// `on_data` would not change, where it does not, or cannot be stored.
     #[inline]
     fn store_next<P: Provider>(&mut self, context: &mut Context<'_, P>, frame: &DataFrame<'_>, stored: bool) -> bool {
         if !stored || !straight::is_open() {
@@ -284,6 +285,8 @@ impl SessionCore {
         let (memory, limits) = (&mut context.shared.memory, &context.settings.limits);
         let Some(index) = self.channels.store_next(memory, limits, frame) else { return false };
         self.on_stored(context, index, true);
+        #[cfg(test)]
+        straight::went(straight::Way::Stored);
         true
     }
 

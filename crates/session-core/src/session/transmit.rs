@@ -125,6 +125,7 @@ impl SessionCore {
             return None;
         }
         let Some(draft) = self.compose_plain(&mut context.shared.memory, context.now, out) else {
+            // Set where the pacer kept it back, and found out anew as well.
             self.path.paced_until = None;
             return None;
         };

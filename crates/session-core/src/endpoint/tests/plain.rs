@@ -99,7 +99,7 @@ impl World {
 fn compare(seed: u64, channels: &[ChannelConfig], carries_marks: bool) -> u64 {
     let [mut plain, mut all] = [(), ()].map(|()| World::new(channels, carries_marks));
     let mut random = Random(seed);
-    let before = straight::plain_packets();
+    let before = straight::times(straight::Way::Plain);
     for number in 0..400 {
         let step = Step::any(&mut random, channels.len());
         plain.apply(step);
@@ -111,7 +111,7 @@ fn compare(seed: u64, channels: &[ChannelConfig], carries_marks: bool) -> u64 {
         }
     }
     assert_eq!(plain.pair.events, all.pair.events, "seed {seed}");
-    straight::plain_packets() - before
+    straight::times(straight::Way::Plain) - before
 }
 
 #[test]

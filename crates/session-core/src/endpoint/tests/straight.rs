@@ -1,4 +1,5 @@
-//! The straight ways against the general ones: the same happens to two pairs, of which one goes no straight way, and nothing tells them apart.
+//! The straight ways against the general ones: the same happens to two pairs, for one of which the switch is closed, and nothing tells them
+//! apart.
 
 use std::vec;
 
@@ -9,7 +10,7 @@ use crate::action::Ecn;
 use crate::channel::Chunk;
 use crate::channel_config::{ChannelConfig, ChannelLimits, ChannelMode};
 use crate::reason::{RecvError, SendError};
-use crate::session::straight;
+use crate::session::straight::{self, Way};
 
 /// Of which the first pair may go straight.
 struct Twins {
@@ -91,12 +92,18 @@ impl Twins {
         }
     }
 
-    fn run(mut self, seeds: core::ops::Range<u64>, channels: &[ChannelId]) {
+    /// Each of `ways` is to be taken a good many times.
+    fn run(mut self, seeds: core::ops::Range<u64>, channels: &[ChannelId], ways: &[Way]) {
+        let before = Way::ALL.map(straight::times);
         for seed in seeds {
             let mut random = Random(seed);
             for _ in 0..400 {
                 self.step(&mut random, channels);
             }
+        }
+        for way in ways {
+            let times = straight::times(*way) - before[*way as usize];
+            assert!(times > 50, "{way:?} was taken {times} times");
         }
     }
 }
@@ -107,7 +114,7 @@ fn limits() -> Limits {
 
 #[test]
 fn nothing_tells_who_went_straight() {
-    Twins::new(|| Pair::established(&small_limits())).run(0..40, &[CHANNEL]);
+    Twins::new(|| Pair::established(&small_limits())).run(0..40, &[CHANNEL], &Way::ALL);
 }
 
 #[test]
@@ -130,7 +137,12 @@ fn nor_where_channels_are_many_and_dynamic() {
         pair
     };
     let dynamic = ChannelId::dynamic(0, ChannelMode::ReliableOrdered, crate::ids::Role::Initiator);
-    Twins::new(sets_up).run(40..80, &[CHANNEL, ChannelId(17), ChannelId(20), dynamic]);
+    Twins::new(sets_up).run(
+        40..80,
+        &[CHANNEL, ChannelId(17), ChannelId(20), dynamic],
+        // With a dynamic channel no packet is plain.
+        &[Way::Queued, Way::Stored, Way::Taken],
+    );
 }
 
 #[test]

@@ -16,12 +16,12 @@ use crate::wire::{self, ChannelFrame, DataPrefix, Frame, LimitFrame, MessagePref
 
 /// What an ACK of one range says.
 #[derive(Clone, Copy)]
-pub(super) struct AckOfOne {
+pub(super) struct DueAck {
     delay_micros: u64,
     range: (u64, u64),
 }
 
-impl AckOfOne {
+impl DueAck {
     #[inline]
     pub(super) fn encode(self, writer: &mut Writer<'_>) -> Result<(), wire::WriteError> {
         wire::encode_ack_of_one(writer, self.delay_micros, self.range)
@@ -66,11 +66,11 @@ impl SessionCore {
 
     /// What there is to acknowledge, where that is one range, found without search, and no packet came marked.
     #[inline]
-    pub(super) fn ack_of_one(&self, now: Instant) -> Option<AckOfOne> {
+    pub(super) fn ack_of_one(&self, now: Instant) -> Option<DueAck> {
         let acks = &self.packets.acks;
         let range = acks.only_range().filter(|_| self.path.ecn.report().is_none())?;
         debug_assert!(acks.ranges().eq([range]), "what was found without search is all there is");
-        Some(AckOfOne { delay_micros: acks.ack_delay_micros(now), range })
+        Some(DueAck { delay_micros: acks.ack_delay_micros(now), range })
     }
 
     /// Writes what the plan allows beside ACK; returns what the log is to know of it, `None` if nothing wants an acknowledgement.

@@ -69,12 +69,12 @@ impl Load {
 
 impl DataRecord {
     /// The place of its channel.
-    pub(in super::super) fn index(&self) -> usize {
+    pub(in crate::session) fn index(&self) -> usize {
         self.channel_index as usize
     }
 
     /// What it is about, if not about data.
-    pub(in super::super) fn signal(&self) -> Option<Signal> {
+    pub(in crate::session) fn signal(&self) -> Option<Signal> {
         (self.positions == 0).then(|| Signal::of_number(self.offset))
     }
 }

@@ -1,18 +1,23 @@
 //! The packet that most are: one whole message, of the only channel that has any, and what is to be acknowledged.
 
 use super::compose::Draft;
-use super::frames::AckOfOne;
+use super::frames::DueAck;
 use super::{ALMOST_FULL, FLAG_ECT, SessionCore, TAG, sealed_length};
 use crate::channel::Fragment;
 use crate::memory::Memory;
 use crate::path::{DataRecord, PacketFlags, PacketRecord};
+use crate::session::channels::schedule::Wants;
 use crate::session::{Phase, straight};
 use crate::slab::SlabKey;
 use crate::time::Instant;
 use crate::wire::{DataPrefix, Writer};
 
-/// What such a packet has beside the bytes of the message, at most: header, ACK of one range, head of DATA, tag. With so much to spare it is not full either.
-const MOST_BESIDE: u16 = (13 + 26 + 25 + TAG + ALMOST_FULL) as u16;
+/// Bytes of the header with a number of four bytes, of ACK of one range and of the head of DATA, at most.
+const HEADER: usize = 13;
+const ACK: usize = 26;
+const HEAD_OF_DATA: usize = 25;
+/// What such a packet has beside the bytes of the message, at most. With so much to spare it is not full either.
+const MOST_BESIDE: u16 = (HEADER + ACK + HEAD_OF_DATA + TAG + ALMOST_FULL) as u16;
 
 impl SessionCore {
     /// Makes such a packet, if it is the next: the one that [`compose`](Self::compose) would make, each thing that it depends on being looked at once. `None` where
@@ -58,19 +63,20 @@ impl SessionCore {
             sent_at: now,
             size: sealed_length(header_length, end) as u16,
             flags: PacketFlags::from_bits(if ecn.is_some() { FLAG_ECT } else { 0 }),
-            largest_acked: ack.map(AckOfOne::largest),
+            largest_acked: ack.map(DueAck::largest),
             probe: false,
         };
         // No packet holds as many.
         let positions = sole.message.positions() as u32;
         let run = DataRecord { channel_index: sole.index as u32, offset, positions };
+        debug_assert!(usize::from(size - record.size) >= ALMOST_FULL, "it is not full");
         self.packets.log.begin_in(room, pool, &record, &[run]);
         self.clocks.user_data_at = now;
         self.path.on_sent(now, u64::from(record.size));
         self.path.app_limited = false;
         self.counters.ack_eliciting_sent = self.counters.ack_eliciting_sent.saturating_add(1);
         #[cfg(test)]
-        straight::count_plain();
+        straight::went(straight::Way::Plain);
         // What there was has left, and there was no more.
         let rests = !self.packets.acks.is_immediate();
         Some(Draft { number, header_length, end, room: size, ecn, search: false, rests })
@@ -78,17 +84,14 @@ impl SessionCore {
 
     /// The next packet holds nothing but data and ACK, if it holds data: nothing else is due, nor does anything go ahead of it.
     fn sends_data_alone(&self, memory: &Memory) -> bool {
-        let packets = &self.packets;
         self.phase == Phase::Established
             && self.attempt == SlabKey::NOWHERE
             && self.others == SlabKey::NOWHERE
             && self.path.probes_due == 0
-            && !packets.ping_due
-            && !packets.wish.due
-            && !self.channels.announce
+            // What channels want, their look-up says.
+            && !self.has_control_frames(memory, &Wants::default())
             && !self.channels.expiring
             && self.has_numbers()
-            && !self.has_ids_due(memory)
             && self.path.search_size().is_none()
     }
 
