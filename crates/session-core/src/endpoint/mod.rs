@@ -200,22 +200,20 @@ impl<P: Provider> Endpoint<P> {
     /// A buffer of [`max_datagram`](Self::max_datagram) bytes is always enough; a shorter one may give [`Action::NeedsRoom`], which changes nothing.
     pub fn poll_action(&mut self, out: &mut [u8], now: Instant) -> Action {
         self.advance(now);
-        let mut next = match self.serve_touched(out) {
+        match self.serve_touched(out) {
             Turn::Tells(event) => return Action::Event(event),
             Turn::Sends(transmit) => return Action::Transmit(transmit),
-            Turn::Transmits(slot) => Some(slot),
+            Turn::Filed => {}
             Turn::Unknown => {
                 if let Some(event) = self.poll_event() {
                     return Action::Event(event);
                 }
-                self.slots.first(Queue::Ready)
             }
-        };
-        while let Some(slot) = next {
+        }
+        while let Some(slot) = self.slots.first(Queue::Ready) {
             if let Some(action) = self.transmit(slot, out) {
                 return action;
             }
-            next = self.slots.first(Queue::Ready);
         }
         self.file_noted();
         Action::Wait(self.deadlines.first().map(|(deadline, _)| deadline))

@@ -16,13 +16,13 @@ const TURN: Duration = Duration::from_millis(1);
 
 /// Whose turn it is without a look at the queues.
 pub(super) enum Turn {
-    /// They have to be asked.
+    /// They have to be asked, and before them whoever has something to announce.
     Unknown,
     Tells(Event),
     /// This is its datagram.
     Sends(Transmit),
-    /// The session in this slot is the only one that may have something to send.
-    Transmits(u32),
+    /// Nobody has anything to tell, and whoever may have something to send stands in its queue.
+    Filed,
 }
 
 impl<P: Provider> Endpoint<P> {
@@ -53,8 +53,11 @@ impl<P: Provider> Endpoint<P> {
         debug_assert!(core.starved_of(&wants).is_none(), "who was refused nothing does not wait for memory");
         debug_assert!(!core.is_evictable(&self.settings, memory), "who is established has not ended");
         self.slots.take_touched();
+        if transmits {
+            self.slots.push(Queue::Ready, slot);
+        }
         self.file(slot);
-        if transmits { Turn::Transmits(slot) } else { Turn::Unknown }
+        Turn::Filed
     }
 
     /// The next event there is.

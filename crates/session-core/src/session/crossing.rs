@@ -79,6 +79,7 @@ impl SessionCore {
             }
         }
         self.channels.expiring |= attempt.channels.expiring;
+        self.channels.refused |= attempt.channels.refused;
         self.path.take_over_rate_cap(&attempt.path);
         self.events.withdraw(SessionEvent::Incoming);
         core::mem::swap(&mut self.id, &mut attempt.id);

@@ -3,16 +3,25 @@
 use std::collections::VecDeque;
 use std::string::{String, ToString};
 
+use super::pair::Pair;
 use super::*;
+use crate::channel_config::ChannelMode;
 use crate::config::SecondSession;
+use crate::send_options::SendOptions;
 use crate::session::straight;
 
 /// An end with three sessions, each with the same peer.
 fn with_sessions(now: Instant) -> (Endpoint, [SessionId; 3]) {
+    with_sessions_of(now, |_, _| {})
+}
+
+fn with_sessions_of(now: Instant, configure: impl Fn(u8, &mut Config)) -> (Endpoint, [SessionId; 3]) {
     let end = |number| {
-        let mut end = endpoint(number, Limits { hot_keys: 4, pending: 3, pool_blocks: 512, ..small_limits() });
-        end.settings.config.second_session = SecondSession::KeepBoth;
-        end
+        let mut config = Config::new(StaticKey::new(&RustCrypto, Secret::new([number; 32])), "test");
+        config.second_session = SecondSession::KeepBoth;
+        configure(number, &mut config);
+        let limits = Limits { hot_keys: 4, pending: 3, pool_blocks: 512, ..small_limits() };
+        Endpoint::new(config, limits, RustCrypto, Seed::new([number; 32])).unwrap()
     };
     let (mut alice, mut bob) = (end(1), end(2));
     let ids = [(); 3].map(|()| {
@@ -164,4 +173,47 @@ fn what_goes_straight_is_what_goes_through_the_queues() {
     assert!(served > 1_000, "only {served} polls may have gone straight");
     let plain = straight::times(straight::Way::Plain) - before;
     assert!(plain > 600, "only {plain} plain packets left, of both");
+}
+
+/// A session that was touched may find a buffer too short for it; what it gave up meanwhile is told, and then it goes on sending.
+#[test]
+fn who_needs_room_stays_in_the_queue() {
+    let run = || {
+        let latest = ChannelConfig::new(CHANNEL, ChannelMode::LatestValue);
+        let mut pair = Pair::established_with(&small_limits(), &[latest]);
+        pair.session(1).send(b"to acknowledge", CHANNEL).unwrap();
+        let packets = pair.take(1);
+        pair.deliver(0, &packets);
+        let _ = pair.take(0);
+        let by = SendOptions::by(pair.now.saturating_add(Duration::from_millis(5)));
+        pair.session(0).send_with(b"late", CHANNEL, by).unwrap();
+        pair.pass(Duration::from_millis(100));
+        let first = pair.ends[0].poll_action(&mut [0; 100], pair.now);
+        let ready = pair.ends[0].first_of(Queue::Ready);
+        let mut out = [0; 2000];
+        let rest = [(); 3].map(|()| pair.ends[0].poll_action(&mut out, pair.now).to_text());
+        (first.to_text(), ready, rest)
+    };
+    let straight = run();
+    assert!(straight.0.starts_with("NeedsRoom"), "{straight:?}");
+    assert_eq!(straight, straight::closed(run));
+}
+
+/// Also before what a session that was touched has to send.
+#[test]
+fn what_is_announced_goes_before_the_session_that_was_touched() {
+    let now = Instant::from_micros(1);
+    let (mut end, ids) = with_sessions_of(now, |number, config| config.directory_events = number == 1);
+    let later = now.saturating_add(Duration::from_secs(2));
+    let mut out = vec![0; end.max_datagram()];
+    let mut drain = |end: &mut Endpoint| while !matches!(end.poll_action(&mut out, later), Action::Wait(_)) {};
+    drain(&mut end);
+    end.session_mut(ids[0], later).unwrap().abort(0, "gone");
+    drain(&mut end);
+    end.forget(ids[0]);
+    end.remove(ids[0].slot);
+    end.session_mut(ids[1], later).unwrap().send(b"touched", CHANNEL).unwrap();
+    assert!(end.slots.touched().is_some() && end.slots.are_queues_empty());
+    let actions = [(); 2].map(|()| end.poll_action(&mut out, later));
+    assert!(matches!(actions, [Action::Event(Event::Removed(id)), Action::Transmit(_)] if id == ids[0]), "{actions:?}");
 }
